@@ -1,0 +1,107 @@
+"""`ModelConfig`: what a model is, in ten fields, and the published sizes.
+
+Source of the sizes: the published configurations of OlmoEarth v1, v1.1 and v1.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from olmoearth_nb.bands import MODALITIES, modality
+from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that shapes a model.
+
+    Attributes:
+        width: D, size of a token.
+        depth: number of encoder blocks.
+        heads: number of attention heads, dividing the width.
+        decoder_depth: number of predictor blocks.
+        tokenization: which bands share a token.
+        pixel_hidden: units of the pixel layer before the patch projection; 0 for none (v1).
+        position: "absolute" adds date and place to tokens (v1, v1.1), "rotary" rotates attention (v1.2).
+        band_dropout: highest rate of dropped bands in pretraining (v1.1: 0.2).
+        drop_path: stochastic depth of the encoder in training.
+        modalities: names of the modalities that the model has weights for.
+    """
+
+    width: int = 128
+    depth: int = 4
+    heads: int = 8
+    decoder_depth: int = 4
+    tokenization: Tokenization = field(default_factory=lambda: TOKENIZATIONS["v1.1"])
+    pixel_hidden: int = 0
+    position: Literal["absolute", "rotary"] = "absolute"
+    band_dropout: float = 0.0
+    drop_path: float = 0.1
+    modalities: tuple[str, ...] = tuple(MODALITIES)
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.width % 16:
+            raise ValueError(
+                f"width must be a multiple of 16 and of the number of heads, got width {self.width}, {self.heads} heads"
+            )
+        if self.position not in ("absolute", "rotary"):
+            raise ValueError(f"position must be 'absolute' or 'rotary', got {self.position!r}")
+        if self.position == "rotary" and (self.width // self.heads) % 4:
+            raise ValueError(f"a rotary model needs heads of a multiple of 4, got {self.width // self.heads}")
+        for name in self.modalities:
+            modality(name)
+
+    @property
+    def rotary(self) -> bool:
+        """Whether attention is rotated by date and place (v1.2)."""
+        return self.position == "rotary"
+
+
+_SIZES: dict[str, tuple[int, int, int, int]] = {
+    # size: width, depth, heads, units of the pixel layer (v1.1 and later)
+    "nano": (128, 4, 8, 12),
+    "tiny": (192, 12, 3, 64),
+    "small": (384, 12, 6, 64),
+    "base": (768, 12, 12, 64),
+    "large": (1024, 24, 16, 64),
+}
+
+PUBLISHED: dict[str, tuple[str, ...]] = {
+    "v1": ("nano", "tiny", "base", "large"),
+    "v1.1": ("nano", "tiny", "base"),
+    "v1.2": ("nano", "tiny", "small", "base"),
+}
+"""The sizes that exist of each version."""
+
+
+def published_config(version: str, size: str) -> ModelConfig:
+    """The configuration of a published model.
+
+    Args:
+        version: "v1", "v1.1" or "v1.2".
+        size: one of `PUBLISHED[version]`.
+
+    Raises:
+        ValueError: for a version or size that does not exist, listing those that do.
+    """
+    if version == "v1.3":
+        raise ValueError(f"v1.3 is out of scope (it pools with a further attention layer); {_available()}")
+    if size not in PUBLISHED.get(version, ()):
+        raise ValueError(f"there is no published OlmoEarth {version} {size}; {_available()}")
+    width, depth, heads, pixel_hidden = _SIZES[size]
+    first = version == "v1"
+    return ModelConfig(
+        width=width,
+        depth=depth,
+        heads=heads,
+        tokenization=TOKENIZATIONS["v1" if first else "v1.1"],
+        pixel_hidden=0 if first else pixel_hidden,
+        position="rotary" if version == "v1.2" else "absolute",
+        band_dropout=0.0 if first else 0.2,
+    )
+
+
+def _available() -> str:
+    """The versions and sizes that exist, in words."""
+    return "available are " + "; ".join(f"{version}: {', '.join(sizes)}" for version, sizes in PUBLISHED.items())

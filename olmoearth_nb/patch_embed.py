@@ -1,0 +1,180 @@
+"""From pixels to tokens: one small projection per band group, for every patch size from 1 to 8.
+
+FlexiViT (arXiv 2212.08013) resizes the *kernel* to the patch size; OlmoEarth resizes the *image*, so
+that a patch is always 8x8 pixels: bicubic with antialiasing, which is not a no-op when enlarging.
+v1 projects the 8x8 pixels linearly. v1.1 first passes every pixel through a shared layer (bands to m
+units, ReLU): the pixel layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from olmoearth_nb.bands import MISSING, modality
+from olmoearth_nb.grid import TokenGrid
+from olmoearth_nb.tokenization import Tokenization
+
+PATCH = 8
+"""Edge of a patch in pixels after resizing; the weights are made for it."""
+
+BAND_DROPOUT_MODALITIES = ("sentinel2_l2a", "landsat")
+"""The modalities whose bands v1.1 drops in training."""
+
+
+def resize_to_patches(image: Tensor, patch_size: int) -> Tensor:
+    """Enlarges an image so that each P x P patch becomes 8 x 8.
+
+    Args:
+        image: (B, C, H, W), H and W divisible by the patch size.
+        patch_size: P.
+
+    Returns:
+        (B, C, 8 H/P, 8 W/P); the image itself for P = 8.
+    """
+    if patch_size == PATCH:
+        return image
+    size = [edge // patch_size * PATCH for edge in image.shape[-2:]]
+    return F.interpolate(image, size=size, mode="bicubic", antialias=True)
+
+
+class GroupEmbed(nn.Module):
+    """Embeds the patches of one band group.
+
+    Args:
+        bands: C, number of bands in the group.
+        width: D.
+        pixel_hidden: m, units of the pixel layer; 0 for none (v1).
+    """
+
+    def __init__(self, bands: int, width: int, pixel_hidden: int) -> None:
+        super().__init__()
+        self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU()) if pixel_hidden else None
+        self.proj = nn.Linear(PATCH * PATCH * (pixel_hidden or bands), width)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, H, W, C) resized pixels to (B, H/8, W/8, D)."""
+        x = image if self.pixel_proj is None else self.pixel_proj(image)
+        batch, height, width, channels = x.shape
+        x = x.reshape(batch, height // PATCH, PATCH, width // PATCH, PATCH, channels)
+        return self.proj(x.transpose(2, 3).flatten(3))  # pixel row, pixel column, channel
+
+
+class PatchEmbed(nn.Module):
+    """Embeds all images of a batch into one flat token sequence.
+
+    Args:
+        width: D.
+        tokenization: the band groups.
+        modalities: names of the modalities.
+        pixel_hidden: units of the pixel layer; 0 for none.
+        band_dropout: highest rate at which whole bands are dropped in training (v1.1: 0.2). Off until
+            `band_dropout_enabled` is set, because the target encoder must see every band.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        tokenization: Tokenization,
+        modalities: tuple[str, ...],
+        pixel_hidden: int,
+        band_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.tokenization = tokenization
+        self.band_dropout = band_dropout
+        self.band_dropout_enabled = False
+        self.per_modality_embeddings = nn.ModuleDict()
+        for name in modalities:
+            groups = tokenization.groups_of(name)
+            self.per_modality_embeddings[name] = nn.ModuleDict(
+                {f"{name}__{i}": GroupEmbed(len(group), width, pixel_hidden) for i, group in enumerate(groups)}
+            )
+
+    def forward(self, images: dict[str, Tensor], grid: TokenGrid, decode_only: bool = True) -> Tensor:
+        """Tokens of all modalities.
+
+        Args:
+            images: modality name -> (B, H, W, T, C), normalised.
+            grid: their layout.
+            decode_only: whether to embed the maps too (targets) or leave their tokens zero (encoder).
+
+        Returns:
+            (B, N, D).
+        """
+        return torch.cat(
+            [
+                self._modality(name, images[name], grid.patch_size)
+                if decode_only or not modality(name).decode_only
+                else images[name].new_zeros(len(images[name]), span.stop - span.start, self.width)
+                for name, span in grid.slices.items()
+            ],
+            dim=1,
+        )
+
+    def _modality(self, name: str, image: Tensor, patch_size: int) -> Tensor:
+        """(B, H, W, T, C) to (B, H/P * W/P * T * G, D). Unobserved pixels enter as 0, never as -99999."""
+        image = image.masked_fill(image == MISSING, 0.0)
+        batch, _, _, timesteps, _ = image.shape
+        frames = image.permute(0, 3, 4, 1, 2).flatten(0, 1)  # (B T, C, H, W)
+        resize_first = not self._drops_bands(name)
+        if resize_first:
+            frames = resize_to_patches(frames, patch_size)
+        tokens = []
+        for indices, embed in zip(
+            self.tokenization.indices(name), self.per_modality_embeddings[name].values(), strict=True
+        ):
+            group = frames[:, indices]
+            if not resize_first:
+                group = resize_to_patches(self._drop_bands(group, timesteps), patch_size)
+            tokens.append(embed(group.permute(0, 2, 3, 1)))  # (B T, h, w, D)
+        stacked = torch.stack(tokens, dim=3).unflatten(0, (batch, timesteps))  # (B, T, h, w, G, D)
+        return stacked.permute(0, 2, 3, 1, 4, 5).flatten(1, 4)
+
+    def _drops_bands(self, name: str) -> bool:
+        """Whether bands of this modality are dropped in this pass."""
+        active = self.training and self.band_dropout_enabled and self.band_dropout > 0
+        return active and name in BAND_DROPOUT_MODALITIES
+
+    def _drop_bands(self, group: Tensor, timesteps: int) -> Tensor:
+        """Sets whole bands of (B T, C, H, W) to 0, the same for all pixels and dates of a sample.
+
+        The rate is drawn from U(0, `band_dropout`) per call and group; a sample that would lose every
+        band keeps one at random. 0 is mean - 2 std of the official normalisation, not the mean.
+        """
+        samples, bands = len(group) // timesteps, group.shape[1]
+        if bands == 1:
+            return group
+        device = group.device
+        rate = torch.rand((), device=device) * self.band_dropout
+        keep = torch.rand(samples, bands, device=device) >= rate
+        spared = torch.randint(bands, (samples, 1), device=device)
+        keep = keep | (~keep.any(1, keepdim=True) & (torch.arange(bands, device=device) == spared))
+        return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]
+
+
+def missing_tokens(images: dict[str, Tensor], grid: TokenGrid) -> Tensor:
+    """Tokens of which any pixel of any of their bands was not observed.
+
+    The official masks look at the top-left pixel of a patch only, so that -99999 can enter a token.
+
+    Args:
+        images: modality name -> (B, H, W, T, C) with `bands.MISSING` where unobserved.
+        grid: their layout.
+
+    Returns:
+        (B, N) bool, True = missing.
+    """
+    parts = []
+    for name, (rows, columns, timesteps, groups) in grid.shapes.items():
+        unobserved = images[name] == MISSING
+        if not unobserved.any():
+            parts.append(unobserved.new_zeros(len(unobserved), rows * columns * timesteps * groups))
+            continue
+        p = grid.patch_size
+        by_patch = unobserved.unflatten(1, (rows, p)).unflatten(3, (columns, p)).amax(dim=(2, 4))
+        by_group = [by_patch[..., indices].any(-1) for indices in grid.tokenization.indices(name)]
+        parts.append(torch.stack(by_group, -1).flatten(1))
+    return torch.cat(parts, dim=1)

@@ -1,0 +1,59 @@
+"""The predictor (decoder): what the hidden tokens would be, from the encoded ones.
+
+Every DECODER token starts as one learned mask token plus its encodings and asks the encoded tokens by
+cross-attention. Queries never see each other; the context stays the same in all blocks.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from olmoearth_nb.config import ModelConfig
+from olmoearth_nb.encoder import Encoded
+from olmoearth_nb.encodings import CompositeEncodings, token_coordinates
+from olmoearth_nb.grid import Role
+from olmoearth_nb.transformer import Block, Packing, init_linears
+
+
+class Predictor(nn.Module):
+    """The OlmoEarth predictor of v1, v1.1 and v1.2.
+
+    Args:
+        config: sizes and tokenization; width and heads are the encoder's.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.input_norm = nn.LayerNorm(width)
+        self.encoder_to_decoder_embed = nn.Linear(width, width)
+        self.blocks = nn.ModuleList(Block(width, config.heads, config.rotary) for _ in range(config.decoder_depth))
+        self.norm = nn.LayerNorm(width)
+        self.to_output_embed = nn.Linear(width, width)
+        self.mask_token = nn.Parameter(torch.zeros(width))
+        init_linears(self)
+        self.composite_encodings = CompositeEncodings(width, config.tokenization, config.modalities, config.rotary)
+
+    def forward(self, encoded: Encoded) -> Tensor:
+        """Predicts the DECODER tokens.
+
+        Args:
+            encoded: the encoder's output.
+
+        Returns:
+            (B, N, D); exactly 0 for tokens of any other role.
+        """
+        grid, timestamps = encoded.grid, encoded.timestamps
+        seen, asked = Packing(encoded.online), Packing(encoded.roles == Role.DECODER)
+        encodings = self.composite_encodings(grid, timestamps)
+        context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens))) + seen.pack(encodings)
+        x = self.mask_token + asked.pack(encodings)
+        x_at = context_at = None
+        if self.config.rotary:
+            coordinates = token_coordinates(grid, timestamps)
+            x_at, context_at = asked.pack(coordinates), seen.pack(coordinates)
+        for block in self.blocks:
+            x = block(x, context, seen.key_mask, x_at, context_at)
+        return asked.unpack(self.to_output_embed(self.norm(x)))

@@ -1,0 +1,185 @@
+"""`Sample`, one place as every door to data returns it, and `Batch`, what the encoder reads.
+
+A `Sample` holds raw values as the archive delivers them (digital numbers, dB, class codes). A `Batch`
+holds normalised tensors. Keeping the two as two types means nobody normalises twice, or never.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
+from olmoearth_nb.grid import TokenGrid
+from olmoearth_nb.tokenization import Tokenization
+
+Date = str | dt.date | np.datetime64
+
+
+def parse_dates(dates: Sequence[Date]) -> np.ndarray:
+    """Dates to the models' timestamps.
+
+    Args:
+        dates: ISO strings (``"2020-07-01"``), dates, datetimes or numpy datetimes, in order of time.
+
+    Returns:
+        (T, 3) int64 rows of day 1..31, month 0..11 and year.
+
+    Raises:
+        ValueError: for text that is no date, and for dates out of order.
+    """
+    rows, previous = [], None
+    for given in dates:
+        try:
+            day = dt.date.fromisoformat(str(given)[:10])
+        except ValueError as error:
+            raise ValueError(f"{given!r} is not a date; give ISO dates such as '2020-07-01'") from error
+        if previous is not None and day < previous:
+            raise ValueError(f"dates must be in order of time, but {day} comes after {previous}")
+        rows.append((day.day, day.month - 1, day.year))
+        previous = day
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One place: raw images of one or more modalities on one pixel grid and one axis of dates.
+
+    Attributes:
+        images: modality name -> (H, W, T, C) float32 raw values, channels in the order of `bands`;
+            unobserved values are `bands.MISSING`. Maps have T = 1.
+        timestamps: (T, 3) integers: day 1..31, month 0..11, year.
+        title: what to call it in a figure.
+        provenance: where it comes from, in words; simulated data say so here.
+        notes: what the door had to assume or change, one sentence each.
+    """
+
+    images: Mapping[str, np.ndarray]
+    timestamps: np.ndarray
+    title: str = "sample"
+    provenance: str = "unknown"
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise ValueError("a sample needs at least one image")
+        steps = len(self.timestamps)
+        if np.shape(self.timestamps) != (steps, 3) or not 1 <= steps <= MAX_TIMESTEPS:
+            raise ValueError(
+                f"timestamps must be (T, 3) with T from 1 to {MAX_TIMESTEPS}, got {np.shape(self.timestamps)}"
+            )
+        if not ((self.timestamps[:, 1] >= 0) & (self.timestamps[:, 1] <= 11)).all():
+            raise ValueError(f"months run from 0 (January) to 11, got {self.timestamps[:, 1].tolist()}")
+        sizes = {image.shape[:2] for image in self.images.values()}
+        if len(sizes) > 1:
+            raise ValueError(f"all images must cover the same pixels, got sizes {sorted(sizes)}")
+        for name, image in self.images.items():
+            _check_image(name, image, steps)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        image: np.ndarray,
+        bands: Sequence[str],
+        dates: Sequence[Date],
+        *,
+        modality_name: str = "sentinel2_l2a",
+        title: str = "sample",
+        provenance: str = "unknown",
+        notes: Sequence[str] = (),
+    ) -> Sample:
+        """A sample of one modality from an array whose bands are named, in any order.
+
+        Args:
+            image: (H, W, T, C) raw values.
+            bands: the C names of the last axis, all bands of the modality in any order.
+            dates: the T dates.
+            modality_name: which modality the bands belong to.
+            title: what to call it in a figure.
+            provenance: where it comes from, in words.
+            notes: what the caller had to assume.
+
+        Raises:
+            ValueError: naming what was given and what is valid.
+        """
+        spec, names = modality(modality_name), [str(band) for band in bands]
+        image = np.asarray(image)
+        if image.ndim != 4 or image.shape[-1] != len(names):
+            raise ValueError(
+                f"image must be (H, W, T, C) with one of the {len(names)} named bands per channel, got {image.shape}"
+            )
+        spec.indices(names)
+        absent = [band for band in spec.band_names if band not in names]
+        twice = sorted({band for band in names if names.count(band) > 1})
+        if absent or twice:
+            raise ValueError(f"{spec.title} bands missing: {absent or 'none'}; given twice: {twice or 'none'}")
+        ordered = image[..., [names.index(band) for band in spec.band_names]].astype(np.float32)
+        return cls({modality_name: ordered}, parse_dates(dates), title, provenance, tuple(notes))
+
+    @property
+    def dates(self) -> list[str]:
+        """ISO dates of the timesteps."""
+        return [f"{year:04d}-{month + 1:02d}-{day:02d}" for day, month, year in self.timestamps.tolist()]
+
+    def grid(self, tokenization: Tokenization, patch_size: int) -> TokenGrid:
+        """The token grid of this sample."""
+        return TokenGrid.build({k: v.shape for k, v in self.images.items()}, tokenization, patch_size)
+
+    def select_times(self, steps: Sequence[int]) -> Sample:
+        """The sample at the given timesteps only; maps stay."""
+        steps = list(steps)
+        images = {k: v[:, :, steps] if modality(k).multitemporal else v for k, v in self.images.items()}
+        return replace(self, images=images, timestamps=self.timestamps[steps])
+
+
+def _check_image(name: str, image: np.ndarray, steps: int) -> None:
+    """Raise a ValueError unless the image has its modality's shape and holds numbers."""
+    spec = modality(name)
+    want = (steps if spec.multitemporal else 1, len(spec.bands))
+    if image.ndim != 4 or image.shape[2:] != want:
+        raise ValueError(f"{spec.title} must be (H, W, {want[0]}, {want[1]}), got {image.shape}")
+    if not np.isfinite(image).all():
+        raise ValueError(f"{spec.title} holds NaN or infinite values; mark unobserved pixels with {MISSING:.0f}")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the encoder reads: normalised images and timestamps of B samples.
+
+    Attributes:
+        images: modality name -> (B, H, W, T, C) float tensor, normalised; `bands.MISSING` where unobserved.
+        timestamps: (B, T, 3) integer tensor: day, month 0..11, year.
+    """
+
+    images: Mapping[str, Tensor]
+    timestamps: Tensor
+
+    @classmethod
+    def from_samples(cls, samples: Sample | Sequence[Sample]) -> Batch:
+        """Normalises and stacks samples that have the same modalities and shapes."""
+        samples = [samples] if isinstance(samples, Sample) else list(samples)
+        names = list(samples[0].images)
+        if any(list(sample.images) != names for sample in samples):
+            raise ValueError(f"samples of one batch need the same modalities, got {[list(s.images) for s in samples]}")
+        images = {
+            name: modality(name).normalize(torch.stack([torch.from_numpy(s.images[name]) for s in samples]))
+            for name in names
+        }
+        return cls(images, torch.stack([torch.from_numpy(s.timestamps) for s in samples]))
+
+    def __len__(self) -> int:
+        """B, the number of samples."""
+        return len(self.timestamps)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch on another device."""
+        return Batch({k: v.to(device) for k, v in self.images.items()}, self.timestamps.to(device))
+
+    def grid(self, tokenization: Tokenization, patch_size: int) -> TokenGrid:
+        """The token grid of every sample of this batch."""
+        return TokenGrid.build({k: v.shape[1:] for k, v in self.images.items()}, tokenization, patch_size)
