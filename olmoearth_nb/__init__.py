@@ -6,7 +6,8 @@ size, N tokens, D width.
 
 from olmoearth_nb.bands import MODALITIES, SENTINEL2, Band, Modality
 from olmoearth_nb.checkpoint import load_model, save_model
-from olmoearth_nb.config import ModelConfig, published_config
+from olmoearth_nb.config import ModelConfig, published_config, size_config
+from olmoearth_nb.cost import Cost, encoder_cost
 from olmoearth_nb.encoder import Encoded, Encoder
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.model import OlmoEarth
@@ -22,6 +23,7 @@ __all__ = [
     "TOKENIZATIONS",
     "Band",
     "Batch",
+    "Cost",
     "Encoded",
     "Encoder",
     "Modality",
@@ -32,8 +34,10 @@ __all__ = [
     "Sample",
     "TokenGrid",
     "Tokenization",
+    "encoder_cost",
     "load_model",
     "published_config",
     "save_model",
+    "size_config",
     "tokenization",
 ]

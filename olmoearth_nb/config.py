@@ -10,6 +10,7 @@ from typing import Literal
 
 from olmoearth_nb.bands import MODALITIES, modality
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
+from olmoearth_nb.tokenization import tokenization as named_tokenization
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,25 @@ def published_config(version: str, size: str) -> ModelConfig:
         position="rotary" if version == "v1.2" else "absolute",
         band_dropout=0.0 if first else 0.2,
     )
+
+
+def size_config(size: str, tokenization: str | Tokenization, pixel_hidden: int = 0) -> ModelConfig:
+    """A model of a published size with any tokenization, otherwise as v1: for comparing tokenizations alone.
+
+    Args:
+        size: "nano", "tiny", "small", "base" or "large".
+        tokenization: a tokenization or the name of a built-in one.
+        pixel_hidden: units of the pixel layer; 0 for none.
+
+    Raises:
+        ValueError: for an unknown size or tokenization, listing the valid ones.
+    """
+    if size not in _SIZES:
+        raise ValueError(f"unknown size {size!r}; valid are {', '.join(_SIZES)}")
+    width, depth, heads, _ = _SIZES[size]
+    if isinstance(tokenization, str):
+        tokenization = named_tokenization(tokenization)
+    return ModelConfig(width, depth, heads, tokenization=tokenization, pixel_hidden=pixel_hidden)
 
 
 def _available() -> str:

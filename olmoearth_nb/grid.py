@@ -48,9 +48,7 @@ class TokenGrid:
     shapes: Mapping[str, tuple[int, int, int, int]]
 
     @classmethod
-    def build(
-        cls, image_shapes: Mapping[str, Sequence[int]], tokenization: Tokenization, patch_size: int
-    ) -> TokenGrid:
+    def build(cls, image_shapes: Mapping[str, Sequence[int]], tokenization: Tokenization, patch_size: int) -> TokenGrid:
         """Grid of a sample.
 
         Args:

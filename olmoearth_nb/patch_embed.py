@@ -8,6 +8,8 @@ units, ReLU): the pixel layer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -93,7 +95,7 @@ class PatchEmbed(nn.Module):
                 {f"{name}__{i}": GroupEmbed(len(group), width, pixel_hidden) for i, group in enumerate(groups)}
             )
 
-    def forward(self, images: dict[str, Tensor], grid: TokenGrid, decode_only: bool = True) -> Tensor:
+    def forward(self, images: Mapping[str, Tensor], grid: TokenGrid, decode_only: bool = True) -> Tensor:
         """Tokens of all modalities.
 
         Args:
@@ -123,9 +125,8 @@ class PatchEmbed(nn.Module):
         if resize_first:
             frames = resize_to_patches(frames, patch_size)
         tokens = []
-        for indices, embed in zip(
-            self.tokenization.indices(name), self.per_modality_embeddings[name].values(), strict=True
-        ):
+        for number, indices in enumerate(self.tokenization.indices(name)):
+            embed = self.per_modality_embeddings[name].get_submodule(f"{name}__{number}")
             group = frames[:, indices]
             if not resize_first:
                 group = resize_to_patches(self._drop_bands(group, timesteps), patch_size)
@@ -155,7 +156,7 @@ class PatchEmbed(nn.Module):
         return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]
 
 
-def missing_tokens(images: dict[str, Tensor], grid: TokenGrid) -> Tensor:
+def missing_tokens(images: Mapping[str, Tensor], grid: TokenGrid) -> Tensor:
     """Tokens of which any pixel of any of their bands was not observed.
 
     The official masks look at the top-left pixel of a patch only, so that -99999 can enter a token.

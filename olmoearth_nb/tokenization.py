@@ -169,7 +169,7 @@ TOKENIZATIONS: dict[str, Tokenization] = {
         _other(
             "galileo",
             ["B02 B03 B04", "B05 B06 B07", "B08", "B8A", "B11 B12"],
-            "Galileo (arXiv 2502.09356), public code: by kind of band, no 60 m bands; the NDVI group of its loader left out",
+            "Galileo (arXiv 2502.09356), public code: by kind of band, no 60 m; its NDVI group left out",
         ),
         _other(
             "croma",

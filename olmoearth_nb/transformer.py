@@ -66,7 +66,8 @@ class Attention(nn.Module):
         """
         q, k, v = self._heads(self.q(x)), self._heads(self.k(context)), self._heads(self.v(context))
         if self.rope_mixed_freqs is not None:
-            assert x_at is not None and context_at is not None
+            if x_at is None or context_at is None:
+                raise ValueError("a rotary model needs the coordinates of its tokens")
             turn = Rotation(x_at, self.rope_mixed_freqs)
             turn_context = turn if context_at is x_at else Rotation(context_at, self.rope_mixed_freqs)
             q, k = turn(q), turn_context(k)

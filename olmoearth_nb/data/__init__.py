@@ -1,0 +1,63 @@
+"""Doors to data: each ends in a `Sample`, or raises an error that says what was given and what is valid."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from olmoearth_nb.data.geobench import load_geobench_chip
+from olmoearth_nb.data.npz import load_npz
+from olmoearth_nb.sample import Sample
+
+_DOORS = {".hdf5": load_geobench_chip, ".h5": load_geobench_chip, ".npz": load_npz}
+
+
+def data_dir() -> Path:
+    """The folder of the embedded data: in the repository, or inside the installed package."""
+    here = Path(__file__).resolve()
+    for folder in (here.parents[1] / "_data", here.parents[2] / "data"):
+        if (folder / "chips").is_dir():
+            return folder
+    raise FileNotFoundError("the embedded data are not installed; install olmoearth_nb from its wheel or a clone")
+
+
+def embedded_names() -> list[str]:
+    """Names of the embedded chips."""
+    return sorted(path.stem for path in (data_dir() / "chips").glob("*.npz"))
+
+
+def load_embedded(name: str = "fields") -> Sample:
+    """One of the embedded chips: simulated, 64 x 64 px, 12 dates.
+
+    Raises:
+        ValueError: for an unknown name, listing the valid ones.
+    """
+    if name not in embedded_names():
+        raise ValueError(f"there is no embedded chip {name!r}; there are {', '.join(embedded_names())}")
+    return load_npz(data_dir() / "chips" / f"{name}.npz", provenance="simulated (earthlib spectra, invented scene)")
+
+
+def load_sample(data: str | os.PathLike[str] = "") -> Sample:
+    """Opens any file that we have a door for.
+
+    Args:
+        data: path of a GeoBench m-eurosat chip (`.hdf5`) or an `.npz` with `image` (H, W, T, C), `bands`
+            and `dates`; or the name of an embedded chip; empty for the default chip.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if no door fits, or the file is not what its door expects.
+    """
+    text = os.fspath(data)
+    if not text:
+        return load_embedded()
+    path = Path(text)
+    if not path.exists() and text in embedded_names():
+        return load_embedded(text)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {text}; give a {' or '.join(_DOORS)} file, or one of {embedded_names()}")
+    if path.suffix not in _DOORS:
+        raise ValueError(
+            f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_DOORS)}"
+        )
+    return _DOORS[path.suffix](path)

@@ -1,0 +1,259 @@
+# %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/olmoearth-nb/olmoearth_nb/blob/main/notebooks/02_designing_the_token.ipynb)
+#
+# # Designing the token
+#
+# A transformer sees nothing but tokens. Sentinel-2 delivers twelve bands at 10, 20 and 60 m: **should one patch be
+# one token, three, or twelve, and what does each choice cost?** OlmoEarth v1 chose three, v1.1 chose one, and
+# nothing else about the input changed.
+#
+# | you need | why |
+# |---|---|
+# | what a Sentinel-2 band is | tokens are made of bands |
+# | what attention does, roughly | its cost grows with the square of the number of tokens |
+#
+# | | two CPU cores | Colab T4 |
+# |---|---|---|
+# | time | half a minute | half a minute |
+
+# %% [markdown]
+# ## Setup
+# In Colab the first cell installs the package and leaves torch and numpy as they are.
+
+# %% tags=["setup", "nbval-ignore-output"]
+import importlib.util
+
+if importlib.util.find_spec("olmoearth_nb") is None:
+    from IPython import get_ipython
+
+    wheel = "olmoearth_nb[notebooks,data] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
+
+from olmoearth_nb.notebook import start
+
+device = start(seed=0)
+
+# %% [markdown]
+# These are the values that you may change. `data` takes the path of your own sample: a GeoBench m-eurosat `.hdf5`
+# chip or an `.npz` with `image` (H, W, T, C), `bands` and `dates`. Left empty, it is a small simulated place.
+
+# %% tags=["parameters"]
+data = ""
+patch_size = 8
+size = "base"
+
+# %%
+import torch
+
+from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, Tokenization, encoder_cost, exercises, plots, size_config
+from olmoearth_nb.data import load_sample
+from olmoearth_nb.exercises import check
+from olmoearth_nb.widgets import calculate, token_calculator
+
+# %% [markdown]
+# ## One place, twelve bands
+# The sample says where it comes from and what its door had to assume.
+
+# %%
+sample = load_sample(data)
+image = sample.images["sentinel2_l2a"]
+print(f"{sample.title}: {sample.provenance}")
+print(f"(H, W, T, C) = {image.shape}, {sample.dates[0]} to {sample.dates[-1]}")
+for note in sample.notes:
+    print("note:", note)
+
+# %% [markdown]
+# We cut the image into square patches and mark one, in the middle of the place and of the year. Everything below is
+# about this patch.
+
+# %%
+time = image.shape[2] // 2
+row = column = image.shape[0] // patch_size // 2
+plots.show_patch_grid(sample, patch_size, row, column, time)
+
+# %% [markdown]
+# *Left: the place in true colour (haze subtracted) with its patch grid; the yellow square is our patch. Right: the median of its
+# pixels in each band, in the order of wavelength; grey bars reach from its darkest to its brightest pixel.*
+
+# %% [markdown]
+# ## Which bands share a token?
+# A `Tokenization` is a list of named groups. Bands in one group share a token; a band that no group names is not
+# read at all. That is everything the encoder ever learns about the design.
+
+# %%
+for name, tokenization in TOKENIZATIONS.items():
+    groups = [" ".join(group) for group in tokenization.groups_of("sentinel2_l2a")]
+    print(f"{name:9}", " | ".join(groups))
+
+# %% [markdown]
+# The same patch under each of them:
+
+# %% tags=["headline"]
+plots.show_tokens(sample, list(TOKENIZATIONS.values()), row=row, column=column, patch_size=patch_size, time=time)
+
+# %% [markdown]
+# *Every little picture is one band of the marked patch. Bands on one coloured ground share a token; faded bands at the
+# right are left out. In the built-in place the 20 m bands show blocks of 2 x 2 pixels and the 60 m bands hardly any
+# structure (some archives smooth the blocks away): v1's three tokens follow exactly that.*
+
+# %% [markdown]
+# Where each design comes from. Those of SatMAE, Galileo and CROMA are their *tokenizations* inside our encoder, not
+# their models.
+
+# %%
+for name, tokenization in TOKENIZATIONS.items():
+    left_out = " ".join(tokenization.left_out()) or "nothing"
+    print(f"{name:9} leaves out {left_out:8} | {tokenization.source}")
+
+# %% [markdown]
+# ## How many tokens?
+# A sample of H x W pixels and T dates, cut into patches of P x P pixels, with G groups of bands, makes
+# H/P x W/P x T x G tokens. We count by hand, and the package must agree.
+
+# %%
+height, width, timesteps, _ = image.shape
+counts = {}
+for name, tokenization in TOKENIZATIONS.items():
+    groups = len(tokenization.groups_of("sentinel2_l2a"))
+    counts[name] = (height // patch_size) * (width // patch_size) * timesteps * groups
+    assert counts[name] == tokenization.token_count(image.shape, patch_size)
+print(counts)
+
+# %% [markdown]
+# The `TokenGrid` says what each token of the sequence is: modality, patch row, patch column, date and group. The
+# first three tokens of v1 are the three resolutions of the first patch on the first date; then comes its next date,
+# and after the last date the next patch.
+
+# %%
+grid = sample.grid(TOKENIZATIONS["v1"], patch_size)
+for position, label in zip(range(4), grid.labels(), strict=False):
+    print(position, label)
+
+# %% [markdown]
+# ## One encoder for all
+# The encoder below is randomly initialised and never asks which tokenization it runs. It is small, because here only
+# the number of tokens matters.
+
+# %%
+batch = Batch.from_samples(sample.select_times([time])).to(device)
+for name in TOKENIZATIONS:
+    encoder = Encoder(size_config("nano", name)).to(device).eval()
+    with torch.no_grad():
+        encoded = encoder(batch, patch_size)
+    assert encoded.tokens.shape[1] == counts[name] // timesteps
+    print(f"{name:9}", tuple(encoded.tokens.shape))
+
+# %% [markdown]
+# ## What does each choice cost?
+# A linear layer costs the same for every token, so its part grows with N. Attention compares every token with every
+# other, so its part grows with N squared. Tokens alone therefore understate the difference.
+
+# %%
+costs = {name: encoder_cost(size_config(size, name), image.shape[:3], patch_size) for name in TOKENIZATIONS}
+plots.show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={patch_size}")
+
+# %% [markdown]
+# *Left: tokens of the whole sample. Right: multiply-accumulates of one pass, attention hatched. Designs with one group
+# stand together at the cheap end whatever their order of bands.*
+
+# %% tags=["headline"]
+tokens = costs["v1"].tokens / costs["v1.1"].tokens
+macs = costs["v1"].macs / costs["v1.1"].macs
+print(f"v1 makes {tokens:.0f}x the tokens of v1.1; in the {size} encoder that is {macs:.1f}x the multiply-accumulates")
+
+# %% [markdown]
+# v1.1 also passes each pixel through a small layer before the patch is projected (the *pixel layer*). The numbers above
+# leave it out, to change one thing at a time. With it:
+
+# %%
+pixel_hidden = 12 if size == "nano" else 64
+with_layer = encoder_cost(size_config(size, "v1.1", pixel_hidden), image.shape[:3], patch_size)
+print(f"v1.1 with its pixel layer: {costs['v1'].macs / with_layer.macs:.1f}x fewer multiply-accumulates than v1")
+
+# %% [markdown]
+# ### A calculator
+# Move the sliders (in Jupyter or Colab). The table below is the same calculator for one setting, for pages without a
+# running kernel.
+
+# %% tags=["nbval-ignore-output"]
+token_calculator()
+
+# %%
+print(calculate("base", edge=64, patch_size=4, timesteps=1))
+
+# %% [markdown]
+# ## A design of your own
+# Five lines. A name that is not a band is refused with the list of those that are:
+
+# %%
+try:
+    Tokenization("typo", {"sentinel2_l2a": ["B02 B03 B04", "B8 B8A"]})
+except ValueError as error:
+    print(error)
+
+# %%
+mine = Tokenization(
+    "mine",
+    {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12"]},
+    source="visible | red edge to near infrared | short-wave infrared",
+)
+plots.show_tokens(sample, [mine], row=row, column=column, patch_size=patch_size, time=time)
+
+# %% [markdown]
+# *Three tokens as in v1, but cut by kind of light instead of by resolution; the two 60 m bands are left out.*
+
+# %% [markdown]
+# ## What we learned
+# * A token is a decision about bands; everything else about the encoder stays the same.
+# * Tokens grow with the number of groups; cost grows faster, because attention grows with its square.
+# * The gap widens with more dates and smaller patches, and narrows in wide models, where linear layers dominate.
+#
+# ## Where this stops being true
+# * Multiply-accumulates are not seconds: memory traffic, batch size and hardware decide the rest.
+# * Cost says nothing about accuracy. Merging v1's tokens naively lost about 10 points of m-eurosat kNN accuracy by the
+#   release's own account; a changed pretraining recipe won them back.
+# * Without your own data the place shown here is simulated: its spectra are real, its fields are not.
+#
+# ## Exercises
+# Predict first, then run. Each cell tells you whether you got it.
+
+# %% [markdown]
+# **1.** Group the bands so that a patch makes exactly two tokens and no band is left out. Which two would you keep
+# apart, and why?
+
+# %% tags=["exercise"]
+two_tokens = None  # a Tokenization
+#: solution
+two_tokens = Tokenization(
+    "two", {"sentinel2_l2a": ["B01 B02 B03 B04", "B05 B06 B07 B08 B8A B09 B11 B12"]}, "visible | the rest"
+)
+#: end
+
+_ = check(1, two_tokens, exercises.two_tokens)
+
+# %% [markdown]
+# **2.** A year of a 64 x 64 px place has 12 dates. With P = 4, how many tokens does v1 make? Predict, then compute.
+
+# %% tags=["exercise"]
+v1_year = None  # a number
+#: solution
+v1_year = 64 // 4 * (64 // 4) * 12 * 3
+#: end
+
+_ = check(2, v1_year, exercises.tokens_of_a_year)
+
+# %% [markdown]
+# **3.** Find the largest patch size at which v1.1 makes at least as many tokens of a 64 x 64 px image of one date as v1
+# makes at P = 8. What did you trade?
+
+# %% tags=["exercise"]
+patch = None  # a whole number from 1 to 8
+#: solution
+patch = 4
+#: end
+
+_ = check(3, patch, exercises.patch_for_equal_tokens)
+
+# %% [markdown]
+# ## Next
+# *03 The encoder, from patch to embedding*: how one of these tokens becomes an embedding.

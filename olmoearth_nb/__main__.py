@@ -1,0 +1,5 @@
+"""`python -m olmoearth_nb`."""
+
+from olmoearth_nb.cli import app
+
+app(prog_name="olmoearth-nb")

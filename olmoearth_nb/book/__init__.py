@@ -1,0 +1,1 @@
+"""The notebooks as a book: made from their sources, executed, and shown as pages."""

@@ -1,0 +1,45 @@
+"""The command line: `olmoearth-nb run`, also `python -m olmoearth_nb run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the notebooks")]
+Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
+
+
+@app.callback()
+def main() -> None:
+    """Read, run, question and extend the tokenization of OlmoEarth."""
+
+
+@app.command()
+def run(
+    notebooks: Folder = Path("notebooks"),
+    nb: Only = "",
+    data: Annotated[str, typer.Option(help="your own sample: an m-eurosat .hdf5 chip or an .npz")] = "",
+    build: Annotated[Path, typer.Option(help="where executed copies and pages go")] = Path("build"),
+) -> None:
+    """Execute the notebooks; write executed copies, pages and an index."""
+    from olmoearth_nb.book.run import run as run_all
+
+    try:
+        outcomes = run_all(notebooks.resolve(), build, nb, data)
+    except (FileNotFoundError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def notebooks(folder: Folder = Path("notebooks"), nb: Only = "") -> None:
+    """Make the committed notebooks from notebooks/src: generate, execute, tidy."""
+    from olmoearth_nb.book.make import make_all
+
+    make_all(folder.resolve(), nb)

@@ -1,0 +1,144 @@
+"""GeoBench m-eurosat chips: one HDF5 file with 13 Sentinel-2 top-of-atmosphere bands.
+
+Two traps are dealt with here.
+
+* The metadata are a pickle, which can run code when it is read. We read it without running anything:
+  classes other than plain containers become inert stand-ins, and no function is ever called.
+* The names of the last five bands do not fit their content. EuroSAT stores B8A *last*, and the names
+  were laid over it in the order of the band numbers. In the published statistics of the data set
+  "09 - Water vapour" has a mean of 12 digital numbers, which is the cirrus band, and
+  "08A - Vegetation Red Edge" shows the 60 m pixels of water vapour. `names="content"` reads what the
+  pixels are; `names="published"` follows the labels, as the published evaluations of OlmoEarth do.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import pickle
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.sample import Sample
+
+_LABELS = (
+    "01 - Coastal aerosol,02 - Blue,03 - Green,04 - Red,05 - Vegetation Red Edge,06 - Vegetation Red Edge,"
+    "07 - Vegetation Red Edge,08 - NIR,08A - Vegetation Red Edge,09 - Water vapour,10 - SWIR - Cirrus,"
+    "11 - SWIR,12 - SWIR"
+).split(",")
+_PUBLISHED = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
+_CONTENT = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
+
+EVALUATION_DATE = "2020-07-01"
+"""The constant date of the official evaluation: month index 6 of 2020. The chips have none of their own."""
+
+
+class Inert:
+    """Stands for an object of a class that we do not load; keeps its state as data."""
+
+    args: tuple[Any, ...]
+
+    def __new__(cls, *args: Any) -> Inert:
+        """Takes whatever the pickle gives and does nothing with it."""
+        inert = super().__new__(cls)
+        inert.args = args
+        return inert
+
+    def __init__(self, *args: Any) -> None:
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _InertUnpickler(pickle.Unpickler):
+    """Never imports a module: every class of the file becomes `Inert`."""
+
+    def find_class(self, module: str, name: str) -> type:
+        return type(name, (Inert,), {"source": f"{module}.{name}"})
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("persistent references are not allowed")
+
+
+def read_metadata(text: str) -> dict[str, Any]:
+    """Reads GeoBench's pickled metadata without running code.
+
+    Args:
+        text: the attribute as stored, a Python bytes literal.
+
+    Returns:
+        The metadata; objects of unknown classes are `Inert`.
+
+    Raises:
+        ValueError: if it is not such a literal or not a pickled dictionary.
+    """
+    try:
+        data = ast.literal_eval(text)
+        if not isinstance(data, bytes):
+            raise ValueError(f"expected a bytes literal, got {type(data).__name__}")
+        metadata = _InertUnpickler(io.BytesIO(data)).load()
+    except (
+        ValueError,
+        SyntaxError,
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        IndexError,
+        KeyError,
+    ) as error:
+        raise ValueError(f"the chip's pickled metadata cannot be read safely: {error}") from error
+    if not isinstance(metadata, dict):
+        raise ValueError(f"the chip's pickled metadata must be a dictionary, got {type(metadata).__name__}")
+    return metadata
+
+
+def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> Sample:
+    """Opens an m-eurosat chip.
+
+    Args:
+        path: the `.hdf5` file.
+        names: "content" names the bands after what they hold; "published" after their labels, which is
+            what published m-eurosat results rest on. Either way cirrus (or what is labelled so) is dropped.
+
+    Returns:
+        A sample of one timestep, dated as in the official evaluation.
+
+    Raises:
+        ValueError: if the file is not HDF5 or lacks bands, or `names` is neither of the two.
+    """
+    import h5py
+
+    path = Path(path)
+    if names not in ("content", "published"):
+        raise ValueError(f"names must be 'content' or 'published', got {names!r}")
+    try:
+        with h5py.File(path, "r") as file:
+            absent = [label for label in _LABELS if label not in file]
+            if absent:
+                raise ValueError(f"{path.name} is no m-eurosat chip: no bands {absent}; it has {list(file)}")
+            image = np.stack([file[label][()] for label in _LABELS], axis=-1)
+            metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
+    except OSError as error:
+        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
+    bands = _CONTENT if names == "content" else _PUBLISHED
+    kept = [i for i, band in enumerate(bands) if band in SENTINEL2.band_names]
+    dated = metadata.get(_LABELS[0], {}).get("date") if isinstance(metadata.get(_LABELS[0]), dict) else None
+    notes = ["top-of-atmosphere reflectance, as the official evaluation feeds it to a model of surface reflectance"]
+    if dated is None:
+        notes.append(f"the chip has no date; it gets that of the official evaluation, {EVALUATION_DATE}")
+    if names == "content":
+        notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
+    return Sample.from_arrays(
+        image[:, :, None, kept],
+        [bands[i] for i in kept],
+        [str(dated)[:10] if dated is not None else EVALUATION_DATE],
+        title=path.stem,
+        provenance=f"GeoBench m-eurosat, {path.name}",
+        notes=notes,
+    )

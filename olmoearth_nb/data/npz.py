@@ -1,0 +1,43 @@
+"""The simplest door: an `.npz` with named bands and dates."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from olmoearth_nb.sample import Sample
+
+_NEEDED = ("image", "bands", "dates")
+
+
+def load_npz(path: str | os.PathLike[str], provenance: str | None = None) -> Sample:
+    """Opens an `.npz` of Sentinel-2 digital numbers.
+
+    Args:
+        path: holds `image` (H, W, T, C), `bands` (C names in any order) and `dates` (T ISO dates).
+        provenance: where the data come from; by default the file's name.
+
+    Raises:
+        ValueError: if an array is absent or does not fit, or the file holds Python objects.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            absent = [name for name in _NEEDED if name not in file.files]
+            if absent:
+                raise ValueError(f"{path.name} has no {absent}; it has {file.files} and needs {list(_NEEDED)}")
+            arrays = {name: file[name] for name in _NEEDED}
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path.name} is not a whole .npz file ({error})") from error
+    if arrays["image"].dtype.kind not in "uif":
+        raise ValueError(f"{path.name}: image must hold numbers, got {arrays['image'].dtype}")
+    return Sample.from_arrays(
+        arrays["image"],
+        arrays["bands"].tolist(),
+        [str(date) for date in arrays["dates"].tolist()],
+        title=path.stem,
+        provenance=provenance or f"the file {path.name}",
+    )

@@ -1,0 +1,194 @@
+"""Figures with one look: size, colours of tokenizations, order and colours of bands.
+
+Functions draw and return None, so that a notebook cell ends in a figure and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.cost import Cost
+from olmoearth_nb.sample import Sample
+from olmoearth_nb.tokenization import Tokenization
+
+COLOURS = {
+    "v1": "#0072B2",
+    "v1.1": "#D55E00",
+    "per_band": "#009E73",
+    "spectral": "#CC79A7",
+    "satmae": "#E69F00",
+    "galileo": "#56B4E9",
+    "croma": "#7F6A3F",
+}
+"""Colour of each tokenization (Okabe-Ito, safe for colour-blind readers); others are grey."""
+
+GROUP_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6A3F", "#444444")
+"""Colours of the groups of one tokenization, in order; they repeat after eight."""
+
+
+def use_style() -> None:
+    """The one look of every figure."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 80,
+            "savefig.dpi": 80,
+            "font.size": 10,
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "image.interpolation": "nearest",
+            "svg.hashsalt": "olmoearth_nb",
+        }
+    )
+
+
+def colour_of(name: str) -> str:
+    """Colour of a tokenization."""
+    return COLOURS.get(name, "#666666")
+
+
+def true_colour(sample: Sample, time: int = 0) -> np.ndarray:
+    """(H, W, 3) true-colour picture: darkest 2 % of each band subtracted (haze), one gain for all three."""
+    indices = SENTINEL2.indices(["B04", "B03", "B02"])
+    rgb = sample.images["sentinel2_l2a"][:, :, time][..., indices]
+    low, high = np.percentile(rgb, [2, 98], axis=(0, 1))
+    return np.clip((rgb - low) / max((high - low).max(), 1.0), 0, 1)
+
+
+def show_patch_grid(sample: Sample, patch_size: int, row: int, column: int, time: int = 0) -> None:
+    """The picture with its patch grid, one patch marked, and that patch's spectrum.
+
+    Args:
+        sample: a sample with Sentinel-2.
+        patch_size: P in pixels.
+        row: patch row of the marked patch.
+        column: patch column of the marked patch.
+        time: timestep shown.
+    """
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), width_ratios=[1, 1.5], layout="constrained")
+    picture = true_colour(sample, time)
+    left.imshow(picture)
+    for edge in range(0, len(picture) + 1, patch_size):
+        left.axhline(edge - 0.5, color="white", lw=0.4)
+        left.axvline(edge - 0.5, color="white", lw=0.4)
+    corner = (column * patch_size - 0.5, row * patch_size - 0.5)
+    left.add_patch(Rectangle(corner, patch_size, patch_size, fill=False, ec="yellow", lw=2.5))
+    left.set(
+        title=f"{sample.title}, {sample.dates[time]}: {patch_size} x {patch_size} px patches", xticks=[], yticks=[]
+    )
+    pixels = _patch(sample, patch_size, row, column, time).reshape(-1, len(SENTINEL2.bands))
+    order = np.argsort([band.centre or 0 for band in SENTINEL2.bands])
+    low, middle, high = np.percentile(pixels[:, order], [0, 50, 100], axis=0)
+    x = np.arange(len(order))
+    right.vlines(x, low, high, color="#bbbbbb", lw=6)
+    right.plot(x, middle, "o-", color="black", ms=4, lw=1)
+    right.set_xticks(x, [SENTINEL2.bands[i].name for i in order], rotation=60)
+    right.set(title="the marked patch: median and range of its pixels", ylabel="digital number", ylim=(0, None))
+    plt.show()
+
+
+def _patch(sample: Sample, patch_size: int, row: int, column: int, time: int) -> np.ndarray:
+    """(P, P, C) raw pixels of a Sentinel-2 patch."""
+    image = sample.images["sentinel2_l2a"][:, :, time]
+    rows = slice(row * patch_size, (row + 1) * patch_size)
+    return image[rows, column * patch_size : (column + 1) * patch_size]
+
+
+def show_tokens(
+    sample: Sample,
+    tokenizations: Sequence[Tokenization],
+    *,
+    row: int,
+    column: int,
+    patch_size: int = 8,
+    time: int = 0,
+) -> None:
+    """One real patch under several tokenizations: bands in one frame share a token.
+
+    Each little picture is one band of the patch in its own grey scale; bands that a tokenization does
+    not read stand at the right, faded and unframed.
+
+    Args:
+        sample: a sample with Sentinel-2.
+        tokenizations: one line each.
+        row: patch row.
+        column: patch column.
+        patch_size: P in pixels.
+        time: timestep.
+    """
+    patch = _patch(sample, patch_size, row, column, time)
+    _, axes = plt.subplots(
+        len(tokenizations), 1, figsize=(10, 0.83 * len(tokenizations)), layout="constrained", squeeze=False
+    )
+    for ax, tokenization in zip(axes[:, 0], tokenizations, strict=True):
+        _draw_line(ax, patch, tokenization)
+    plt.show()
+
+
+def _draw_line(ax: Axes, patch: np.ndarray, tokenization: Tokenization) -> None:
+    """One tokenization: its groups as frames around the bands."""
+    groups = tokenization.groups_of("sentinel2_l2a")
+    x = 0.0
+    for number, group in enumerate(groups):
+        colour = GROUP_COLOURS[number % len(GROUP_COLOURS)]
+        frame = FancyBboxPatch(
+            (x + 0.02, -0.30), len(group) - 0.04 + 0.08 * (len(group) - 1), 1.38,
+            boxstyle="round,pad=0,rounding_size=0.12", fc=colour, ec=colour, alpha=0.28, lw=0, zorder=0,
+        )  # fmt: skip
+        ax.add_patch(frame)
+        for band in group:
+            _draw_band(ax, patch, band, x, alpha=1.0)
+            x += 1.08
+        x += 0.16
+    x = 12 * 1.08 + 12 * 0.16 + 0.3
+    for band in tokenization.left_out("sentinel2_l2a"):
+        _draw_band(ax, patch, band, x, alpha=0.3)
+        x += 1.08
+    count = len(groups)
+    ax.text(-0.3, 0.55, tokenization.name, ha="right", va="center", weight="bold", color=colour_of(tokenization.name))
+    ax.text(-0.3, 0.1, f"{count} token{'s' if count > 1 else ''}", ha="right", va="center", fontsize=8.5)
+    ax.set(xlim=(-2.2, 18.0), ylim=(-0.36, 1.14), aspect="equal")
+    ax.axis("off")
+
+
+def _draw_band(ax: Axes, patch: np.ndarray, band: str, x: float, alpha: float) -> None:
+    """One band of the patch as a picture of unit size at x, its name below."""
+    pixels = patch[..., SENTINEL2.indices([band])[0]]
+    extent = (x + 0.06, x + 0.94, 0.14, 1.02)
+    low, high = pixels.min(), max(pixels.max(), pixels.min() + 1)
+    ax.imshow(pixels, cmap="gray", extent=extent, alpha=alpha, vmin=low, vmax=high, zorder=1)
+    ax.text(x + 0.5, -0.08, band, ha="center", va="center", fontsize=8, alpha=max(alpha, 0.6))
+
+
+def show_costs(costs: Mapping[str, Cost], title: str) -> None:
+    """Tokens and multiply-accumulates of several tokenizations side by side.
+
+    Args:
+        costs: name of the tokenization -> its cost.
+        title: what was encoded by which model.
+    """
+    names = list(costs)
+    y = np.arange(len(names))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 0.4 * len(names) + 1.4), sharey=True, layout="constrained")
+    colours = [colour_of(name) for name in names]
+    bars = left.barh(y, [cost.tokens for cost in costs.values()], color=colours)
+    left.bar_label(bars, labels=[f"{cost.tokens:,}" for cost in costs.values()], padding=3, fontsize=9)
+    linear = np.array([cost.linear_macs for cost in costs.values()]) / 1e9
+    attention = np.array([cost.attention_macs for cost in costs.values()]) / 1e9
+    right.barh(y, linear, color=colours, label="linear layers")
+    hatched = {"alpha": 0.45, "hatch": "///", "ec": "white", "label": "attention (grows with N²)"}
+    top = right.barh(y, attention, left=linear, color=colours, **hatched)
+    right.bar_label(top, labels=[f"{value:,.2f}" for value in linear + attention], padding=3, fontsize=9)
+    left.set_yticks(y, names)
+    left.invert_yaxis()
+    left.set(title="tokens of one sample", xlim=(0, 1.2 * max(cost.tokens for cost in costs.values())))
+    right.set(title="giga-MACs of the encoder", xlim=(0, 1.22 * (linear + attention).max()))
+    right.legend(frameon=False, loc="lower right", fontsize=8.5, labelcolor="black")
+    figure.suptitle(title, fontsize=11)
+    plt.show()
