@@ -65,14 +65,26 @@ def title(notebook: NotebookNode) -> str:
 def write_page(notebook: NotebookNode, target: Path) -> None:
     """Writes an executed notebook as one self-contained page."""
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
-    body, _ = exporter.from_notebook_node(tidy(copy.deepcopy(notebook)))
+    body, _ = exporter.from_notebook_node(_described(tidy(copy.deepcopy(notebook))))
     highlight = HtmlFormatter(style="default").get_style_defs(".highlight")
     target.write_text(_document(title(notebook), without_outside(body), highlight), encoding="utf8")
 
 
+def _described(notebook: NotebookNode) -> NotebookNode:
+    """Gives each figure the caption below it, a paragraph in italics, as its alternative text."""
+    for cell, below in zip(notebook.cells, [*notebook.cells[1:], NotebookNode(source="")], strict=True):
+        caption = re.match(r"\*(?!\*)(.+?)\*\s*$", below.source, re.DOTALL)
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                text = " ".join(caption.group(1).split()) if caption else title(notebook)
+                output.metadata["image/png"] = {"alt": html.escape(text)}
+    return notebook
+
+
 def without_outside(body: str) -> str:
-    """Replaces pictures from outside by their text and drops scripts; links to read more stay."""
-    body = re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)
+    """Replaces pictures from outside by their text and drops scripts and frames; links to read more stay."""
+    body = re.sub(r"<(script|iframe|object)\b.*?</\1>", "", body, flags=re.DOTALL | re.IGNORECASE)
+    body = re.sub(r"<(link|embed)\b[^>]*>", "", body, flags=re.IGNORECASE)
     return re.sub(r"<img\b[^>]*>", _local_image, body)
 
 

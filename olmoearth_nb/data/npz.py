@@ -25,7 +25,7 @@ def load_npz(path: str | os.PathLike[str], provenance: str | None = None) -> Sam
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             absent = [name for name in _NEEDED if name not in file.files]
             if absent:
                 raise ValueError(f"{path.name} has no {absent}; it has {file.files} and needs {list(_NEEDED)}")

@@ -1,0 +1,212 @@
+"""Doors: what comes in is what the file holds, and a hostile or broken file runs nothing."""
+
+import os
+import pickle
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from olmoearth_nb import SENTINEL2, Batch, Sample
+from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_sample
+from olmoearth_nb.data.geobench import _CONTENT, _LABELS, _PUBLISHED, Inert, load_geobench_chip, read_metadata
+from olmoearth_nb.sample import parse_dates
+
+S2 = "sentinel2_l2a"
+REAL_CHIP = Path(__file__).parents[2] / "shared" / "real" / "m-eurosat_id_1905.hdf5"
+
+
+class Sentinel2:
+    """Pickled by name and absent where it is read, like GeoBench's own classes."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+def write_chip(path, metadata=None, skip=()):
+    """A synthetic twin of an m-eurosat chip: band i holds 100 * i + column."""
+    with h5py.File(path, "w") as file:
+        for i, label in enumerate(_LABELS):
+            if label not in skip:
+                file[label] = np.tile(100 * i + np.arange(64, dtype=np.int16), (64, 1))
+        described = {label: {"date": None, "band_info": Sentinel2(label)} for label in _LABELS}
+        file.attrs["pickle"] = repr(pickle.dumps(metadata or {"label": 3, **described}))
+    return path
+
+
+@pytest.mark.parametrize(("names", "order"), [("content", _CONTENT), ("published", _PUBLISHED)])
+def test_geobench_bands(tmp_path, names, order):
+    sample = load_geobench_chip(write_chip(tmp_path / "id_1.hdf5"), names=names)
+    image = sample.images[S2]
+    assert image.shape == (64, 64, 1, 12)
+    for i, band in enumerate(SENTINEL2.band_names):
+        assert image[5, 7, 0, i] == 100 * order.index(band) + 7, band
+    assert sample.timestamps.tolist() == [[1, 6, 2020]], "July: months count from 0"
+    assert any("top-of-atmosphere" in note for note in sample.notes)
+
+
+def test_published_names_are_the_official_channel_rule(tmp_path):
+    """The official evaluation takes channels 1 2 3 7 4 5 6 8 11 12 0 9 of the 13."""
+    image = load_geobench_chip(write_chip(tmp_path / "id_1.hdf5"), names="published").images[S2]
+    assert (image[0, 0, 0] / 100).tolist() == [1, 2, 3, 7, 4, 5, 6, 8, 11, 12, 0, 9]
+
+
+@pytest.mark.skipif(not REAL_CHIP.exists(), reason="the real m-eurosat chip is not part of the project")
+def test_the_real_chip():
+    """Its pixels say what its labels do not: B8A resembles B07, and B09 has 60 m pixels."""
+    sample = load_sample(REAL_CHIP)
+    image = dict(zip(SENTINEL2.band_names, sample.images[S2][:, :, 0].transpose(2, 0, 1), strict=True))
+    assert np.corrcoef(image["B8A"].ravel(), image["B07"].ravel())[0, 1] > 0.95
+    roughness = {band: np.abs(np.diff(x, axis=1)).mean() / x.std() for band, x in image.items()}
+    assert roughness["B09"] < roughness["B8A"] / 1.5
+    published = load_geobench_chip(REAL_CHIP, names="published").images[S2]
+    assert published[..., SENTINEL2.indices(["B09"])[0]].mean() < 50, "what is labelled water vapour is cirrus"
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_hostile_metadata_run_nothing(tmp_path):
+    path = write_chip(tmp_path / "id_1.hdf5", metadata={"label": 1, "bomb": Bomb(tmp_path / "ran")})
+    load_geobench_chip(path)
+    assert not (tmp_path / "ran").exists()
+    assert isinstance(read_metadata(repr(pickle.dumps({"x": Bomb(tmp_path / "ran")})))["x"], Inert)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').mkdir('ran')",
+        "[1, 2]",
+        "b'not a pickle'",
+        repr(pickle.dumps([1, 2])),
+        repr(b"cos\nsystem\n(S'true'\ntR."),
+    ],
+)
+def test_metadata_that_are_no_dictionary_are_refused(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="metadata"):
+        read_metadata(text)
+    assert not os.listdir(tmp_path)
+
+
+def write_npz(path, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "image": rng.integers(0, 5000, (8, 8, 2, 12), dtype=np.uint16),
+        "bands": list(reversed(SENTINEL2.band_names)),
+        "dates": ["2021-01-31", "2021-12-01"],
+    }
+    np.savez(path, **{k: v for k, v in (arrays | changes).items() if v is not None})
+    return path
+
+
+def test_npz_bands_in_any_order(tmp_path):
+    path = write_npz(tmp_path / "a.npz")
+    sample = load_sample(path)
+    assert np.array_equal(sample.images[S2], np.load(path)["image"][..., ::-1])
+    assert sample.timestamps.tolist() == [[31, 0, 2021], [1, 11, 2021]]
+    assert sample.dates == ["2021-01-31", "2021-12-01"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dates": None}, r"has no \['dates'\]"),
+        ({"dates": ["2021-01-31"]}, r"must be \(H, W, 1, 12\)"),
+        ({"dates": ["2021-12-01", "2021-01-31"]}, "in order of time"),
+        ({"dates": ["someday", "2021-01-31"]}, "not a date"),
+        ({"bands": ["B02"] * 12}, r"missing: .*'B03'.*given twice: \['B02'\]"),
+        ({"bands": [f"B{i}" for i in range(12)]}, "has no band 'B0'"),
+        ({"bands": ["B02"]}, "named bands per channel"),
+        ({"image": np.zeros((8, 8, 12))}, r"image must be \(H, W, T, C\)"),
+        ({"image": np.full((8, 8, 2, 12), np.nan)}, "NaN or infinite"),
+        ({"image": np.full((8, 8, 2, 12), "x")}, "must hold numbers"),
+        ({"image": np.zeros((8, 8, 13, 12)), "dates": ["2021-01-01"] * 13}, "T from 1 to 12"),
+    ],
+)
+def test_bad_npz(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        load_sample(write_npz(tmp_path / "a.npz", **changes))
+
+
+def test_npz_with_objects_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, image=np.array([Bomb(tmp_path / "ran")], dtype=object), bands=["B02"], dates=["2021-01-01"])
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load_sample(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("door", [".npz", ".hdf5"])
+def test_broken_files(tmp_path, door):
+    path = tmp_path / f"broken{door}"
+    path.write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(ValueError, match="not a"):
+        load_sample(path)
+
+
+def test_a_chip_without_a_band(tmp_path):
+    with pytest.raises(ValueError, match=r"no bands \['04 - Red'\]"):
+        load_sample(write_chip(tmp_path / "a.hdf5", skip=("04 - Red",)))
+
+
+def test_no_such_file_or_door(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file nowhere"):
+        load_sample("nowhere.npz")
+    (tmp_path / "a.png").touch()
+    with pytest.raises(ValueError, match=r"no door for '\.png'"):
+        load_sample(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="'content' or 'published'"):
+        load_geobench_chip(tmp_path / "a.hdf5", names="x")
+
+
+@pytest.mark.parametrize("name", embedded_names())
+def test_embedded_chips(name):
+    """Simulated, called so, and with the native pixels of 10, 20 and 60 m."""
+    sample = load_embedded(name)
+    image = sample.images[S2]
+    assert image.shape == (64, 64, 12, 12)
+    assert "simulated" in sample.provenance
+    assert image.min() > 0
+    assert image.max() < 12_000
+    for band, repeat in (("B05", 2), ("B01", 6)):
+        values = image[:60, :60, 0, SENTINEL2.indices([band])[0]].reshape(60 // repeat, repeat, 60 // repeat, repeat)
+        assert (values == values[:, :1, :, :1]).all()
+    ndvi = [(b08 - b04) / (b08 + b04) for b04, b08 in image[..., SENTINEL2.indices(["B04", "B08"])].mean((0, 1))]
+    assert 3 <= int(np.argmax(ndvi)) <= 8, "green in the northern summer"
+
+
+def test_embedded_data_have_provenance():
+    text = (data_dir() / "README.md").read_text()
+    assert all(f"chips/{name}.npz" in text for name in embedded_names())
+    with pytest.raises(ValueError, match="there are fields, forest, town"):
+        load_embedded("sea")
+
+
+def test_normalisation_and_missing():
+    """Mean - 2 std becomes 0, mean + 2 std becomes 1, and what is missing stays missing."""
+    image = np.full((8, 8, 1, 12), MISSING, dtype=np.float32)
+    image[0, 0, 0] = [band.mean - 2 * band.std for band in SENTINEL2.bands]
+    image[0, 1, 0] = [band.mean + 2 * band.std for band in SENTINEL2.bands]
+    batch = Batch.from_samples(Sample.from_arrays(image, SENTINEL2.band_names, ["2020-02-29"]))
+    normal = batch.images[S2][0, 0, :, 0]
+    torch.testing.assert_close(normal[0], torch.zeros(12), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normal[1], torch.ones(12))
+    assert (normal[2:] == MISSING).all()
+
+
+def test_dates_of_every_kind():
+    import datetime as dt
+
+    dates = ["2020-02-29", dt.date(2020, 3, 1), dt.datetime(2020, 4, 1, 10), np.datetime64("2020-12-31")]
+    assert parse_dates(dates).tolist() == [[29, 1, 2020], [1, 2, 2020], [1, 3, 2020], [31, 11, 2020]]

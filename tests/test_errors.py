@@ -1,0 +1,52 @@
+"""Wrong input is refused in words that say what was given and what is valid."""
+
+import pytest
+import torch
+from conftest import random_batch
+
+from olmoearth_nb import Batch, Encoder, Sample, TokenGrid, Tokenization, published_config, size_config, tokenization
+from olmoearth_nb.bands import SENTINEL2, modality
+
+S2 = "sentinel2_l2a"
+
+
+def encode(roles=None, batch=None, patch_size=4):
+    batch = batch or random_batch((S2, "worldcover"), (8, 8))
+    return Encoder(size_config("nano", "v1.1"))(batch, patch_size, roles)
+
+
+CASES = {
+    "unknown band": (lambda: Tokenization("x", {S2: ["B02 B99"]}), "no band 'B99'; its bands are B02 B03"),
+    "band twice": (lambda: Tokenization("x", {S2: ["B02 B03", "B02"]}), "B02 named more than once"),
+    "empty group": (lambda: Tokenization("x", {S2: ["B02", ""]}), "at least one band in each"),
+    "one string": (lambda: Tokenization("x", {S2: "B02 B03"}), "list of groups"),
+    "unknown modality": (lambda: Tokenization("x", {"sentinel3": ["B1"]}), "valid names are sentinel2_l2a"),
+    "unknown tokenization": (lambda: tokenization("v2"), "valid names are v1, v1.1"),
+    "patch size 9": (lambda: encode(patch_size=9), "from 1 to 8"),
+    "patch size 2.0": (lambda: encode(patch_size=2.0), "whole number"),
+    "indivisible": (lambda: encode(patch_size=3), "crop it to 6x6 px or choose a patch size of 1, 2, 4, 8"),
+    "roles of the wrong shape": (lambda: encode(torch.zeros(2, 5)), r"\(B, N\) = \(2, 12\), got \(2, 5\)"),
+    "a map to encode": (lambda: encode(torch.zeros(2, 12, dtype=torch.long)), "maps are never encoded"),
+    "nothing to see": (lambda: encode(torch.full((2, 12), 2)), "nothing to encode in sample"),
+    "unknown version": (lambda: published_config("v2", "nano"), "v1.1: nano, tiny, base"),
+    "v1.3": (lambda: published_config("v1.3", "base"), "out of scope"),
+    "size that does not exist": (lambda: published_config("v1.1", "small"), "no published OlmoEarth v1.1 small"),
+    "bands on the wrong axis": (lambda: SENTINEL2.normalize(torch.zeros(12, 8, 8)), "12 bands on the last axis"),
+    "modality without weights": (lambda: modality("naip"), "unknown modality 'naip'"),
+    "grid of the unknown": (lambda: TokenGrid.build({"x": (8, 8, 1)}, tokenization("v1"), 4), "unknown modality"),
+    "no images": (lambda: Sample({}, torch.zeros(1, 3).numpy()), "at least one image"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_error_says_what_is_valid(case):
+    call, message = CASES[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_batch_of_different_modalities():
+    one, two = random_batch((S2,)), random_batch((S2, "sentinel1"))
+    samples = [Sample({k: v[0].numpy() for k, v in b.images.items()}, b.timestamps[0].numpy()) for b in (one, two)]
+    with pytest.raises(ValueError, match="same modalities"):
+        Batch.from_samples(samples)

@@ -1,0 +1,122 @@
+"""The project around the package: lock file, sizes, wheel, nothing of the machine it was made on."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = sorted((ROOT / "olmoearth_nb").rglob("*.py"))
+
+
+def tracked():
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listing.splitlines() if (ROOT / name).is_file()]
+
+
+def test_lock_file():
+    lines = (ROOT / "requirements.lock").read_text().split()
+    assert "torch==2.13.0" in lines
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line) for line in lines), "names and versions only"
+    assert not any(line.lower().startswith(("torchvision", "nvidia")) for line in lines)
+
+
+def test_lock_file_has_what_the_project_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert list(extras) == ["notebooks", "data", "simulate", "scale", "insight", "book", "test"]
+    locked = {
+        line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").read_text().split()
+    }
+    for requirement in project["dependencies"] + extras["notebooks"] + extras["data"] + extras["test"]:
+        name = re.match(r"[A-Za-z0-9_.-]+", requirement).group().lower().replace("_", "-")
+        assert name in locked, name
+
+
+def test_no_trace_of_the_machine():
+    """No absolute path, registry host or session word in any text of the project."""
+    forbidden = re.compile(
+        "|".join(["/" + "work/", "/" + "root/", "/" + "opt/", "file:" + "//", "pypi" + r"\.org/simple"])
+    )
+    for path in tracked():
+        if path.suffix in {".npz", ".png", ".pth", ".safetensors"} or path == Path(__file__):
+            continue
+        found = forbidden.search(path.read_text(encoding="utf8"))
+        assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_modules_and_functions_are_small(path):
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 50, f"{node.name} is {node.end_lineno - node.lineno} lines"
+            if node.name == "__init__":
+                assert len(node.args.args) + len(node.args.kwonlyargs) <= 11
+        if isinstance(node, ast.ExceptHandler):
+            assert not all(isinstance(step, ast.Pass) for step in node.body), "a swallowed exception"
+
+
+def test_size_of_the_repository():
+    files = sum(path.stat().st_size for path in tracked())
+    objects = subprocess.run(
+        ["git", "count-objects", "-v"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    kilobytes = sum(int(n) for n in re.findall(r"^size(?:-pack)?: (\d+)", objects, re.MULTILINE))
+    print(f"files {files / 1e6:.1f} MB, history {kilobytes / 1e3:.1f} MB")
+    assert files / 1e6 + kilobytes / 1e3 <= 60
+
+
+def test_importing_the_package_is_light():
+    """Neither notebooks' nor data's libraries are loaded before they are needed."""
+    heavy = ["h5py", "papermill", "nbformat", "ipywidgets", "rasterio", "sklearn", "matplotlib", "huggingface_hub"]
+    code = f"import sys, olmoearth_nb; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_wheel_works_elsewhere(tmp_path):
+    """Built, installed into an empty folder and imported from another one, with its data."""
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    wheel = next((tmp_path / "dist").glob("*.whl"))
+    target = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet", "--target", target, wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    code = (
+        f"import sys; sys.path.insert(0, {str(target)!r})\n"
+        "import olmoearth_nb, olmoearth_nb.data as data\n"
+        "sample = data.load_embedded('town')\n"
+        "print(olmoearth_nb.__file__, data.data_dir(), sample.images['sentinel2_l2a'].shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    module, data, shape = done.stdout.split(maxsplit=2)
+    assert module.startswith(str(target))
+    assert data.startswith(str(target))
+    assert shape.strip() == "(64, 64, 12, 12)"
+    license_files = list(target.glob("olmoearth_nb-*.dist-info/licenses/LICENSE"))
+    assert license_files
+
+
+def test_version_is_the_same_everywhere():
+    import olmoearth_nb
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert project["version"] == olmoearth_nb.__version__
+    assert f"version: {olmoearth_nb.__version__}" in citation
+
+
+def test_readme_names_every_notebook():
+    text = (ROOT / "README.md").read_text()
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"notebooks/{notebook.name}" in text
+    for command in ("make run", "make test"):
+        assert command in text
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / link).exists(), link
