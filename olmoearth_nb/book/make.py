@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
 import nbclient
 import nbformat
 
+from olmoearth_nb.book.page import headline
 from olmoearth_nb.book.source import read_source, sources, tidy
 
 
 def make_notebook(source: Path, folder: Path) -> bool:
     """Executes the student notebook of a source and writes it if its content changed.
+
+    Its headline figure goes to `docs/figures/NN.png` beside the notebooks' folder, for the README.
 
     Args:
         source: the percent script.
@@ -28,14 +32,23 @@ def make_notebook(source: Path, folder: Path) -> bool:
     client = nbclient.NotebookClient(
         notebook, timeout=600, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
     )
-    text = nbformat.writes(tidy(client.execute())) + "\n"
+    executed = tidy(client.execute())
+    text = nbformat.writes(executed) + "\n"
     target = folder / f"{source.stem}.ipynb"
     if target.is_file() and target.read_text(encoding="utf8") == text:
         return False
     part = target.with_suffix(".ipynb.part")
     part.write_text(text, encoding="utf8")
     os.replace(part, target)
+    _write_figure(headline(executed).figure, folder.parent / "docs" / "figures" / f"{source.name[:2]}.png")
     return True
+
+
+def _write_figure(figure: str | None, target: Path) -> None:
+    """Writes a figure in base64 as a picture, if there is one."""
+    if figure is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(base64.b64decode(figure))
 
 
 def make_all(folder: Path, only: str = "") -> None:

@@ -77,7 +77,7 @@ def _described(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 text = " ".join(caption.group(1).split()) if caption else title(notebook)
-                output.metadata["image/png"] = {"alt": html.escape(text)}
+                output.metadata["image/png"] = {"alt": text}
     return notebook
 
 
