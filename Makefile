@@ -23,8 +23,8 @@ run: $(INSTALLED)  ## execute the notebooks into build/ (NB=02 for one, DATA=pat
 	$(BIN)/python -m olmoearth_nb run $(if $(NB),--nb $(NB)) $(if $(DATA),--data "$(DATA)")
 
 test: $(INSTALLED)  ## style, types, tests, and the notebooks against their committed outputs
-	$(BIN)/ruff check olmoearth_nb notebooks tests data
-	$(BIN)/ruff format --check olmoearth_nb tests data
+	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks
+	$(BIN)/ruff format --check olmoearth_nb tests data benchmarks
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 -m "not slow"
 	$(BIN)/pytest --nbval --nbval-current-env notebooks -p no:xdist -p no:hypothesispytest -W default

@@ -72,8 +72,9 @@ row = column = image.shape[0] // patch_size // 2
 plots.show_patch_grid(sample, patch_size, row, column, time)
 
 # %% [markdown]
-# *Left: the place in true colour (haze subtracted) with its patch grid; the yellow square is our patch. Right: the median of its
-# pixels in each band, in the order of wavelength; grey bars reach from its darkest to its brightest pixel.*
+# *Left: the place in true colour (haze subtracted) with its patch grid; the yellow square is our patch. Right: the
+# median of its pixels in each band, in the order of wavelength; grey bars reach from its darkest to its brightest
+# pixel.*
 
 # %% [markdown]
 # ## Which bands share a token?
