@@ -1,7 +1,7 @@
 """How far ours is from olmoearth-pretrain-minimal: python benchmarks/parity.py
 
 Random weights (seed 1), noise input of Sentinel-2, Sentinel-1, Landsat and two maps, 16 x 16 px (15 for P = 5), three
-dates, two samples, a quarter of the tokens each hidden and predicted. Prints the largest difference relative to the
+dates, two samples, two fifths of the tokens seen, a fifth predicted. Prints the largest difference relative to the
 largest value, over the patch sizes given, in float32.
 """
 

@@ -31,13 +31,13 @@ def sincos(position: Tensor, dim: int) -> Tensor:
     the published models were trained with.
 
     Args:
-        position: any shape (...), in patches or timesteps.
+        position: any shape (...), in pixels or timesteps, on the CPU (not every device has float64).
         dim: size of the code, even.
 
     Returns:
         (..., dim) float32.
     """
-    rate = 10000.0 ** (-torch.arange(dim // 2, dtype=torch.float64, device=position.device) / (2 * dim))
+    rate = 10000.0 ** (-torch.arange(dim // 2, dtype=torch.float64) / (2 * dim))
     angle = position.double().unsqueeze(-1) * rate
     return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
 
@@ -122,12 +122,12 @@ class CompositeEncodings(nn.Module):
         if modality(name).multitemporal:
             month = months[:, None, None, :, None]
             if not self.rotary:
-                slot = sincos(torch.arange(timesteps, device=device), self.quarter)[:, None]
+                slot = sincos(torch.arange(timesteps), self.quarter)[:, None].to(device)
         if not self.rotary:
             scale = GSD * patch_size / 10.0
-            row = torch.arange(rows, device=device)[:, None].expand(rows, columns) * scale
-            column = torch.arange(columns, device=device).expand(rows, columns) * scale
-            place = place_code(row, column, self.quarter)[:, :, None, None]
+            row = torch.arange(rows)[:, None].expand(rows, columns) * scale
+            column = torch.arange(columns).expand(rows, columns) * scale
+            place = place_code(row, column, self.quarter)[:, :, None, None].to(device)
         return torch.cat([part.expand(full) for part in (group, slot, month, place)], dim=-1).flatten(1, 4)
 
 

@@ -26,12 +26,12 @@ def random_batch(names, size=(16, 16), timesteps=2, batch=2, seed=0) -> Batch:
 
 
 def random_roles(grid, batch, seed=0, ragged=False) -> torch.Tensor:
-    """About half ONLINE, a quarter each TARGET_ONLY and DECODER; maps DECODER. Equal counts unless ragged."""
+    """Two fifths ONLINE, a fifth of each other role; maps DECODER. Equal counts in all samples unless ragged."""
     rng = np.random.default_rng(seed)
     visible = np.flatnonzero(~grid.decode_only.numpy())
     roles = torch.full((batch, len(grid)), int(Role.DECODER))
     for sample in range(batch):
-        mixed = np.resize([Role.ONLINE, Role.ONLINE, Role.TARGET_ONLY, Role.DECODER], len(visible))
+        mixed = np.resize([Role.ONLINE, Role.ONLINE, Role.TARGET_ONLY, Role.DECODER, Role.MISSING], len(visible))
         if ragged:
             mixed[: sample * len(visible) // 6] = Role.TARGET_ONLY
         roles[sample, visible] = torch.from_numpy(rng.permutation(mixed))

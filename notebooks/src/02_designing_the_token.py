@@ -26,7 +26,7 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    wheel = "olmoearth_nb[notebooks,data] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    wheel = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
 
 from olmoearth_nb.notebook import start
