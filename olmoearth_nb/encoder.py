@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.encodings import CompositeEncodings, token_coordinates
 from olmoearth_nb.grid import Role, TokenGrid
-from olmoearth_nb.patch_embed import PatchEmbed, missing_tokens
+from olmoearth_nb.patch_embed import PatchEmbed, observed
 from olmoearth_nb.sample import Batch
 from olmoearth_nb.transformer import Block, Packing, init_linears
 
@@ -110,9 +110,10 @@ class Encoder(nn.Module):
             ValueError: if the roles do not fit, make the encoder see a map, or leave a sample nothing to see.
         """
         grid = batch.grid(self.config.tokenization, patch_size)
-        roles = self._roles(batch, grid, roles)
+        images, missing = observed(batch.images, grid)
+        roles = self._roles(batch, grid, roles, missing)
         packing = Packing(roles == Role.ONLINE)
-        tokens = self.patch_embeddings(batch.images, grid, decode_only=False)
+        tokens = self.patch_embeddings(images, grid, decode_only=False)
         tokens = tokens + self.composite_encodings(grid, batch.timestamps)
         x = packing.pack(tokens)
         at = packing.pack(token_coordinates(grid, batch.timestamps)) if self.config.rotary else None
@@ -124,7 +125,7 @@ class Encoder(nn.Module):
         """(B, D) projected mean of the encoded tokens (the official "project_aggregated")."""
         return self.project_and_aggregate(encoded.pool())
 
-    def _roles(self, batch: Batch, grid: TokenGrid, roles: Tensor | None) -> Tensor:
+    def _roles(self, batch: Batch, grid: TokenGrid, roles: Tensor | None, missing: Tensor) -> Tensor:
         """Roles of all tokens, checked and with unobserved tokens MISSING."""
         absent = [name for name in grid.shapes if name not in self.config.modalities]
         if absent:
@@ -136,7 +137,7 @@ class Encoder(nn.Module):
             raise ValueError(f"roles must be (B, N) = {(len(batch), len(grid))}, got {tuple(roles.shape)}")
         elif (roles[:, hidden] == Role.ONLINE).any():
             raise ValueError("maps are never encoded: give their tokens the role DECODER or TARGET_ONLY, not ONLINE")
-        roles = roles.masked_fill(missing_tokens(batch.images, grid), Role.MISSING)
+        roles = roles.masked_fill(missing, Role.MISSING)
         empty = (~(roles == Role.ONLINE).any(1)).nonzero().flatten().tolist()
         if empty:
             raise ValueError(f"nothing to encode in sample {empty} of the batch: no token is ONLINE and observed")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.encoder import Encoded, Encoder
-from olmoearth_nb.patch_embed import PatchEmbed
+from olmoearth_nb.patch_embed import PatchEmbed, observed
 from olmoearth_nb.predictor import Predictor
 from olmoearth_nb.sample import Batch
 
@@ -32,7 +32,7 @@ class TargetProjection(nn.Module):
     def forward(self, batch: Batch, patch_size: int) -> Tensor:
         """(B, N, D) target of every token, maps included."""
         grid = batch.grid(self.patch_embeddings.tokenization, patch_size)
-        return self.patch_embeddings(batch.images, grid)
+        return self.patch_embeddings(observed(batch.images, grid)[0], grid)
 
 
 class OlmoEarth(nn.Module):

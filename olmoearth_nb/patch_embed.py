@@ -52,15 +52,18 @@ class GroupEmbed(nn.Module):
 
     def __init__(self, bands: int, width: int, pixel_hidden: int) -> None:
         super().__init__()
-        self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU()) if pixel_hidden else None
+        self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU(inplace=True)) if pixel_hidden else None
         self.proj = nn.Linear(PATCH * PATCH * (pixel_hidden or bands), width)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, H, W, C) resized pixels to (B, H/8, W/8, D)."""
-        x = image if self.pixel_proj is None else self.pixel_proj(image)
-        batch, height, width, channels = x.shape
-        x = x.reshape(batch, height // PATCH, PATCH, width // PATCH, PATCH, channels)
-        return self.proj(x.transpose(2, 3).flatten(3))  # pixel row, pixel column, channel
+    def forward(self, frames: Tensor, timesteps: int) -> Tensor:
+        """(B T, C, H, W) resized pixels to (B, H/8, W/8, T, D)."""
+        x = frames.permute(0, 2, 3, 1)
+        if self.pixel_proj is not None:
+            x = self.pixel_proj(x.contiguous())
+        _, height, width, channels = x.shape
+        x = x.reshape(-1, timesteps, height // PATCH, PATCH, width // PATCH, PATCH, channels)
+        x = x.permute(0, 2, 4, 1, 3, 5, 6).flatten(4)  # (B, h, w, T, pixel row x pixel column x channel)
+        return self.proj(x)
 
 
 class PatchEmbed(nn.Module):
@@ -99,7 +102,7 @@ class PatchEmbed(nn.Module):
         """Tokens of all modalities.
 
         Args:
-            images: modality name -> (B, H, W, T, C), normalised.
+            images: modality name -> (B, H, W, T, C), normalised, from `observed`: without `bands.MISSING`.
             grid: their layout.
             decode_only: whether to embed the maps too (targets) or leave their tokens zero (encoder).
 
@@ -117,9 +120,8 @@ class PatchEmbed(nn.Module):
         )
 
     def _modality(self, name: str, image: Tensor, patch_size: int) -> Tensor:
-        """(B, H, W, T, C) to (B, H/P * W/P * T * G, D). Unobserved pixels enter as 0, never as -99999."""
-        image = image.masked_fill(image == MISSING, 0.0)
-        batch, _, _, timesteps, _ = image.shape
+        """(B, H, W, T, C) to (B, H/P * W/P * T * G, D)."""
+        timesteps = image.shape[3]
         frames = image.permute(0, 3, 4, 1, 2).flatten(0, 1)  # (B T, C, H, W)
         resize_first = not self._drops_bands(name)
         if resize_first:
@@ -127,12 +129,11 @@ class PatchEmbed(nn.Module):
         tokens = []
         for number, indices in enumerate(self.tokenization.indices(name)):
             embed = self.per_modality_embeddings[name].get_submodule(f"{name}__{number}")
-            group = frames[:, indices]
+            group = _channels(frames, indices)
             if not resize_first:
                 group = resize_to_patches(self._drop_bands(group, timesteps), patch_size)
-            tokens.append(embed(group.permute(0, 2, 3, 1)))  # (B T, h, w, D)
-        stacked = torch.stack(tokens, dim=3).unflatten(0, (batch, timesteps))  # (B, T, h, w, G, D)
-        return stacked.permute(0, 2, 3, 1, 4, 5).flatten(1, 4)
+            tokens.append(embed(group, timesteps))  # (B, h, w, T, D)
+        return torch.stack(tokens, dim=4).flatten(1, 4)
 
     def _drops_bands(self, name: str) -> bool:
         """Whether bands of this modality are dropped in this pass."""
@@ -156,26 +157,35 @@ class PatchEmbed(nn.Module):
         return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]
 
 
-def missing_tokens(images: Mapping[str, Tensor], grid: TokenGrid) -> Tensor:
-    """Tokens of which any pixel of any of their bands was not observed.
+def _channels(frames: Tensor, indices: list[int]) -> Tensor:
+    """The channels of (B, C, H, W) at the given indices; a view where they are neighbours in order."""
+    if indices == list(range(indices[0], indices[0] + len(indices))):
+        return frames[:, indices[0] : indices[0] + len(indices)]
+    return frames[:, indices]
 
-    The official masks look at the top-left pixel of a patch only, so that -99999 can enter a token.
+
+def observed(images: Mapping[str, Tensor], grid: TokenGrid) -> tuple[dict[str, Tensor], Tensor]:
+    """Separates what was observed from what is missing.
+
+    A token is missing if any pixel of any of its bands is. (The official masks look at the top-left pixel
+    of a patch only, so that -99999 can enter a token, and by the resize its neighbours.)
 
     Args:
         images: modality name -> (B, H, W, T, C) with `bands.MISSING` where unobserved.
         grid: their layout.
 
     Returns:
-        (B, N) bool, True = missing.
+        The images with 0 where unobserved, and (B, N) bool, True = the token is missing.
     """
-    parts = []
+    clean, parts = {}, []
     for name, (rows, columns, timesteps, groups) in grid.shapes.items():
-        unobserved = images[name] == MISSING
+        clean[name], unobserved = images[name], images[name] == MISSING
         if not unobserved.any():
             parts.append(unobserved.new_zeros(len(unobserved), rows * columns * timesteps * groups))
             continue
+        clean[name] = images[name].masked_fill(unobserved, 0.0)
         p = grid.patch_size
         by_patch = unobserved.unflatten(1, (rows, p)).unflatten(3, (columns, p)).amax(dim=(2, 4))
         by_group = [by_patch[..., indices].any(-1) for indices in grid.tokenization.indices(name)]
         parts.append(torch.stack(by_group, -1).flatten(1))
-    return torch.cat(parts, dim=1)
+    return clean, torch.cat(parts, dim=1)

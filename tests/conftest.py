@@ -1,3 +1,5 @@
+import os
+
 import matplotlib
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ import torch
 from olmoearth_nb import Batch, Role
 
 matplotlib.use("Agg")
-torch.set_num_threads(1)
+if "PYTEST_VERSION" in os.environ:
+    torch.set_num_threads(1)
 
 CHANNELS = {"sentinel2_l2a": 12, "sentinel1": 2, "landsat": 11, "worldcover": 1, "srtm": 1, "openstreetmap_raster": 30}
 STATIC = {"worldcover", "srtm", "openstreetmap_raster"}
