@@ -72,9 +72,8 @@ def main():
     sizes = sys.argv[1:] or ["nano", "tiny", "base"]
     threads = torch.get_num_threads()
     print(f"{platform.machine()}, {threads} threads, torch {torch.__version__.split('+')[0]}, float32\n")
-    print(
-        "| model, image, T, P, batch | reference, ms | ours, ms | speed-up | runs | difference |\n|---|---|---|---|---|---|"
-    )
+    print("| model, image, T, P, batch | reference, ms | ours, ms | speed-up | runs | difference |")
+    print("|---|---|---|---|---|---|")
     for size in sizes:
         for version in ("v1", "v1.1", "v1.2"):
             torch.manual_seed(1)
