@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NB ?=
-DATA ?=
+export DATA ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lab notebooks slow lock clean
@@ -20,7 +20,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 run: $(INSTALLED)  ## execute the notebooks into build/ (NB=02 for one, DATA=path for your own sample)
-	$(BIN)/python -m olmoearth_nb run $(if $(NB),--nb $(NB)) $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m olmoearth_nb run $(if $(NB),--nb $(NB)) $(if $(DATA),--data "$$DATA")
 
 test: $(INSTALLED)  ## style, types, tests, and the notebooks against their committed outputs
 	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks

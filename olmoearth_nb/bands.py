@@ -202,9 +202,6 @@ MODALITIES: dict[str, Modality] = {m.name: m for m in (_SENTINEL2, _SENTINEL1, _
 SENTINEL2 = _SENTINEL2
 """Sentinel-2 L2A, the modality that this project is about."""
 
-ENCODABLE: tuple[str, ...] = tuple(m.name for m in MODALITIES.values() if not m.decode_only)
-"""Names of the modalities that the published encoders were trained on."""
-
 
 def modality(name: str) -> Modality:
     """The modality of that name.

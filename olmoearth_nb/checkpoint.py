@@ -106,7 +106,11 @@ def save_model(model: OlmoEarth, folder: str | os.PathLike[str]) -> Path:
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, read without running anything that it holds."""
+    """The tensors of a file as float32, read without running anything that it holds."""
+    with path.open("rb") as file:
+        start = file.read(20)
+    if not start.startswith((b"PK\x03\x04", b"\x80")):
+        raise ValueError(f"{path} is not a weights file: it starts with {start!r} (a failed or partial download?)")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -115,9 +119,18 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"{path} cannot be read as a weights file; is it whole? ({error})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path} does not hold a state dict of tensors")
-    return state
+    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+        raise ValueError(f"{path} does not hold a state dict: tensors by name")
+    return {key: _plain(path, key, value) for key, value in state.items()}
+
+
+def _plain(path: Path, key: str, value: Any) -> Tensor:
+    """A weight as a dense float32 tensor, or an error that says which is none."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point():
+        raise ValueError(f"{path}: {key} is not a dense tensor of floats")
+    if not value.isfinite().all():
+        raise ValueError(f"{path}: {key} holds NaN or infinite values")
+    return value.float().contiguous()
 
 
 def state_from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -202,11 +215,23 @@ def config_from_official(official: dict[str, Any]) -> ModelConfig:
     """
     try:
         encoder, decoder = official["model"]["encoder_config"], official["model"]["decoder_config"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{CONFIG} has no model.encoder_config and model.decoder_config") from error
-    _refuse_unsupported(encoder, decoder)
+        _refuse_unsupported(encoder, decoder)
+        return _model_config(encoder, decoder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{CONFIG} does not describe an OlmoEarth model; it needs model.encoder_config and model.decoder_config "
+            f"with the official keys ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _position(part: dict[str, Any]) -> str:
+    """The position encoding of an encoder or decoder, also under its deprecated name."""
+    return part.get("position_encoding") or part.get("spatial_pos_encoding") or "absolute"
+
+
+def _model_config(encoder: dict[str, Any], decoder: dict[str, Any]) -> ModelConfig:
+    """Our configuration from the official two."""
     hidden = encoder.get("patch_embed_hidden_sizes") or [0]
-    position = encoder.get("position_encoding") or encoder.get("spatial_pos_encoding") or "absolute"
     return ModelConfig(
         width=encoder["embedding_size"],
         depth=encoder["depth"],
@@ -214,7 +239,7 @@ def config_from_official(official: dict[str, Any]) -> ModelConfig:
         decoder_depth=decoder["depth"],
         tokenization=_tokenization_from_official(encoder.get("tokenization_config")),
         pixel_hidden=hidden[0],
-        position="rotary" if position == "rope_3d_mixed" else "absolute",
+        position="rotary" if _position(encoder) == "rope_3d_mixed" else "absolute",
         band_dropout=encoder.get("band_dropout_rate", 0.0),
         drop_path=encoder.get("drop_path", 0.1),
         modalities=tuple(encoder["supported_modality_names"]),
@@ -225,9 +250,13 @@ def _refuse_unsupported(encoder: dict[str, Any], decoder: dict[str, Any]) -> Non
     """Raises for options that would silently give other numbers."""
     if encoder.get("attention_pooler_config") or decoder.get("use_attention_pooler"):
         raise ValueError("this is a v1.3 model, which is out of scope; load v1, v1.1 or v1.2")
-    given = {**decoder, **encoder}
-    wrong = {k: given[k] for k, v in _REQUIRED_VALUES.items() if k in given and given[k] != v}
-    position = encoder.get("position_encoding") or encoder.get("spatial_pos_encoding") or "absolute"
+    wrong = {k: part[k] for part in (encoder, decoder) for k, v in _REQUIRED_VALUES.items() if part.get(k, v) != v}
+    position = _position(encoder)
+    if _position(decoder) != position:
+        wrong["position_encoding of the decoder"] = _position(decoder)
+    groups = [_tokenization_from_official(part.get("tokenization_config")) for part in (encoder, decoder)]
+    if groups[0] != groups[1]:
+        wrong["tokenization_config of the decoder"] = groups[1].groups
     if position not in ("absolute", "rope_3d_mixed"):
         wrong["position_encoding"] = position
     scale = encoder.get("rope_temporal_coordinate_scale", 1 / 30)

@@ -42,4 +42,8 @@ def notebooks(folder: Folder = Path("notebooks"), nb: Only = "") -> None:
     """Make the committed notebooks from notebooks/src: generate, execute, tidy."""
     from olmoearth_nb.book.make import make_all
 
-    make_all(folder.resolve(), nb)
+    try:
+        make_all(folder.resolve(), nb)
+    except FileNotFoundError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error

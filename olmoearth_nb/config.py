@@ -42,6 +42,12 @@ class ModelConfig:
     modalities: tuple[str, ...] = tuple(MODALITIES)
 
     def __post_init__(self) -> None:
+        for name in ("width", "depth", "heads", "decoder_depth"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
+        for name in ("band_dropout", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)!r}")
         if self.width % self.heads or self.width % 16:
             raise ValueError(
                 f"width must be a multiple of 16 and of the number of heads, got width {self.width}, {self.heads} heads"

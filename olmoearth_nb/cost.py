@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from olmoearth_nb.bands import modality
 from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.patch_embed import PATCH
 
@@ -22,7 +23,7 @@ class Cost:
 
     Attributes:
         tokens: N.
-        linear_macs: of all linear layers: patch embedding, blocks, projection.
+        linear_macs: of all linear layers: patch embedding and blocks.
         attention_macs: of scores and weighted values; the part that grows with N^2.
     """
 
@@ -37,17 +38,20 @@ class Cost:
 
 
 def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequence[int], patch_size: int) -> Cost:
-    """Cost of one forward pass of the encoder on one sample, nothing masked.
+    """Cost of one forward pass of the encoder on one sample, nothing masked; maps are never encoded.
+
+    Not counted: resizing the image, norms, activations and the projection behind the mean.
 
     Args:
         config: the model.
         shapes: modality name -> (H, W, T), or one (H, W, T) for Sentinel-2 alone.
         patch_size: P, 1 to 8.
     """
-    by_name = shapes if isinstance(shapes, Mapping) else {"sentinel2_l2a": shapes}
+    given = shapes if isinstance(shapes, Mapping) else {"sentinel2_l2a": shapes}
+    by_name = {name: shape for name, shape in given.items() if not modality(name).decode_only}
     tokens = config.tokenization.token_count(by_name, patch_size)
     width = config.width
-    linear = config.depth * 12 * width**2 * tokens + width**2
+    linear = config.depth * 12 * width**2 * tokens
     for name, shape in by_name.items():
         rows, columns, timesteps, _ = config.tokenization.token_shape(name, shape, patch_size)
         pixels = rows * columns * timesteps * PATCH**2

@@ -21,7 +21,7 @@ from olmoearth_nb.sample import Batch
 from olmoearth_nb.transformer import Block, Packing, init_linears
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """Embeddings of a batch.
 

@@ -128,7 +128,8 @@ class CompositeEncodings(nn.Module):
             row = torch.arange(rows)[:, None].expand(rows, columns) * scale
             column = torch.arange(columns).expand(rows, columns) * scale
             place = place_code(row, column, self.quarter)[:, :, None, None].to(device)
-        return torch.cat([part.expand(full) for part in (group, slot, month, place)], dim=-1).flatten(1, 4)
+        quarters = [part.to(group.dtype).expand(full) for part in (group, slot, month, place)]
+        return torch.cat(quarters, dim=-1).flatten(1, 4)
 
 
 class Rotation:
@@ -140,7 +141,9 @@ class Rotation:
     """
 
     def __init__(self, coordinates: Tensor, frequencies: Tensor) -> None:
-        angle = torch.einsum("bnc,chf->bhnf", coordinates.float(), frequencies.float())
+        at, rate = coordinates.float()[:, None, :, None, :], frequencies.float()[:, None, :, None, :]
+        # elementwise products stay float32 under autocast, a matrix product would not
+        angle = at[..., 0] * rate[0] + at[..., 1] * rate[1] + at[..., 2] * rate[2]
         self.cos, self.sin = angle.cos(), angle.sin()
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -31,6 +31,8 @@ def check(number: int, answer: Answer | None, problem: Callable[[Answer], str]) 
 
 def two_tokens(answer: Tokenization) -> str:
     """Notebook 02: two groups of Sentinel-2 bands, none left out."""
+    if not isinstance(answer, Tokenization):
+        return "give a Tokenization"
     groups = answer.groups_of("sentinel2_l2a")
     if len(groups) != 2:
         return f"it makes {len(groups)} tokens of a patch"
@@ -39,12 +41,16 @@ def two_tokens(answer: Tokenization) -> str:
 
 def tokens_of_a_year(answer: int) -> str:
     """Notebook 02: tokens that v1 makes of 64 x 64 px, twelve dates, P = 4."""
+    if not isinstance(answer, int):
+        return "give a whole number"
     right = TOKENIZATIONS["v1"].token_count((64, 64, 12), 4)
     return "" if answer == right else "count H/P x W/P x T x G, with three groups"
 
 
 def patch_for_equal_tokens(answer: int) -> str:
     """Notebook 02: the largest P at which v1.1 makes at least the tokens that v1 makes at P = 8."""
+    if not isinstance(answer, int):
+        return "give a whole number"
     if answer not in (1, 2, 4, 8):
         return f"64 px do not divide into patches of {answer} px"
     wanted = TOKENIZATIONS["v1"].token_count((64, 64, 1), 8)

@@ -33,7 +33,7 @@ class Role(IntEnum):
     """Not observed: neither seen nor predicted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenGrid:
     """The layout of a token sequence of length N.
 

@@ -27,6 +27,7 @@ class TargetProjection(nn.Module):
     def __init__(self, patch_embeddings: PatchEmbed) -> None:
         super().__init__()
         self.patch_embeddings = copy.deepcopy(patch_embeddings).requires_grad_(False)
+        self.patch_embeddings.band_dropout_enabled = False
 
     @torch.no_grad()
     def forward(self, batch: Batch, patch_size: int) -> Tensor:

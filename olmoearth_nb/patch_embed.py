@@ -38,7 +38,7 @@ def resize_to_patches(image: Tensor, patch_size: int) -> Tensor:
     if patch_size == PATCH:
         return image
     size = [edge // patch_size * PATCH for edge in image.shape[-2:]]
-    return F.interpolate(image, size=size, mode="bicubic", antialias=True)
+    return F.interpolate(image.float(), size=size, mode="bicubic", antialias=True).to(image.dtype)
 
 
 class GroupEmbed(nn.Module):

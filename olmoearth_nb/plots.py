@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.cost import Cost
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import Tokenization
@@ -28,8 +28,8 @@ COLOURS = {
 }
 """Colour of each tokenization (Okabe-Ito, safe for colour-blind readers); others are grey."""
 
-GROUP_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6A3F", "#444444")
-"""Colours of the groups of one tokenization, in order; they repeat after eight."""
+GROUP_COLOURS = plt.get_cmap("Set3").colors  # type: ignore[attr-defined]
+"""Twelve pale grounds, one for each group of a tokenization, in order."""
 
 
 def use_style() -> None:
@@ -54,11 +54,20 @@ def colour_of(name: str) -> str:
 
 
 def true_colour(sample: Sample, time: int = 0) -> np.ndarray:
-    """(H, W, 3) true-colour picture: darkest 2 % of each band subtracted (haze), one gain for all three."""
-    indices = SENTINEL2.indices(["B04", "B03", "B02"])
-    rgb = sample.images["sentinel2_l2a"][:, :, time][..., indices]
-    low, high = np.percentile(rgb, [2, 98], axis=(0, 1))
-    return np.clip((rgb - low) / max((high - low).max(), 1.0), 0, 1)
+    """(H, W, 3) true-colour picture: darkest 2 % of each band subtracted, one gain for all three; gaps are grey."""
+    rgb = _values(sample, time)[..., SENTINEL2.indices(["B04", "B03", "B02"])]
+    gap = np.isnan(rgb).any(-1)
+    if gap.all():
+        return np.full(rgb.shape, 0.6)
+    low, high = np.nanpercentile(rgb, [2, 98], axis=(0, 1))
+    picture = np.clip((rgb - low) / max((high - low).max(), 1.0), 0, 1)
+    return np.where(gap[..., None], 0.6, picture)
+
+
+def _values(sample: Sample, time: int) -> np.ndarray:
+    """(H, W, C) Sentinel-2 values of one date, NaN where nothing was observed."""
+    image = sample.images["sentinel2_l2a"][:, :, time]
+    return np.where(image == MISSING, np.nan, image)
 
 
 def show_patch_grid(sample: Sample, patch_size: int, row: int, column: int, time: int = 0) -> None:
@@ -74,9 +83,8 @@ def show_patch_grid(sample: Sample, patch_size: int, row: int, column: int, time
     _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), width_ratios=[1, 1.5], layout="constrained")
     picture = true_colour(sample, time)
     left.imshow(picture)
-    for edge in range(0, len(picture) + 1, patch_size):
-        left.axhline(edge - 0.5, color="white", lw=0.4)
-        left.axvline(edge - 0.5, color="white", lw=0.4)
+    left.hlines(np.arange(0, picture.shape[0], patch_size) - 0.5, -0.5, picture.shape[1] - 0.5, color="white", lw=0.4)
+    left.vlines(np.arange(0, picture.shape[1], patch_size) - 0.5, -0.5, picture.shape[0] - 0.5, color="white", lw=0.4)
     corner = (column * patch_size - 0.5, row * patch_size - 0.5)
     left.add_patch(Rectangle(corner, patch_size, patch_size, fill=False, ec="yellow", lw=2.5))
     left.set(
@@ -84,7 +92,8 @@ def show_patch_grid(sample: Sample, patch_size: int, row: int, column: int, time
     )
     pixels = _patch(sample, patch_size, row, column, time).reshape(-1, len(SENTINEL2.bands))
     order = np.argsort([band.centre or 0 for band in SENTINEL2.bands])
-    low, middle, high = np.percentile(pixels[:, order], [0, 50, 100], axis=0)
+    seen = pixels[~np.isnan(pixels).any(1)]
+    low, middle, high = np.percentile(seen[:, order], [0, 50, 100], axis=0) if len(seen) else np.full((3, 12), np.nan)
     x = np.arange(len(order))
     right.vlines(x, low, high, color="#bbbbbb", lw=6)
     right.plot(x, middle, "o-", color="black", ms=4, lw=1)
@@ -95,7 +104,7 @@ def show_patch_grid(sample: Sample, patch_size: int, row: int, column: int, time
 
 def _patch(sample: Sample, patch_size: int, row: int, column: int, time: int) -> np.ndarray:
     """(P, P, C) raw pixels of a Sentinel-2 patch."""
-    image = sample.images["sentinel2_l2a"][:, :, time]
+    image = _values(sample, time)
     rows = slice(row * patch_size, (row + 1) * patch_size)
     return image[rows, column * patch_size : (column + 1) * patch_size]
 
@@ -109,10 +118,10 @@ def show_tokens(
     patch_size: int = 8,
     time: int = 0,
 ) -> None:
-    """One real patch under several tokenizations: bands in one frame share a token.
+    """One real patch under several tokenizations: bands on one ground share a token.
 
     Each little picture is one band of the patch in its own grey scale; bands that a tokenization does
-    not read stand at the right, faded and unframed.
+    not read stand at the right, faded and on no ground.
 
     Args:
         sample: a sample with Sentinel-2.
@@ -139,21 +148,21 @@ def _draw_line(ax: Axes, patch: np.ndarray, tokenization: Tokenization) -> None:
         colour = GROUP_COLOURS[number % len(GROUP_COLOURS)]
         frame = FancyBboxPatch(
             (x + 0.02, -0.30), len(group) - 0.04 + 0.08 * (len(group) - 1), 1.38,
-            boxstyle="round,pad=0,rounding_size=0.12", fc=colour, ec=colour, alpha=0.28, lw=0, zorder=0,
+            boxstyle="round,pad=0,rounding_size=0.12", fc=colour, ec="#999999", lw=0.4, zorder=0,
         )  # fmt: skip
         ax.add_patch(frame)
         for band in group:
             _draw_band(ax, patch, band, x, alpha=1.0)
             x += 1.08
         x += 0.16
-    x = 12 * 1.08 + 12 * 0.16 + 0.3
+    x += 0.5
     for band in tokenization.left_out("sentinel2_l2a"):
         _draw_band(ax, patch, band, x, alpha=0.3)
         x += 1.08
     count = len(groups)
     ax.text(-0.3, 0.55, tokenization.name, ha="right", va="center", weight="bold", color=colour_of(tokenization.name))
     ax.text(-0.3, 0.1, f"{count} token{'s' if count > 1 else ''}", ha="right", va="center", fontsize=8.5)
-    ax.set(xlim=(-2.2, 18.0), ylim=(-0.36, 1.14), aspect="equal")
+    ax.set(xlim=(-2.2, 15.7), ylim=(-0.36, 1.14), aspect="equal")
     ax.axis("off")
 
 
@@ -161,18 +170,19 @@ def _draw_band(ax: Axes, patch: np.ndarray, band: str, x: float, alpha: float) -
     """One band of the patch as a picture of unit size at x, its name below."""
     pixels = patch[..., SENTINEL2.indices([band])[0]]
     extent = (x + 0.06, x + 0.94, 0.14, 1.02)
-    low, high = pixels.min(), max(pixels.max(), pixels.min() + 1)
+    low, high = (0, 1) if np.isnan(pixels).all() else (np.nanmin(pixels), max(np.nanmax(pixels), np.nanmin(pixels) + 1))
     ax.imshow(pixels, cmap="gray", extent=extent, alpha=alpha, vmin=low, vmax=high, zorder=1)
     ax.text(x + 0.5, -0.08, band, ha="center", va="center", fontsize=8, alpha=max(alpha, 0.6))
 
 
 def show_costs(costs: Mapping[str, Cost], title: str) -> None:
-    """Tokens and multiply-accumulates of several tokenizations side by side.
+    """Tokens and multiply-accumulates of several tokenizations side by side, cheapest first.
 
     Args:
         costs: name of the tokenization -> its cost.
         title: what was encoded by which model.
     """
+    costs = dict(sorted(costs.items(), key=lambda item: item[1].macs))
     names = list(costs)
     y = np.arange(len(names))
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 0.4 * len(names) + 1.4), sharey=True, layout="constrained")
@@ -189,6 +199,6 @@ def show_costs(costs: Mapping[str, Cost], title: str) -> None:
     left.invert_yaxis()
     left.set(title="tokens of one sample", xlim=(0, 1.2 * max(cost.tokens for cost in costs.values())))
     right.set(title="giga-MACs of the encoder", xlim=(0, 1.22 * (linear + attention).max()))
-    right.legend(frameon=False, loc="lower right", fontsize=8.5, labelcolor="black")
+    right.legend(frameon=False, loc="upper right", fontsize=8.5, labelcolor="black")
     figure.suptitle(title, fontsize=11)
     plt.show()

@@ -46,7 +46,7 @@ def parse_dates(dates: Sequence[Date]) -> np.ndarray:
     return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """One place: raw images of one or more modalities on one pixel grid and one axis of dates.
 
@@ -68,6 +68,9 @@ class Sample:
     def __post_init__(self) -> None:
         if not self.images:
             raise ValueError("a sample needs at least one image")
+        images = {name: np.ascontiguousarray(image, dtype=np.float32) for name, image in self.images.items()}
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "timestamps", np.asarray(self.timestamps, dtype=np.int64))
         steps = len(self.timestamps)
         if np.shape(self.timestamps) != (steps, 3) or not 1 <= steps <= MAX_TIMESTEPS:
             raise ValueError(
@@ -75,6 +78,8 @@ class Sample:
             )
         if not ((self.timestamps[:, 1] >= 0) & (self.timestamps[:, 1] <= 11)).all():
             raise ValueError(f"months run from 0 (January) to 11, got {self.timestamps[:, 1].tolist()}")
+        if not ((self.timestamps[:, 0] >= 1) & (self.timestamps[:, 0] <= 31)).all():
+            raise ValueError(f"days run from 1 to 31, got {self.timestamps[:, 0].tolist()}")
         sizes = {image.shape[:2] for image in self.images.values()}
         if len(sizes) > 1:
             raise ValueError(f"all images must cover the same pixels, got sizes {sorted(sizes)}")
@@ -147,7 +152,7 @@ def _check_image(name: str, image: np.ndarray, steps: int) -> None:
         raise ValueError(f"{spec.title} holds NaN or infinite values; mark unobserved pixels with {MISSING:.0f}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """What the encoder reads: normalised images and timestamps of B samples.
 
@@ -159,12 +164,27 @@ class Batch:
     images: Mapping[str, Tensor]
     timestamps: Tensor
 
+    def __post_init__(self) -> None:
+        if self.timestamps.ndim != 3 or self.timestamps.shape[-1] != 3 or self.timestamps.is_floating_point():
+            raise ValueError(f"timestamps must be integers of shape (B, T, 3), got {tuple(self.timestamps.shape)}")
+        samples, steps = self.timestamps.shape[:2]
+        for name, image in self.images.items():
+            spec = modality(name)
+            want = (steps if spec.multitemporal else 1, len(spec.bands))
+            if image.ndim != 5 or len(image) != samples or tuple(image.shape[3:]) != want:
+                raise ValueError(
+                    f"{spec.title} must be ({samples}, H, W, {want[0]}, {want[1]}) to go with timestamps of shape "
+                    f"{tuple(self.timestamps.shape)}, got {tuple(image.shape)}"
+                )
+
     @classmethod
     def from_samples(cls, samples: Sample | Sequence[Sample]) -> Batch:
         """Normalises and stacks samples that have the same modalities and shapes."""
         samples = [samples] if isinstance(samples, Sample) else list(samples)
+        if not samples:
+            raise ValueError("a batch needs at least one sample")
         names = list(samples[0].images)
-        if any(list(sample.images) != names for sample in samples):
+        if any(set(sample.images) != set(names) for sample in samples):
             raise ValueError(f"samples of one batch need the same modalities, got {[list(s.images) for s in samples]}")
         images = {
             name: modality(name).normalize(torch.stack([torch.from_numpy(s.images[name]) for s in samples]))

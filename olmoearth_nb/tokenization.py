@@ -14,6 +14,7 @@ read at all.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -112,7 +113,8 @@ class Tokenization:
 
 def check_patch_size(patch_size: int) -> None:
     """Raise a ValueError unless the patch size is a whole number from 1 to 8."""
-    if not isinstance(patch_size, int) or isinstance(patch_size, bool) or not 1 <= patch_size <= 8:
+    whole = isinstance(patch_size, numbers.Integral) and not isinstance(patch_size, bool)
+    if not whole or not 1 <= patch_size <= 8:
         raise ValueError(f"patch size must be a whole number from 1 to 8 (pixels of 10 m), got {patch_size!r}")
 
 

@@ -91,6 +91,30 @@ def test_a_truncated_file_is_refused(folder):
         load_model(folder)
 
 
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1", b"<!doctype html>", b""])
+def test_a_failed_download_is_called_so(folder, content):
+    (folder / WEIGHTS).write_bytes(content)
+    with pytest.raises(ValueError, match="not a weights file: it starts with"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "value", [torch.zeros(128, dtype=torch.long), torch.zeros(128).to_sparse(), torch.full((128,), torch.nan)]
+)
+def test_odd_tensors_are_refused(folder, value):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.norm.weight"] = value
+    torch.save(state, folder / WEIGHTS)
+    with pytest.raises(ValueError, match=r"encoder\.norm\.weight (is not a dense|holds NaN)"):
+        load_model(folder)
+
+
+def test_half_precision_files_become_float32(folder):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    torch.save({key: value.half() for key, value in state.items()}, folder / WEIGHTS)
+    assert {value.dtype for value in load_model(folder).state_dict().values()} == {torch.float32}
+
+
 def test_weights_of_another_size_are_refused(folder):
     save_model(OlmoEarth(ModelConfig(**SMALL)), folder.parent / "other")
     (folder / WEIGHTS).write_bytes((folder.parent / "other" / WEIGHTS).read_bytes())
@@ -106,6 +130,12 @@ def test_weights_of_another_size_are_refused(folder):
         ("encoder_config", "position_encoding", "rope_2d", "position_encoding"),
         ("encoder_config", "patch_embed_hidden_sizes", [12, 12], "patch_embed_hidden_sizes"),
         ("decoder_config", "num_heads", 4, "num_heads"),
+        ("decoder_config", "mlp_ratio", 2.0, "mlp_ratio"),
+        ("decoder_config", "position_encoding", "rope_3d_mixed", "position_encoding of the decoder"),
+        ("decoder_config", "tokenization_config", None, "tokenization_config of the decoder"),
+        ("encoder_config", "depth", "4", "depth must be a whole number"),
+        ("encoder_config", "num_heads", 0, "num_heads"),
+        ("encoder_config", "supported_modality_names", None, "official keys"),
     ],
 )
 def test_what_is_not_implemented_is_refused(folder, part, key, value, message):

@@ -58,10 +58,31 @@ def test_one_notebook_with_data_made_absolute(folder, tmp_path, monkeypatch):
     assert re.search(r"got\s+/", (tmp_path / "build" / "index.html").read_text())
 
 
+def test_brackets_in_an_error_are_no_markup(folder, tmp_path):
+    write(folder, "01_fails", "raise ValueError('no file [/tmp/x]')")
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build")
+    assert result.exit_code == 1
+    assert "no file [/tmp/x]" in " ".join(result.output.split())
+
+
+def test_an_embedded_sample_by_name(folder, tmp_path):
+    write(folder, "02_data", "data = ''", tags=["parameters"])
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--data", "town")
+    assert result.exit_code == 0, result.output
+
+
+def test_no_folder_is_left_where_nothing_ran(tmp_path):
+    result = invoke("run", "--notebooks", tmp_path, "--build", tmp_path / "build")
+    assert result.exit_code == 2
+    assert "run in the repository" in result.output
+    assert not (tmp_path / "build").exists()
+    assert invoke("notebooks", "--notebooks", tmp_path, "--nb", "99").exit_code == 2
+
+
 def test_wrong_arguments(folder, tmp_path):
     write(folder, "02_only", "1")
     for arguments, message in (
-        (["--nb", "07"], "no notebook 07"),
+        (["--nb", "07"], "no notebook 07 in"),
         (["--data", "nowhere.npz"], "DATA=nowhere.npz"),
         (["--data", str(tmp_path)], "has no parameter ['data']"),
     ):

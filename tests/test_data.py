@@ -90,6 +90,9 @@ def test_hostile_metadata_run_nothing(tmp_path):
         "b'not a pickle'",
         repr(pickle.dumps([1, 2])),
         repr(b"cos\nsystem\n(S'true'\ntR."),
+        repr(b"\x80\x02Nr\xff\xff\xff\x7f."),
+        "-" * 60_000 + "1",
+        "b'" + "x" * 200_000 + "'",
     ],
 )
 def test_metadata_that_are_no_dictionary_are_refused(text, tmp_path, monkeypatch):
@@ -121,6 +124,7 @@ def test_npz_bands_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"image": np.zeros((8, 8, 2, 12), complex)}, "must hold numbers"),
         ({"dates": None}, r"has no \['dates'\]"),
         ({"dates": ["2021-01-31"]}, r"must be \(H, W, 1, 12\)"),
         ({"dates": ["2021-12-01", "2021-01-31"]}, "in order of time"),
@@ -137,6 +141,21 @@ def test_npz_bands_in_any_order(tmp_path):
 def test_bad_npz(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         load_sample(write_npz(tmp_path / "a.npz", **changes))
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        np.array(["2021-01-31", "2021-12-01"], "datetime64[ns]"),
+        np.array(["2021-01-31T10:00", "2021-12-01T10:00"], "datetime64[s]"),
+        np.array([b"2021-01-31", b"2021-12-01"]),
+    ],
+    ids=["ns", "s", "bytes"],
+)
+def test_npz_dates_of_every_type(tmp_path, dates):
+    path = write_npz(tmp_path / "a.NPZ", dates=dates, bands=np.array(SENTINEL2.band_names, "S"))
+    path = path.rename(path.with_suffix(".NPZ")) if path.exists() else (tmp_path / "a.NPZ.npz")
+    assert load_sample(path).dates == ["2021-01-31", "2021-12-01"]
 
 
 def test_npz_with_objects_is_refused(tmp_path):
@@ -158,6 +177,28 @@ def test_broken_files(tmp_path, door):
 def test_a_chip_without_a_band(tmp_path):
     with pytest.raises(ValueError, match=r"no bands \['04 - Red'\]"):
         load_sample(write_chip(tmp_path / "a.hdf5", skip=("04 - Red",)))
+
+
+def test_a_chip_with_links_or_odd_bands(tmp_path):
+    other = write_chip(tmp_path / "other.hdf5")
+    linked = write_chip(tmp_path / "linked.hdf5", skip=("04 - Red",))
+    with h5py.File(linked, "a") as file:
+        file["04 - Red"] = h5py.ExternalLink(str(other), "04 - Red")
+    with pytest.raises(ValueError, match=r"no bands \['04 - Red'\]"):
+        load_sample(linked)
+    odd = write_chip(tmp_path / "odd.hdf5", skip=("04 - Red",))
+    with h5py.File(odd, "a") as file:
+        file["04 - Red"] = np.zeros((32, 64))
+    with pytest.raises(ValueError, match="2-D and of one size"):
+        load_sample(odd)
+
+
+def test_a_dated_chip(tmp_path):
+    import datetime as dt
+
+    for date in (dt.date(2018, 5, 1), dt.datetime(2018, 5, 1, 10, 30), "2018-05-01"):
+        path = write_chip(tmp_path / "dated.hdf5", metadata={"01 - Coastal aerosol": {"date": date}})
+        assert load_sample(path).dates == ["2018-05-01"]
 
 
 def test_no_such_file_or_door(tmp_path):

@@ -4,7 +4,17 @@ import pytest
 import torch
 from conftest import random_batch
 
-from olmoearth_nb import Batch, Encoder, Sample, TokenGrid, Tokenization, published_config, size_config, tokenization
+from olmoearth_nb import (
+    Batch,
+    Encoder,
+    ModelConfig,
+    Sample,
+    TokenGrid,
+    Tokenization,
+    published_config,
+    size_config,
+    tokenization,
+)
 from olmoearth_nb.bands import SENTINEL2, modality
 
 S2 = "sentinel2_l2a"
@@ -34,6 +44,14 @@ CASES = {
     "bands on the wrong axis": (lambda: SENTINEL2.normalize(torch.zeros(12, 8, 8)), "12 bands on the last axis"),
     "modality without weights": (lambda: modality("naip"), "unknown modality 'naip'"),
     "grid of the unknown": (lambda: TokenGrid.build({"x": (8, 8, 1)}, tokenization("v1"), 4), "unknown modality"),
+    "a batch of nothing": (lambda: Batch.from_samples([]), "at least one sample"),
+    "two dates, one timestamp": (
+        lambda: Batch({S2: torch.zeros(1, 8, 8, 2, 12)}, torch.zeros(1, 1, 3, dtype=torch.long)),
+        r"must be \(1, H, W, 1, 12\) to go with timestamps",
+    ),
+    "timestamps of floats": (lambda: Batch({}, torch.zeros(1, 1, 3)), "must be integers"),
+    "no heads": (lambda: ModelConfig(heads=0), "heads must be a whole number of at least 1"),
+    "dropping everything": (lambda: ModelConfig(drop_path=1.0), "from 0 to below 1"),
     "no images": (lambda: Sample({}, torch.zeros(1, 3).numpy()), "at least one image"),
 }
 

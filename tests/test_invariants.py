@@ -9,7 +9,9 @@ from conftest import random_batch, random_roles
 
 from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, OlmoEarth, Role, Tokenization, published_config, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
-from olmoearth_nb.encodings import place_code
+from olmoearth_nb.encodings import Rotation, place_code
+from olmoearth_nb.model import TargetProjection
+from olmoearth_nb.transformer import attention_weights
 
 S2 = "sentinel2_l2a"
 VERSIONS = ["v1", "v1.1", "v1.2"]
@@ -194,11 +196,42 @@ def test_a_transposed_image_gives_transposed_tokens(version, patch_size):
     torch.testing.assert_close(other.transpose(1, 2), plain[..., order], atol=2e-5, rtol=0)
 
 
+def test_rotation_stays_float32_under_autocast():
+    coordinates, frequencies = torch.rand(1, 5, 3) * 300, torch.rand(3, 2, 4)
+    exact = Rotation(coordinates, frequencies)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lower = Rotation(coordinates, frequencies)
+    assert torch.equal(lower.cos, exact.cos)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("cast", [False, True], ids=["autocast", "weights"])
+def test_bfloat16_runs_and_stays_near(version, cast):
+    encoder, batch = nano(version), random_batch((S2,))
+    with torch.no_grad():
+        exact = encoder(batch, 4).tokens
+        if cast:
+            lower = encoder.bfloat16()(Batch({S2: batch.images[S2].bfloat16()}, batch.timestamps), 4).tokens
+        else:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                lower = encoder(batch, 4).tokens
+    assert (lower.float() - exact).square().mean().sqrt() < 0.05 * exact.square().mean().sqrt()
+
+
 def test_place_code_has_the_column_first():
     row, column = torch.tensor([2.0]), torch.tensor([5.0])
     code = place_code(row, column, 32)
     assert math.isclose(code[0, 0], math.sin(5.0), abs_tol=1e-6)
     assert math.isclose(code[0, 16], math.sin(2.0), abs_tol=1e-6)
+
+
+def test_attention_weights_are_those_of_the_fused_attention():
+    q, k, v = torch.randn(3, 2, 4, 5, 8).unbind(0)
+    mask = torch.tensor([[True] * 5, [True, True, False, True, False]])
+    weights = attention_weights(q, k, mask)
+    fused = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
+    torch.testing.assert_close(weights @ v, fused, atol=1e-5, rtol=0)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 5))
 
 
 def test_gradients_reach_encoder_and_decoder_but_never_the_target():
@@ -221,6 +254,7 @@ def test_band_dropout_drops_whole_bands_in_training_only():
     clean = embed(batch.images, grid)
     assert torch.equal(embed.train()(batch.images, grid), clean)
     embed.band_dropout_enabled, embed.band_dropout = True, 1.0
+    assert not TargetProjection(embed).patch_embeddings.band_dropout_enabled
     assert not torch.allclose(embed(batch.images, grid), clean)
     assert torch.equal(embed.eval()(batch.images, grid), clean)
     frames = batch.images[S2].permute(0, 3, 4, 1, 2).flatten(0, 1)

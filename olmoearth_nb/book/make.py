@@ -35,12 +35,12 @@ def make_notebook(source: Path, folder: Path) -> bool:
     executed = tidy(client.execute())
     text = nbformat.writes(executed) + "\n"
     target = folder / f"{source.stem}.ipynb"
+    _write_figure(headline(executed).figure, folder.parent / "docs" / "figures" / f"{source.name[:2]}.png")
     if target.is_file() and target.read_text(encoding="utf8") == text:
         return False
     part = target.with_suffix(".ipynb.part")
     part.write_text(text, encoding="utf8")
     os.replace(part, target)
-    _write_figure(headline(executed).figure, folder.parent / "docs" / "figures" / f"{source.name[:2]}.png")
     return True
 
 
@@ -52,8 +52,14 @@ def _write_figure(figure: str | None, target: Path) -> None:
 
 
 def make_all(folder: Path, only: str = "") -> None:
-    """Makes every notebook of a folder, or those whose name begins with `only`."""
-    for source in sources(folder):
-        if source.name.startswith(only):
-            changed = make_notebook(source, folder)
-            print(f"{source.stem}: {'written' if changed else 'unchanged'}")
+    """Makes every notebook of a folder, or those whose name begins with `only`.
+
+    Raises:
+        FileNotFoundError: if there is no such source.
+    """
+    chosen = [source for source in sources(folder) if source.name.startswith(only)]
+    if not chosen:
+        raise FileNotFoundError(f"no source {only} in {folder / 'src'}; there are {[s.stem for s in sources(folder)]}")
+    for source in chosen:
+        changed = make_notebook(source, folder)
+        print(f"{source.stem}: {'written' if changed else 'unchanged'}")

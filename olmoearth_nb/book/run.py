@@ -10,9 +10,11 @@ from typing import Any
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from olmoearth_nb.book.page import headline, read_notebook, write_index, write_page
+from olmoearth_nb.data import embedded_names
 
 console = Console()
 
@@ -37,7 +39,8 @@ def find_notebooks(folder: Path, only: str = "") -> list[Path]:
     chosen = [path for path in every if path.name.startswith(only)]
     if not chosen:
         raise FileNotFoundError(
-            f"no notebook {only or ''} in {folder}; there are {', '.join(path.stem for path in every) or 'none'}"
+            f"no notebook{' ' + only if only else ''} in {folder}, only {', '.join(p.stem for p in every) or 'none'} "
+            "(run in the repository, or name the folder by --notebooks)"
         )
     return chosen
 
@@ -85,19 +88,21 @@ def run(folder: Path, build: Path, only: str = "", data: str = "") -> list[Outco
         folder: holds the notebooks.
         build: gets an executed copy and a page of each, and `index.html`.
         only: run the notebooks whose name begins with this.
-        data: the reader's own sample; made absolute, because notebooks run in their own folder.
+        data: the reader's own sample, or the name of an embedded one; a path is made absolute, because
+            notebooks run in their own folder.
 
     Returns:
         One outcome a notebook, failed ones included.
     """
-    if data:
+    chosen = find_notebooks(folder, only)
+    if data and data not in embedded_names():
         path = Path(data).expanduser().resolve()
         if not path.exists():
             raise FileNotFoundError(f"DATA={data}: there is no {path}")
         data = str(path)
     build.mkdir(parents=True, exist_ok=True)
     outcomes, rows = [], []
-    for notebook in find_notebooks(folder, only):
+    for notebook in chosen:
         console.print(f"[bold]{notebook.stem}[/bold]")
         target, start = build / notebook.name, time.perf_counter()
         error = execute(notebook, target, {"data": data} if data else {})
@@ -115,7 +120,7 @@ def _print_table(outcomes: list[Outcome], build: Path) -> None:
     """The closing table."""
     table = Table("notebook", "seconds", "headline", title=None)
     for outcome in outcomes:
-        text = f"[red]FAILED[/red] {outcome.error}" if outcome.error else outcome.headline
+        text = f"[red]FAILED[/red] {escape(outcome.error)}" if outcome.error else escape(outcome.headline)
         table.add_row(outcome.stem, f"{outcome.seconds:.1f}", text)
     console.print(table)
     console.print(f"pages: {build / 'index.html'}")

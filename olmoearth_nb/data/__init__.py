@@ -51,13 +51,13 @@ def load_sample(data: str | os.PathLike[str] = "") -> Sample:
     text = os.fspath(data)
     if not text:
         return load_embedded()
-    path = Path(text)
+    path = Path(text).expanduser()
     if not path.exists() and text in embedded_names():
         return load_embedded(text)
     if not path.is_file():
         raise FileNotFoundError(f"no file {text}; give a {' or '.join(_DOORS)} file, or one of {embedded_names()}")
-    if path.suffix not in _DOORS:
+    if path.suffix.lower() not in _DOORS:
         raise ValueError(
             f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_DOORS)}"
         )
-    return _DOORS[path.suffix](path)
+    return _DOORS[path.suffix.lower()](path)

@@ -33,6 +33,12 @@ _LABELS = (
 _PUBLISHED = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
 _CONTENT = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
 
+_MOST_METADATA = 100_000
+_UNREADABLE = (
+    *(ValueError, SyntaxError, EOFError, AttributeError, TypeError, IndexError, KeyError),
+    *(pickle.UnpicklingError, RecursionError, MemoryError, OverflowError),
+)
+
 EVALUATION_DATE = "2020-07-01"
 """The constant date of the official evaluation: month index 6 of 2020. The chips have none of their own."""
 
@@ -55,7 +61,7 @@ class Inert:
         self.state = state
 
 
-class _InertUnpickler(pickle.Unpickler):
+class _InertUnpickler(pickle._Unpickler):  # in Python, so that a forged index cannot claim memory
     """Never imports a module: every class of the file becomes `Inert`."""
 
     def find_class(self, module: str, name: str) -> type:
@@ -77,21 +83,14 @@ def read_metadata(text: str) -> dict[str, Any]:
     Raises:
         ValueError: if it is not such a literal or not a pickled dictionary.
     """
+    if len(text) > _MOST_METADATA:
+        raise ValueError(f"the chip's metadata have {len(text):,} characters; at most {_MOST_METADATA:,} are read")
     try:
         data = ast.literal_eval(text)
         if not isinstance(data, bytes):
             raise ValueError(f"expected a bytes literal, got {type(data).__name__}")
         metadata = _InertUnpickler(io.BytesIO(data)).load()
-    except (
-        ValueError,
-        SyntaxError,
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        IndexError,
-        KeyError,
-    ) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"the chip's pickled metadata cannot be read safely: {error}") from error
     if not isinstance(metadata, dict):
         raise ValueError(f"the chip's pickled metadata must be a dictionary, got {type(metadata).__name__}")
@@ -119,26 +118,45 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
         raise ValueError(f"names must be 'content' or 'published', got {names!r}")
     try:
         with h5py.File(path, "r") as file:
-            absent = [label for label in _LABELS if label not in file]
+            absent = [label for label in _LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
             if absent:
                 raise ValueError(f"{path.name} is no m-eurosat chip: no bands {absent}; it has {list(file)}")
-            image = np.stack([file[label][()] for label in _LABELS], axis=-1)
+            image = _read_bands([file[label] for label in _LABELS], path.name)
             metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
     except OSError as error:
         raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
     bands = _CONTENT if names == "content" else _PUBLISHED
     kept = [i for i, band in enumerate(bands) if band in SENTINEL2.band_names]
-    dated = metadata.get(_LABELS[0], {}).get("date") if isinstance(metadata.get(_LABELS[0]), dict) else None
+    date = _date(metadata)
     notes = ["top-of-atmosphere reflectance, as the official evaluation feeds it to a model of surface reflectance"]
-    if dated is None:
+    if date is None:
         notes.append(f"the chip has no date; it gets that of the official evaluation, {EVALUATION_DATE}")
     if names == "content":
         notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
     return Sample.from_arrays(
         image[:, :, None, kept],
         [bands[i] for i in kept],
-        [str(dated)[:10] if dated is not None else EVALUATION_DATE],
+        [date or EVALUATION_DATE],
         title=path.stem,
         provenance=f"GeoBench m-eurosat, {path.name}",
         notes=notes,
     )
+
+
+def _read_bands(bands: list[Any], name: str) -> np.ndarray:
+    """(H, W, 13) pixels of the band data sets, of which nothing is read before their shapes are right."""
+    shapes = {getattr(band, "shape", None) for band in bands}
+    shape = shapes.pop()
+    if shapes or shape is None or len(shape) != 2 or max(shape) > 4096:
+        raise ValueError(f"{name} is no m-eurosat chip: its bands must be 2-D and of one size")
+    return np.stack([band[()] for band in bands], axis=-1)
+
+
+def _date(metadata: dict[str, Any]) -> str | None:
+    """ISO date of the first band, if the metadata have one; dates and datetimes are pickled by class."""
+    band = metadata.get(_LABELS[0])
+    date = band.get("date") if isinstance(band, dict) else None
+    if isinstance(date, Inert) and getattr(date, "source", "") in ("datetime.date", "datetime.datetime"):
+        year_high, year_low, month, day = date.args[0][:4]
+        return f"{256 * year_high + year_low:04d}-{month:02d}-{day:02d}"
+    return date[:10] if isinstance(date, str) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +25,30 @@ def load_npz(path: str | os.PathLike[str], provenance: str | None = None) -> Sam
         ValueError: if an array is absent or does not fit, or the file holds Python objects.
     """
     path = Path(path)
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path.name} is not a whole .npz file")
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:
             absent = [name for name in _NEEDED if name not in file.files]
             if absent:
                 raise ValueError(f"{path.name} has no {absent}; it has {file.files} and needs {list(_NEEDED)}")
             arrays = {name: file[name] for name in _NEEDED}
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError) as error:
         raise ValueError(f"{path.name} is not a whole .npz file ({error})") from error
     if arrays["image"].dtype.kind not in "uif":
         raise ValueError(f"{path.name}: image must hold numbers, got {arrays['image'].dtype}")
     return Sample.from_arrays(
         arrays["image"],
-        arrays["bands"].tolist(),
-        [str(date) for date in arrays["dates"].tolist()],
+        _texts(arrays["bands"]),
+        _texts(arrays["dates"]),
         title=path.stem,
         provenance=provenance or f"the file {path.name}",
     )
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    """Names or dates as text, whether stored as text, bytes or numpy datetimes of any precision."""
+    values = np.atleast_1d(values)
+    if values.dtype.kind == "M":
+        values = np.datetime_as_string(values, unit="D")
+    return [str(value) for value in values.astype(str).tolist()]
