@@ -43,6 +43,7 @@ lock:  ## renew requirements.lock from pyproject.toml in a fresh environment
 	build/lock/bin/python -m pip install --quiet torch==2.13.0
 	build/lock/bin/python -m pip install --quiet '.[notebooks,data,test]'
 	build/lock/bin/python -m pip freeze --exclude olmoearth_nb | sed -E 's/^(torch==[0-9.]+).*/\1/' > requirements.lock
+	rm -rf build/lock
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build

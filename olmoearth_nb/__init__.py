@@ -8,6 +8,7 @@ from olmoearth_nb.bands import MODALITIES, SENTINEL2, Band, Modality
 from olmoearth_nb.checkpoint import load_model, save_model
 from olmoearth_nb.config import ModelConfig, published_config, size_config
 from olmoearth_nb.cost import Cost, encoder_cost
+from olmoearth_nb.door import fit, to_sample
 from olmoearth_nb.encoder import Encoded, Encoder
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.model import OlmoEarth
@@ -35,9 +36,11 @@ __all__ = [
     "TokenGrid",
     "Tokenization",
     "encoder_cost",
+    "fit",
     "load_model",
     "published_config",
     "save_model",
     "size_config",
+    "to_sample",
     "tokenization",
 ]

@@ -6,7 +6,6 @@ holds normalised tensors. Keeping the two as two types means nobody normalises t
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,33 +16,6 @@ from torch import Tensor
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.tokenization import Tokenization
-
-Date = str | dt.date | np.datetime64
-
-
-def parse_dates(dates: Sequence[Date]) -> np.ndarray:
-    """Dates to the models' timestamps.
-
-    Args:
-        dates: ISO strings (``"2020-07-01"``), dates, datetimes or numpy datetimes, in order of time.
-
-    Returns:
-        (T, 3) int64 rows of day 1..31, month 0..11 and year.
-
-    Raises:
-        ValueError: for text that is no date, and for dates out of order.
-    """
-    rows, previous = [], None
-    for given in dates:
-        try:
-            day = dt.date.fromisoformat(str(given)[:10])
-        except ValueError as error:
-            raise ValueError(f"{given!r} is not a date; give ISO dates such as '2020-07-01'") from error
-        if previous is not None and day < previous:
-            raise ValueError(f"dates must be in order of time, but {day} comes after {previous}")
-        rows.append((day.day, day.month - 1, day.year))
-        previous = day
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,46 +57,6 @@ class Sample:
             raise ValueError(f"all images must cover the same pixels, got sizes {sorted(sizes)}")
         for name, image in self.images.items():
             _check_image(name, image, steps)
-
-    @classmethod
-    def from_arrays(
-        cls,
-        image: np.ndarray,
-        bands: Sequence[str],
-        dates: Sequence[Date],
-        *,
-        modality_name: str = "sentinel2_l2a",
-        title: str = "sample",
-        provenance: str = "unknown",
-        notes: Sequence[str] = (),
-    ) -> Sample:
-        """A sample of one modality from an array whose bands are named, in any order.
-
-        Args:
-            image: (H, W, T, C) raw values.
-            bands: the C names of the last axis, all bands of the modality in any order.
-            dates: the T dates.
-            modality_name: which modality the bands belong to.
-            title: what to call it in a figure.
-            provenance: where it comes from, in words.
-            notes: what the caller had to assume.
-
-        Raises:
-            ValueError: naming what was given and what is valid.
-        """
-        spec, names = modality(modality_name), [str(band) for band in bands]
-        image = np.asarray(image)
-        if image.ndim != 4 or image.shape[-1] != len(names):
-            raise ValueError(
-                f"image must be (H, W, T, C) with one of the {len(names)} named bands per channel, got {image.shape}"
-            )
-        spec.indices(names)
-        absent = [band for band in spec.band_names if band not in names]
-        twice = sorted({band for band in names if names.count(band) > 1})
-        if absent or twice:
-            raise ValueError(f"{spec.title} bands missing: {absent or 'none'}; given twice: {twice or 'none'}")
-        ordered = image[..., [names.index(band) for band in spec.band_names]].astype(np.float32)
-        return cls({modality_name: ordered}, parse_dates(dates), title, provenance, tuple(notes))
 
     @property
     def dates(self) -> list[str]:

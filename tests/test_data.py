@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from olmoearth_nb import SENTINEL2, Batch, Sample
+from olmoearth_nb import SENTINEL2, Batch, to_sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_sample
 from olmoearth_nb.data.geobench import _CONTENT, _LABELS, _PUBLISHED, Inert, load_geobench_chip, read_metadata
-from olmoearth_nb.sample import parse_dates
+from olmoearth_nb.door import parse_dates
 
 S2 = "sentinel2_l2a"
 REAL_CHIP = Path(__file__).parents[2] / "shared" / "real" / "m-eurosat_id_1905.hdf5"
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:top-of-atmosphere:UserWarning")
 
 
 class Sentinel2:
@@ -126,16 +129,16 @@ def test_npz_bands_in_any_order(tmp_path):
     [
         ({"image": np.zeros((8, 8, 2, 12), complex)}, "must hold numbers"),
         ({"dates": None}, r"has no \['dates'\]"),
-        ({"dates": ["2021-01-31"]}, r"must be \(H, W, 1, 12\)"),
+        ({"dates": ["2021-01-31"]}, "2 timesteps .* but 1 dates"),
         ({"dates": ["2021-12-01", "2021-01-31"]}, "in order of time"),
         ({"dates": ["someday", "2021-01-31"]}, "not a date"),
-        ({"bands": ["B02"] * 12}, r"missing: .*'B03'.*given twice: \['B02'\]"),
+        ({"bands": ["B02"] * 12}, r"given twice: \['B02'\]"),
         ({"bands": [f"B{i}" for i in range(12)]}, "has no band 'B0'"),
         ({"bands": ["B02"]}, "named bands per channel"),
         ({"image": np.zeros((8, 8, 12))}, r"image must be \(H, W, T, C\)"),
         ({"image": np.full((8, 8, 2, 12), np.nan)}, "NaN or infinite"),
         ({"image": np.full((8, 8, 2, 12), "x")}, "must hold numbers"),
-        ({"image": np.zeros((8, 8, 13, 12)), "dates": ["2021-01-01"] * 13}, "T from 1 to 12"),
+        ({"image": np.zeros((8, 8, 13, 12)), "dates": ["2021-01-01"] * 13}, "at most 12"),
     ],
 )
 def test_bad_npz(tmp_path, changes, message):
@@ -239,7 +242,7 @@ def test_normalisation_and_missing():
     image = np.full((8, 8, 1, 12), MISSING, dtype=np.float32)
     image[0, 0, 0] = [band.mean - 2 * band.std for band in SENTINEL2.bands]
     image[0, 1, 0] = [band.mean + 2 * band.std for band in SENTINEL2.bands]
-    batch = Batch.from_samples(Sample.from_arrays(image, SENTINEL2.band_names, ["2020-02-29"]))
+    batch = Batch.from_samples(to_sample(image, SENTINEL2.band_names, ["2020-02-29"]))
     normal = batch.images[S2][0, 0, :, 0]
     torch.testing.assert_close(normal[0], torch.zeros(12), atol=1e-5, rtol=0)
     torch.testing.assert_close(normal[1], torch.ones(12))

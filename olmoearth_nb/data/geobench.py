@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.door import to_sample
 from olmoearth_nb.sample import Sample
 
 _LABELS = (
@@ -126,17 +126,17 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
     except OSError as error:
         raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
     bands = _CONTENT if names == "content" else _PUBLISHED
-    kept = [i for i, band in enumerate(bands) if band in SENTINEL2.band_names]
     date = _date(metadata)
-    notes = ["top-of-atmosphere reflectance, as the official evaluation feeds it to a model of surface reflectance"]
+    notes = []
     if date is None:
         notes.append(f"the chip has no date; it gets that of the official evaluation, {EVALUATION_DATE}")
     if names == "content":
         notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
-    return Sample.from_arrays(
-        image[:, :, None, kept],
-        [bands[i] for i in kept],
+    return to_sample(
+        image[:, :, None],
+        bands,
         [date or EVALUATION_DATE],
+        level="L1C",  # without B10
         title=path.stem,
         provenance=f"GeoBench m-eurosat, {path.name}",
         notes=notes,

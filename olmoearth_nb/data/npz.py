@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from olmoearth_nb.door import to_sample
 from olmoearth_nb.sample import Sample
 
 _NEEDED = ("image", "bands", "dates")
@@ -37,7 +38,7 @@ def load_npz(path: str | os.PathLike[str], provenance: str | None = None) -> Sam
         raise ValueError(f"{path.name} is not a whole .npz file ({error})") from error
     if arrays["image"].dtype.kind not in "uif":
         raise ValueError(f"{path.name}: image must hold numbers, got {arrays['image'].dtype}")
-    return Sample.from_arrays(
+    return to_sample(
         arrays["image"],
         _texts(arrays["bands"]),
         _texts(arrays["dates"]),
