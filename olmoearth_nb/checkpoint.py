@@ -49,21 +49,27 @@ class UnsafeFileError(ValueError):
     """A weights file that would run code when it is read."""
 
 
-def load_model(folder: str | os.PathLike[str]) -> OlmoEarth:
-    """Loads a model from a folder in the official layout.
+def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEarth:
+    """Loads a published model by name, or a model from a folder in the official layout.
 
     Args:
-        folder: holds `config.json` and `weights.pth`.
+        name_or_folder: such as ``"OlmoEarth-v1_1-Nano"``, or a folder with `config.json` and `weights.pth`.
+        options: for a name, the options of `hub.download`: `endpoint`, `cache_dir`, `lock_file`.
 
     Returns:
         The model in evaluation mode on the CPU.
 
     Raises:
-        FileNotFoundError: if one of the two files is not there.
+        HubError: if a published model can neither be had from the cache nor from the hub.
+        FileNotFoundError: if one of the two files is not in the folder.
         UnsafeFileError: if the weights file holds anything but tensors.
         ValueError: if the configuration is one that we do not implement (v1.3), or weights do not fit it.
     """
-    folder = Path(folder)
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        from olmoearth_nb.hub import download
+
+        folder = download(os.fspath(name_or_folder), **options)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} is not a model folder: it has no {name} (needed: {CONFIG}, {WEIGHTS})")

@@ -38,6 +38,25 @@ def run(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="name of a published model, or a folder")],
+    folder: Annotated[Path, typer.Argument(help="where config.json, weights.pth and encoder.safetensors go")],
+) -> None:
+    """Write a model in the official layout, and its encoder alone as safetensors."""
+    from olmoearth_nb.checkpoint import load_model, save_model
+    from olmoearth_nb.encoder_file import save_encoder
+    from olmoearth_nb.hub import HubError
+
+    try:
+        loaded = load_model(model)
+    except (HubError, FileNotFoundError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
+    typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
+@app.command()
 def notebooks(folder: Folder = Path("notebooks"), nb: Only = "") -> None:
     """Make the committed notebooks from notebooks/src: generate, execute, tidy."""
     from olmoearth_nb.book.make import make_all

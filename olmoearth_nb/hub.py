@@ -1,0 +1,192 @@
+"""Published models from the hub: downloaded once, verified, pinned.
+
+The first download is checked against the hub's own checksums. The commit and the sha256 of both files are
+then recorded in a lock file of yours and enforced from then on, with or without a network. Downloading,
+resuming after a broken connection and caching are `huggingface_hub`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from olmoearth_nb.checkpoint import CONFIG, WEIGHTS
+from olmoearth_nb.config import PUBLISHED
+
+ORGANISATION = "allenai"
+
+MODELS: dict[str, str] = {
+    f"OlmoEarth-{version.replace('.', '_')}-{size.capitalize()}": f"{ORGANISATION}/"
+    f"OlmoEarth-{version.replace('.', '_')}-{size.capitalize()}"
+    for version, sizes in PUBLISHED.items()
+    for size in sizes
+}
+"""Name of every published model that we load -> its repository."""
+
+
+_RECORDED = "recorded when it was first downloaded"
+
+
+class HubError(RuntimeError):
+    """A model could not be had from the hub, and is not in the cache."""
+
+
+class ChecksumError(HubError):
+    """A file is not the one that the hub lists, or not the one that was recorded."""
+
+
+def default_lock_file() -> Path:
+    """Where commits and checksums are recorded: beside huggingface_hub's own cache."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "olmoearth_nb.lock.json"
+
+
+def download(
+    name: str,
+    *,
+    endpoint: str | None = None,
+    cache_dir: str | Path | None = None,
+    lock_file: str | Path | None = None,
+) -> Path:
+    """Folder of a published model, from the cache or the hub.
+
+    Args:
+        name: such as ``"OlmoEarth-v1_1-Nano"``.
+        endpoint: address of the hub; the public one by default.
+        cache_dir: where files are kept; huggingface_hub's cache by default.
+        lock_file: where commits and checksums are recorded.
+
+    Returns:
+        A folder with `config.json` and `weights.pth`, both verified.
+
+    Raises:
+        ValueError: for a name that is not a published model, listing those that are.
+        ChecksumError: if a file differs from what the hub lists or from what was recorded.
+        HubError: if the hub has no such model, refuses, or cannot be reached.
+    """
+    if name not in MODELS:
+        hint = "v1.3 is out of scope; " if "v1_3" in name else ""
+        raise ValueError(f"{name!r} is no folder and no published model; {hint}models are {', '.join(MODELS)}")
+    lock = Path(lock_file) if lock_file else default_lock_file()
+    pinned = _read_lock(lock).get(name)
+    folder = _cached(MODELS[name], pinned, cache_dir)
+    if folder is None:
+        folder, pinned = _fetch(MODELS[name], pinned, endpoint, cache_dir)
+        _write_lock(lock, name, pinned)
+    return folder
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _git_blob(path: Path) -> str:
+    """The name that git, and so the hub, gives to a small file's content."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _cached(repository: str, pinned: dict[str, Any] | None, cache_dir: str | Path | None) -> Path | None:
+    """The folder in the cache, verified, if both files of the recorded commit are there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if pinned is None:
+        return None
+    paths = {}
+    for file in (CONFIG, WEIGHTS):
+        found = try_to_load_from_cache(repository, file, cache_dir=cache_dir, revision=pinned["commit"])
+        if not isinstance(found, str):
+            return None
+        paths[file] = Path(found)
+    _require([(path, sha256(path), pinned["sha256"][file]) for file, path in paths.items()], _RECORDED)
+    return paths[CONFIG].parent
+
+
+def _fetch(
+    repository: str, pinned: dict[str, Any] | None, endpoint: str | None, cache_dir: str | Path | None
+) -> tuple[Path, dict[str, Any]]:
+    """Downloads both files of one commit and verifies them; returns the folder and what to record."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        info = HfApi(endpoint=endpoint).model_info(
+            repository, revision=pinned["commit"] if pinned else None, files_metadata=True
+        )
+        listed = {file.rfilename: file for file in info.siblings or []}
+        absent = [file for file in (CONFIG, WEIGHTS) if file not in listed]
+        if absent:
+            raise HubError(f"{repository} at {info.sha} has no {absent}")
+        paths = {
+            file: Path(hf_hub_download(repository, file, revision=info.sha, endpoint=endpoint, cache_dir=cache_dir))
+            for file in (CONFIG, WEIGHTS)
+        }
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise HubError(f"the hub has no {repository}{' at the recorded commit' if pinned else ''}") from error
+    except HfHubHTTPError as error:
+        raise HubError(f"the hub refused {repository}: {error}; try again later") from error
+    except (_transport_error(), OSError) as error:
+        raise HubError(
+            f"{repository} is not in the cache and the hub cannot be had ({error}); try again, or load a folder "
+            "that holds config.json and weights.pth"
+        ) from error
+    _require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
+    found = {file: sha256(path) for file, path in paths.items()}
+    if pinned:
+        _require([(paths[file], found[file], pinned["sha256"][file]) for file in paths], _RECORDED)
+    return paths[CONFIG].parent, {"commit": info.sha, "sha256": found}
+
+
+def _transport_error() -> type[Exception]:
+    """The error of a broken connection, whichever HTTP library this huggingface_hub is built on."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next((kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"), HfHubHTTPError)
+
+
+def _listed_checksum(listed: Any, path: Path) -> tuple[str, str]:
+    """A file's checksum and the one that the hub lists: sha256 of large files, git's name of small ones."""
+    if listed.lfs is not None:
+        return sha256(path), listed.lfs.sha256
+    if listed.blob_id is not None:
+        return _git_blob(path), listed.blob_id
+    raise ChecksumError(f"the hub lists no checksum for {listed.rfilename}, so it cannot be verified")
+
+
+def _require(files: list[tuple[Path, str, str]], source: str) -> None:
+    """Raises unless every checksum is right; wrong files are removed, so that the next try loads them anew.
+
+    Args:
+        files: (path, checksum found, checksum wanted).
+        source: who says what is wanted.
+    """
+    wrong = [(path, found, wanted) for path, found, wanted in files if found != wanted]
+    for path, _, _ in wrong:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+    if wrong:
+        said = "; ".join(f"{path.name} has checksum {found[:12]}, not {wanted[:12]}" for path, found, wanted in wrong)
+        raise ChecksumError(f"{said}, which was {source}; removed, the next try loads it anew")
+
+
+def _read_lock(path: Path) -> dict[str, Any]:
+    """What was recorded so far."""
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except ValueError as error:
+        raise HubError(f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew") from error
+
+
+def _write_lock(path: Path, name: str, entry: dict[str, Any]) -> None:
+    """Records one model, replacing the file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(_read_lock(path) | {name: entry}, indent=2) + "\n", encoding="utf8")
+    part.replace(path)

@@ -1,0 +1,97 @@
+"""A hub on 127.0.0.1 that keeps to the protocol, or breaks it in a named way."""
+
+import hashlib
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Hub:
+    """Serves one model's files; `fault` names how it misbehaves, `breaks` counts connections yet to break.
+
+    Args:
+        files: name -> content.
+        repository: "owner/name".
+    """
+
+    def __init__(self, files, repository):
+        self.files, self.repository, self.fault = dict(files), repository, None
+        self.requests, self.commit, self.breaks = [], "a" * 40, 0
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                hub.answer(self, body=True)
+
+            def do_HEAD(self):
+                hub.answer(self, body=False)
+
+            def log_message(self, *arguments):
+                """Keeps the test's output clean."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def answer(self, request, body):
+        """One request: the listing, or a file with ranges."""
+        self.requests.append((request.command, request.path, request.headers.get("Range")))
+        if self.fault in (404, 429, 500):
+            return self.send(request, self.fault, b"{}", {"Retry-After": "0"}, body)
+        if request.path.startswith(f"/api/models/{self.repository}"):
+            return self.send(request, 200, json.dumps(self.listing()).encode(), {}, body)
+        name = re.fullmatch(rf"/{self.repository}/resolve/{self.commit}/(.+)", request.path)
+        if name is None or name.group(1) not in self.files:
+            return self.send(request, 404, b"", {"X-Error-Code": "EntryNotFound"}, body)
+        return self.file(request, name.group(1), body)
+
+    def listing(self):
+        """The model's files with the checksums that the hub would give."""
+        siblings = []
+        for name, data in self.files.items():
+            if self.fault == "wrong checksum":
+                data = data + b"!"
+            entry = {"rfilename": name, "size": len(data)}
+            entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            if name.endswith(".pth"):
+                entry["lfs"] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+            siblings.append(entry)
+        return {"id": self.repository, "sha": self.commit, "siblings": siblings}
+
+    def file(self, request, name, body):
+        """A file, whole or from the byte that is asked for."""
+        data = self.files[name]
+        headers = {
+            "X-Repo-Commit": self.commit,
+            "ETag": f'"{hashlib.sha256(data).hexdigest()}"',
+            "Accept-Ranges": "bytes",
+        }
+        if self.fault == "wrong content":
+            data = bytes(len(data))
+        start = int(re.match(r"bytes=(\d+)-", request.headers.get("Range", "bytes=0-")).group(1))
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        part = data[start:]
+        if self.breaks and body and name.endswith(".pth"):
+            self.breaks -= 1
+            return self.send(request, 206 if start else 200, part, headers, body, cut=max(1, len(part) // 2))
+        return self.send(request, 206 if start else 200, part, headers, body)
+
+    def send(self, request, status, data, headers, body, cut=None):
+        """Writes an answer; `cut` stops after so many bytes and drops the connection."""
+        request.send_response(status)
+        for key, value in {"Content-Length": str(len(data)), **headers}.items():
+            request.send_header(key, value)
+        request.end_headers()
+        if body:
+            request.wfile.write(data[:cut])
+        if cut is not None:
+            request.close_connection = True
