@@ -12,8 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import nn
+
 from olmoearth_nb.bands import modality
 from olmoearth_nb.config import ModelConfig
+from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.patch_embed import PATCH
 
 
@@ -25,22 +29,24 @@ class Cost:
         tokens: N.
         linear_macs: of all linear layers: patch embedding and blocks.
         attention_macs: of scores and weighted values; the part that grows with N^2.
+        resize_macs: of enlarging patches to 8 x 8 pixels, kept apart: no counter of matrix products sees it.
     """
 
     tokens: int
     linear_macs: int
     attention_macs: int
+    resize_macs: int
 
     @property
     def macs(self) -> int:
-        """All multiply-accumulates."""
+        """Multiply-accumulates of linear layers and attention."""
         return self.linear_macs + self.attention_macs
 
 
 def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequence[int], patch_size: int) -> Cost:
     """Cost of one forward pass of the encoder on one sample, nothing masked; maps are never encoded.
 
-    Not counted: resizing the image, norms, activations and the projection behind the mean.
+    Not counted: norms, activations and the projection behind the mean.
 
     Args:
         config: the model.
@@ -50,12 +56,44 @@ def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequ
     given = shapes if isinstance(shapes, Mapping) else {"sentinel2_l2a": shapes}
     by_name = {name: shape for name, shape in given.items() if not modality(name).decode_only}
     tokens = config.tokenization.token_count(by_name, patch_size)
-    width = config.width
+    width, resize = config.width, 0
     linear = config.depth * 12 * width**2 * tokens
     for name, shape in by_name.items():
         rows, columns, timesteps, _ = config.tokenization.token_shape(name, shape, patch_size)
         pixels = rows * columns * timesteps * PATCH**2
+        if patch_size != PATCH:  # separable cubic: four neighbours along the rows, then four along the columns
+            resize += 4 * len(modality(name).bands) * (pixels * patch_size // PATCH + pixels)
         for group in config.tokenization.groups_of(name):
             hidden = config.pixel_hidden
             linear += pixels * (len(group) * hidden + hidden * width if hidden else len(group) * width)
-    return Cost(tokens, linear, config.depth * 2 * tokens**2 * width)
+    return Cost(tokens, linear, config.depth * 2 * tokens**2 * width, resize)
+
+
+def parameter_counts(config: ModelConfig) -> dict[str, int]:
+    """Parameters of a model by part, without making it.
+
+    Patch embeddings of maps stand apart: the encoder has them, and never uses them but as targets.
+
+    Returns:
+        Part -> number of parameters; the parts of the encoder add up to the encoder.
+    """
+    with torch.device("meta"):
+        model = OlmoEarth(config)
+    encoder = model.encoder
+    embeddings = encoder.patch_embeddings.per_modality_embeddings
+    maps = [name for name in config.modalities if modality(name).decode_only]
+    parts: dict[str, list[nn.Module]] = {
+        "encoder blocks": [encoder.blocks, encoder.norm],
+        "encoder patch embeddings": [embeddings[name] for name in config.modalities if name not in maps],
+        "encoder patch embeddings of maps": [embeddings[name] for name in maps],
+        "encoder encodings": [encoder.composite_encodings],
+        "encoder projection": [encoder.project_and_aggregate],
+        "predictor": [model.decoder],
+        "target": [model.target_encoder],
+    }
+    return {part: sum(_count(module) for module in modules) for part, modules in parts.items()}
+
+
+def _count(module: nn.Module) -> int:
+    """Parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())

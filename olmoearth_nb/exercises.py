@@ -58,3 +58,27 @@ def patch_for_equal_tokens(answer: int) -> str:
     if answer not in enough:
         return f"v1.1 makes fewer than v1's {wanted} tokens then"
     return "" if answer == max(enough) else "a larger patch does it too"
+
+
+def patch_weights(answer: int) -> str:
+    """Notebook 03: weights and biases of v1's projection of B02 B03 B04 B08 in the nano model."""
+    if not isinstance(answer, int):
+        return "give a whole number"
+    right = 8 * 8 * 4 * 128 + 128
+    return "" if answer == right else "8 x 8 pixels, 4 bands, 128 outputs, and a bias for each output"
+
+
+def quarter_that_tells_dates_apart(answer: str) -> str:
+    """Notebook 03: which quarter differs between two dates of one month."""
+    quarters = ("group", "slot", "month", "place")
+    if answer not in quarters:
+        return f"give one of {', '.join(map(repr, quarters))}"
+    return "" if answer == "slot" else "that quarter is the same for both"
+
+
+def years_change_the_embedding(answer: dict[str, bool]) -> str:
+    """Notebook 03: whether moving all dates by two years changes v1.1's and v1.2's embeddings."""
+    if not isinstance(answer, dict) or set(answer) != {"v1.1", "v1.2"}:
+        return "give True or False for 'v1.1' and 'v1.2'"
+    wrong = [version for version, changes in answer.items() if changes]
+    return f"look at what {wrong[0]} is told of a date" if wrong else ""

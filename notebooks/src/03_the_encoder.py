@@ -1,0 +1,306 @@
+# %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/olmoearth-nb/olmoearth_nb/blob/main/notebooks/03_the_encoder.ipynb)
+#
+# # The encoder, from patch to embedding
+#
+# Twelve bands of a small square of the Earth go in, 128 numbers come out. **What happens in between, and is this
+# really the published model?** We build each step by hand and compare it with the package, and at the end the package
+# with the published implementation.
+#
+# | you need | why |
+# |---|---|
+# | notebook 02 | what a token is |
+# | matrix products and softmax | everything here is made of them |
+#
+# | | two CPU cores | Colab T4 |
+# |---|---|---|
+# | time | 10 s | not measured |
+
+# %% [markdown]
+# ## Setup
+# In Colab the first cell installs the package and leaves torch and numpy as they are.
+
+# %% tags=["setup", "nbval-ignore-output"]
+import importlib.util
+
+if importlib.util.find_spec("olmoearth_nb") is None:
+    from IPython import get_ipython
+
+    wheel = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
+
+from olmoearth_nb.notebook import start
+
+device = start(seed=0)
+
+# %% [markdown]
+# `data` takes the path of your own sample, as in notebook 02.
+
+# %% tags=["parameters"]
+data = ""
+patch_size = 4
+seed = 0
+
+# %%
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from olmoearth_nb import SENTINEL2, Batch, Encoder, exercises, plots_encoder, published_config
+from olmoearth_nb.data import load_sample
+from olmoearth_nb.encodings import month_table, place_code, sincos
+from olmoearth_nb.exercises import check
+from olmoearth_nb.patch_embed import resize_to_patches
+from olmoearth_nb.transformer import attention_weights
+
+# %% [markdown]
+# The models: v1 and v1.1 in their smallest size (D = 128, four blocks, eight heads). The weights are **random**:
+# nothing below is about what a trained model knows, all of it is about how the numbers flow.
+
+# %%
+_ = torch.manual_seed(seed)
+v1 = Encoder(published_config("v1", "nano")).eval()
+v11 = Encoder(published_config("v1.1", "nano")).eval()
+for encoder in (v1, v11):  # codes of the band groups start at zero; give them values, as training would
+    for code in encoder.composite_encodings.per_modality_channel_embeddings.values():
+        _ = torch.nn.init.normal_(code, std=0.5)
+
+# %% [markdown]
+# ## Step 0: numbers of one scale
+# Each band is shifted and scaled by the mean and spread of the pretraining data, so that mean - 2 std becomes 0 and
+# mean + 2 std becomes 1. Nothing is clipped. By hand, and by the package:
+
+# %%
+sample = load_sample(data)
+sample = sample.select_times(range(min(3, len(sample.dates))))
+raw = torch.from_numpy(sample.images["sentinel2_l2a"])
+mean = torch.tensor([band.mean for band in SENTINEL2.bands])
+std = torch.tensor([band.std for band in SENTINEL2.bands])
+by_hand = (raw - mean) / (4 * std) + 0.5
+
+batch = Batch.from_samples(sample)
+image = batch.images["sentinel2_l2a"]
+assert_close(image[0], by_hand)
+print("(B, H, W, T, C) =", tuple(image.shape))
+
+# %% [markdown]
+# ## Step 1: every patch becomes 8 x 8 pixels
+# The weights are made for patches of 8 x 8 pixels. For smaller patches the *image* is enlarged (FlexiViT, where the
+# idea comes from, resizes the weights instead): a patch of 4 pixels becomes 8, by smooth interpolation.
+
+# %%
+frames = image[:, :, :, 0].permute(0, 3, 1, 2)  # (B, C, H, W) of the first date
+height, width = (edge // patch_size * 8 for edge in frames.shape[-2:])
+enlarged = F.interpolate(frames, size=(height, width), mode="bicubic", antialias=True)
+assert torch.equal(enlarged, resize_to_patches(frames, patch_size)) or patch_size == 8
+print(tuple(frames.shape), "->", tuple(enlarged.shape))
+
+# %%
+row, column = (edge // patch_size // 2 for edge in image.shape[1:3])
+rows, columns = (slice(i * patch_size, (i + 1) * patch_size) for i in (row, column))
+small = image[0, rows, columns, 0]
+large = enlarged[0, :, row * 8 : row * 8 + 8, column * 8 : column * 8 + 8].permute(1, 2, 0)
+plots_encoder.show_resize(small, large, ("B02", "B03", "B04", "B08", "B05", "B11"))
+
+# %% [markdown]
+# *Above: the middle patch as it is, in six bands. Below: the same after resizing. The interpolation looks two pixels
+# beyond the edge of the patch: neighbours share a little.*
+
+# %% [markdown]
+# ## Step 2: 8 x 8 pixels become one vector
+# v1 stretches the 8 x 8 x 4 values of a group into a line and multiplies them by one matrix.
+
+# %%
+weights = v1.patch_embeddings.per_modality_embeddings["sentinel2_l2a"]["sentinel2_l2a__0"].proj
+line = large[..., SENTINEL2.indices(["B02", "B03", "B04", "B08"])].flatten()  # pixel row, pixel column, band
+token_v1 = weights.weight @ line + weights.bias
+
+grid = batch.grid(v1.config.tokenization, patch_size)
+tokens = grid.unflatten(v1.patch_embeddings(batch.images, grid), "sentinel2_l2a")  # (B, h, w, T, G, D)
+assert_close(token_v1, tokens[0, row, column, 0, 0], atol=1e-5, rtol=1e-4)
+print(tuple(line.shape), "->", tuple(token_v1.shape))
+
+# %% [markdown]
+# v1.1 puts a *pixel layer* in front: the twelve bands of each pixel are mixed into m units (12 here, 64 in larger
+# models), negative ones are set to zero, and only then is the patch stretched and multiplied. Every pixel gets the
+# same mixture.
+
+# %%
+group = v11.patch_embeddings.per_modality_embeddings["sentinel2_l2a"]["sentinel2_l2a__0"]
+layer = group.pixel_proj[0]
+units = torch.relu(large @ layer.weight.T + layer.bias)  # (8, 8, m)
+token_v11 = group.proj.weight @ units.flatten() + group.proj.bias
+
+grid11 = batch.grid(v11.config.tokenization, patch_size)
+tokens11 = grid11.unflatten(v11.patch_embeddings(batch.images, grid11), "sentinel2_l2a")
+assert_close(token_v11, tokens11[0, row, column, 0, 0], atol=1e-5, rtol=1e-4)
+print(tuple(large.shape), "->", tuple(units.shape), "->", tuple(token_v11.shape))
+
+# %% [markdown]
+# ## Step 3: what a token is told about itself
+# A vector is added to each token, in four quarters: which *group* of bands, which *slot* in the series, which *month*,
+# which *place*. Group codes are learned; the others are sines and cosines.
+
+# %%
+quarter = v1.config.width // 4
+group_code = v1.composite_encodings.per_modality_channel_embeddings["sentinel2_l2a"].detach()
+slots, months = sincos(torch.arange(12), quarter), month_table(quarter)
+places = place_code(torch.zeros(16), torch.arange(16) * patch_size, quarter)
+plots_encoder.show_quarters(
+    {
+        "group": (group_code.numpy(), "group"),
+        "slot": (slots.numpy(), "timestep"),
+        "month": (months.numpy(), "month, 0 = January"),
+        "place": (places.numpy(), "patch column (row 0)"),
+    }
+)
+
+# %% [markdown]
+# *Each row is the code of one group, timestep, month or patch column. The code of the month has only two different
+# columns, a sine and a cosine of the year, repeated; in the code of the place the first half tells the column and the
+# second half the row, which is 0 here.*
+
+# %%
+slot, group_number = 1 % len(sample.dates), 2
+month = batch.timestamps[0, slot, 1]
+place = place_code(torch.tensor(row * patch_size), torch.tensor(column * patch_size), quarter)
+by_hand = torch.cat([group_code[group_number], slots[slot], months[month], place])
+
+added = grid.unflatten(v1.composite_encodings(grid, batch.timestamps), "sentinel2_l2a")
+assert_close(by_hand, added[0, row, column, slot, group_number])
+print("four quarters of", quarter, "make", len(by_hand))
+
+# %% [markdown]
+# ## Step 4: tokens ask each other
+# Every token makes a question *q*, a key *k* and a value *v*. How well a question fits a key decides how much of that
+# token's value it takes. Eight heads do so side by side with 16 numbers each. By hand:
+
+# %%
+with torch.no_grad():
+    x = v1.patch_embeddings(batch.images, grid) + v1.composite_encodings(grid, batch.timestamps)
+    attention, normed = v1.blocks[0].attn, v1.blocks[0].norm1(x)
+    heads = [part(normed).unflatten(-1, (8, 16)).transpose(1, 2) for part in (attention.q, attention.k, attention.v)]
+    q, k, v = heads  # (B, heads, N, 16)
+    fit = (q @ k.transpose(-2, -1) / 16**0.5).softmax(-1)  # (B, heads, N, N), rows sum to 1
+    taken = attention.proj((fit @ v).transpose(1, 2).flatten(2))
+    assert_close(taken, attention(normed, normed), atol=1e-5, rtol=1e-4)
+    assert_close(fit, attention_weights(q, k))
+print("each of", fit.shape[1], "heads:", fit.shape[2], "tokens ask", fit.shape[3], "tokens")
+
+# %%
+asking = int(grid.where(row=row, column=column, time=0, group=0).nonzero())
+of_first_date = fit[0, :3, asking, grid.where(time=0, group=0)]
+plots_encoder.show_attention(
+    sample, of_first_date.unflatten(-1, grid.shapes["sentinel2_l2a"][:2]), row, column, patch_size
+)
+
+# %% [markdown]
+# *Left: the asking patch. Right: how much its first token takes from the first token of every patch of the same date,
+# in three heads of the first block; brighter is more. With random weights the pattern mirrors the image and the codes,
+# and means nothing more.*
+
+# %% [markdown]
+# ## Step 5: block after block
+# A block adds to each token what attention brought, and then what a small network (MLP) makes of the token alone. We
+# run the blocks one at a time; the result must be the encoder's.
+
+# %% tags=["headline"]
+similarity = {}
+for name, encoder in (("v1, three tokens a patch", v1), ("v1.1, one token a patch", v11)):
+    layout = batch.grid(encoder.config.tokenization, patch_size)
+    with torch.no_grad():
+        x = encoder.patch_embeddings(batch.images, layout) + encoder.composite_encodings(layout, batch.timestamps)
+        states = [x]
+        for block in encoder.blocks:
+            x = x + block.attn(block.norm1(x), block.norm1(x))
+            x = x + block.mlp(block.norm2(x))
+            states.append(x)
+        assert_close(encoder.norm(x), encoder(batch, patch_size).tokens, atol=1e-5, rtol=1e-4)
+    directions = [F.normalize(state[0], dim=-1).mean(0) for state in states]
+    similarity[name] = [float(direction @ direction) for direction in directions]
+plots_encoder.show_blocks(similarity)
+
+# %% [markdown]
+# *Mean cosine similarity over all pairs of tokens, before the first block and after each. With these random weights the
+# tokens grow more alike from block to block.*
+
+# %% [markdown]
+# ## Step 6: one vector for the place
+# The embedding of the whole place is the mean over its tokens; of a patch, the mean over dates and groups.
+
+# %%
+with torch.no_grad():
+    encoded = v1(batch, patch_size)
+assert_close(encoded.tokens.mean(1), encoded.pool())
+assert_close(encoded.of("sentinel2_l2a").mean((3, 4)), encoded.pool_patches())
+print("place", tuple(encoded.pool().shape), "patches", tuple(encoded.pool_patches().shape))
+
+# %% [markdown]
+# ## Is this the published model?
+# Where `olmoearth-pretrain-minimal` is installed, the next cell gives the published implementation our weights and the
+# same input. The tests of this project do so for every version and size.
+
+# %% tags=["nbval-ignore-output"]
+if importlib.util.find_spec("olmoearth_pretrain_minimal"):
+    from olmoearth_nb.reference import reference_tokens
+
+    theirs = reference_tokens("v1", "nano", v1, batch, patch_size)
+    assert_close(theirs, encoded.of("sentinel2_l2a"), atol=1e-4, rtol=1e-4)
+    print("equal to the published implementation")
+else:
+    print("olmoearth-pretrain-minimal is not installed; `pip install olmoearth-pretrain-minimal` to compare")
+
+# %% tags=["headline"]
+steps = ["normalise", "resize", "project", "encode", "attend", "mix", "average"]
+print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the package")
+
+# %% [markdown]
+# ## What we learned
+# * A token is 8 x 8 pixels of a group of bands times a matrix; v1.1 mixes the bands of each pixel first.
+# * Four quarters tell a token its group, slot, month and place. The year is not among them in v1 and v1.1.
+# * The rest is an ordinary transformer: attention, a small network, four to twenty-four times.
+#
+# ## Where this stops being true
+# * The weights here are random. What attention looks at in a trained model is another question.
+# * v1.2 leaves out slot and place and rotates questions and keys by date and place instead (`olmoearth_nb.encodings`).
+# * Hidden and missing tokens are left out of all this; the predictor, which guesses them, is not shown.
+#
+# ## Exercises
+
+# %% [markdown]
+# **1.** How many weights and biases does v1 (nano) use to project the group B02 B03 B04 B08?
+
+# %% tags=["exercise"]
+count = None  # a whole number
+#: solution
+count = 8 * 8 * 4 * 128 + 128
+#: end
+
+_ = check(1, count, exercises.patch_weights)
+
+# %% [markdown]
+# **2.** Two images of one place are from the 3rd and the 28th of May. Which quarter of the encoding tells them apart?
+
+# %% tags=["exercise"]
+which = None  # "group", "slot", "month" or "place"
+#: solution
+which = "slot"
+#: end
+
+_ = check(2, which, exercises.quarter_that_tells_dates_apart)
+
+# %% [markdown]
+# **3.** All dates of a sample are moved by exactly two years. Does the embedding of v1.1 change (noticeably)? Does
+# that of v1.2, which rotates by the distance of dates? Predict, then try it.
+
+# %% tags=["exercise"]
+changes = None  # {"v1.1": True or False, "v1.2": True or False}
+#: solution
+changes = {"v1.1": False, "v1.2": False}
+#: end
+
+_ = check(3, changes, exercises.years_change_the_embedding)
+
+# %% [markdown]
+# ## Next
+# *04 Pretraining on a subset*: how these weights learn without labels.

@@ -1,0 +1,101 @@
+"""The catalogue of wrong inputs: what was done, the call, and what the error must say."""
+
+from pathlib import Path
+
+import numpy as np
+
+from olmoearth_nb import SENTINEL2, fit, to_sample
+from olmoearth_nb.bands import MISSING
+
+S2 = "sentinel2_l2a"
+BANDS = list(SENTINEL2.band_names)
+DATES = ["2021-01-31", "2021-12-01"]
+
+
+def image(height=8, width=8, timesteps=2, bands=12, low=1, high=5000):
+    return np.random.default_rng(0).integers(low, high, (height, width, timesteps, bands)).astype(np.float32)
+
+
+def hole(value):
+    changed = image()
+    changed[0, 0, 0, 0] = value
+    return changed
+
+
+def radar(low, high):
+    return np.random.default_rng(0).uniform(low, high, (8, 8, 2, 2))
+
+
+WRONG = {
+    "unknown band": (lambda: to_sample(image(), [*BANDS[:-1], "B99"], DATES), "no band 'B99'; its bands are B02"),
+    "missing band": (
+        lambda: to_sample(image(bands=11), BANDS[:-1], DATES),
+        r"bands missing: \['B09'\].*missing_bands=",
+    ),
+    "band given twice": (lambda: to_sample(image(), [*BANDS[:-1], "B02"], DATES), r"given twice: \['B02'\]"),
+    "bands not named": (lambda: to_sample(image(), None, DATES), "name the bands of the last axis"),
+    "bands as one string": (lambda: to_sample(image(), "B02", DATES), "name the bands of the last axis"),
+    "fewer names than channels": (lambda: to_sample(image(), BANDS[:3], DATES), "one of the 3 named bands per channel"),
+    "channels first": (lambda: to_sample(image().transpose(3, 0, 1, 2), BANDS, DATES), r"image must be \(H, W, T, C\)"),
+    "no time axis": (lambda: to_sample(image()[:, :, 0], BANDS, DATES[:1]), r"image must be \(H, W, T, C\)"),
+    "text for numbers": (lambda: to_sample(image().astype(str), BANDS, DATES), "must hold numbers"),
+    "reflectance for numbers": (lambda: to_sample(image() / 1e4, BANDS, DATES), "look like reflectance 0..1"),
+    "numbers for reflectance": (
+        lambda: to_sample(image(), BANDS, DATES, scale="reflectance"),
+        "values reach 4997; leave scale out",
+    ),
+    "linear power for dB": (
+        lambda: to_sample(radar(0, 1), ["vv", "vh"], DATES, modality_name="sentinel1"),
+        "look like linear power",
+    ),
+    "dB for linear power": (
+        lambda: to_sample(radar(-30, 0), ["vv", "vh"], DATES, modality_name="sentinel1", scale="linear"),
+        "linear power cannot be negative",
+    ),
+    "a scale of another sensor": (lambda: to_sample(image(), BANDS, DATES, scale="linear"), "has no scale 'linear'"),
+    "no dates": (lambda: to_sample(image(), BANDS, None), "the models read the month of every timestep"),
+    "one date too few": (lambda: to_sample(image(), BANDS, DATES[:1]), "2 timesteps .* but 1 dates"),
+    "dates out of order": (lambda: to_sample(image(), BANDS, DATES[::-1]), "2021-01-31 comes after 2021-12-01"),
+    "month counted from 1": (lambda: to_sample(image(), BANDS, np.array([[1, 1, 2021], [1, 12, 2021]])), "got 12 in"),
+    "a day that is none": (lambda: to_sample(image(), BANDS, np.array([[30, 1, 2021], [1, 2, 2021]])), "is no date"),
+    "text that is no date": (lambda: to_sample(image(), BANDS, ["July", "August"]), "'July' is not a date"),
+    "before the launch": (lambda: to_sample(image(), BANDS, ["1999-01-01", "2021-01-01"]), "2015-01-01 to today"),
+    "in the future": (lambda: to_sample(image(), BANDS, ["2021-01-01", "2199-01-01"]), "2015-01-01 to today"),
+    "thirteen dates": (lambda: to_sample(image(timesteps=13), BANDS, ["2021-01-01"] * 13), "at most 12"),
+    "NaN": (lambda: to_sample(hole(np.nan), BANDS, DATES), "1 values are NaN or infinite; mark"),
+    "infinite": (lambda: to_sample(hole(np.inf), BANDS, DATES), "1 values are NaN or infinite; mark"),
+    "nothing observed": (lambda: to_sample(image() * 0 + MISSING, BANDS, DATES), "no observed value"),
+    "mask of another shape": (
+        lambda: to_sample(image(), BANDS, DATES, valid=np.ones((8, 8, 3), bool)),
+        r"got bool \(8, 8, 3\)",
+    ),
+    "mask of numbers": (lambda: to_sample(image(), BANDS, DATES, valid=np.ones((8, 8))), "valid must be a bool array"),
+    "cirrus band in L2A": (lambda: to_sample(image(bands=13), [*BANDS, "B10"], DATES), "say level='L1C'"),
+    "level that is none": (lambda: to_sample(image(), BANDS, DATES, level="L3"), "level must be 'L2A' or 'L1C'"),
+    "policy that is none": (lambda: to_sample(image(), BANDS, DATES, missing_bands="mean"), "must be 'error', 'zero'"),
+    "size and patch size": (lambda: fit(to_sample(image(10, 8), BANDS, DATES), 8), "choose one of crop='center'"),
+    "both ways out": (
+        lambda: fit(to_sample(image(10, 8), BANDS, DATES), 8, crop="center", pad=True),
+        "choose one of crop='center'",
+    ),
+    "nothing left to crop": (lambda: fit(to_sample(image(5, 8), BANDS, DATES), 8, crop="center"), "no whole patch"),
+    "patch size 9": (lambda: fit(to_sample(image(), BANDS, DATES), 9), "from 1 to 8"),
+    "unknown modality": (lambda: to_sample(image(), BANDS, DATES, modality_name="s2"), "valid names are sentinel2_l2a"),
+}
+
+
+def common_mistakes() -> str:
+    """The page of common mistakes: what was done and what the door says."""
+    rows = []
+    for mistake, (call, _) in WRONG.items():
+        try:
+            call()
+        except ValueError as error:
+            rows.append(f"| {mistake} | {str(error).replace('|', ' ')} |")
+    head = "# Common mistakes\n\nEach passes silently in most code: the model runs and the numbers are wrong."
+    note = "Written by `python tests/mistakes.py` from the errors themselves; a test keeps it current."
+    return "\n".join([head, note, "", "| what was given | what `to_sample` or `fit` says |", "|---|---|", *rows, ""])
+
+
+if __name__ == "__main__":
+    (Path(__file__).parents[1] / "docs" / "common-mistakes.md").write_text(common_mistakes())
