@@ -82,3 +82,17 @@ def years_change_the_embedding(answer: dict[str, bool]) -> str:
         return "give True or False for 'v1.1' and 'v1.2'"
     wrong = [version for version, changes in answer.items() if changes]
     return f"look at what {wrong[0]} is told of a date" if wrong else ""
+
+
+def month_of_index(answer: str) -> str:
+    """Notebook 01: the month that the models' number 6 stands for."""
+    if not isinstance(answer, str):
+        return "give the name of a month"
+    return "" if answer.strip().lower() == "july" else "months count from 0, and 0 is January"
+
+
+def native_pixels(answer: int) -> str:
+    """Notebook 01: independent values of B01 in an image of 60 x 60 px of 10 m."""
+    if not isinstance(answer, int):
+        return "give a whole number"
+    return "" if answer == 100 else "one pixel of 60 m covers 6 x 6 pixels of 10 m"

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from olmoearth_nb.cli import app
 
+pytestmark = pytest.mark.xdist_group("kernels")
+
 
 def write(folder, name, *sources, tags=()):
     cells = [nbformat.v4.new_markdown_cell(f"# {name}")]

@@ -71,6 +71,8 @@ def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> str:
             cwd=str(notebook.parent),
             kernel_name="python3",
             progress_bar=True,
+            start_timeout=120,
+            execution_timeout=600,  # of one cell: a kernel that hangs becomes an error
             extra_arguments=["--log-level=ERROR"],
         )
     except PapermillExecutionError as error:

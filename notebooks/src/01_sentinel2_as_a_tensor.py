@@ -1,0 +1,186 @@
+# %% [markdown]
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/olmoearth-nb/olmoearth_nb/blob/main/notebooks/01_sentinel2_as_a_tensor.ipynb)
+#
+# # Sentinel-2 as a tensor
+#
+# A model of the Earth reads arrays of numbers. **What is in one sample: which bands, which resolutions, which dates,
+# which numbers, and what goes wrong silently when one of them is not what you think?**
+#
+# | you need | why |
+# |---|---|
+# | Python and numpy | a sample is an array with names |
+#
+# | | two CPU cores | Colab T4 |
+# |---|---|---|
+# | time | 10 s | not measured |
+
+# %% [markdown]
+# ## Setup
+# In Colab the first cell installs the package and leaves torch and numpy as they are.
+
+# %% tags=["setup", "nbval-ignore-output"]
+import importlib.util
+
+if importlib.util.find_spec("olmoearth_nb") is None:
+    from IPython import get_ipython
+
+    wheel = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
+
+from olmoearth_nb.notebook import start
+
+device = start(seed=0)
+
+# %% [markdown]
+# `data` takes the path of your own sample: a GeoBench m-eurosat `.hdf5` chip or an `.npz` with `image` (H, W, T, C),
+# `bands` and `dates`; or the name of a built-in place: `fields`, `forest`, `town`.
+
+# %% tags=["parameters"]
+data = "fields"
+
+# %%
+import numpy as np
+
+from olmoearth_nb import SENTINEL2, Batch, exercises, plots_sample, to_sample
+from olmoearth_nb.data import load_sample
+from olmoearth_nb.exercises import check
+
+# %% [markdown]
+# ## What a sample is
+# An array of height x width x dates x bands (H, W, T, C), the dates, and where it comes from. The built-in places are
+# **simulated**: spectra of soils, roofs, roads and dry plants are measured ones, green plants are modelled, and the
+# scenes are invented.
+
+# %%
+sample = load_sample(data)
+image = sample.images["sentinel2_l2a"]
+print("from:", sample.provenance)
+print("(H, W, T, C) =", image.shape, image.dtype)
+print("dates:", sample.dates[0], "to", sample.dates[-1])
+for note in sample.notes:
+    print("note:", note)
+
+# %% [markdown]
+# ## Twelve bands, three resolutions
+# The satellite sees in bands: narrow windows of wavelength, some of them invisible to us. Four are sharp (10 m), six
+# are half as sharp (20 m), two are there to see the air and are coarse (60 m). All come on one grid of 10 m, the
+# coarse ones by repetition. The models expect them in *this* order, which is not that of their numbers:
+
+# %%
+for resolution in (10, 20, 60):
+    bands = [f"{band.name} {band.centre:.0f} nm" for band in SENTINEL2.bands if band.resolution == resolution]
+    print(f"{resolution} m:", ", ".join(bands))
+
+# %% tags=["headline"]
+time = len(sample.dates) // 2
+plots_sample.show_bands(sample, time)
+
+# %% [markdown]
+# *The place in every band, each in its own grey scale; the ground of the titles tells the resolution. What is bright in
+# one band can be dark in another: that difference is what the bands are for.*
+
+# %% [markdown]
+# ## What a pixel says
+# Read along the bands, a pixel is a spectrum. Green leaves are dark in red (B04, 665 nm), because they use that light,
+# and bright beyond 700 nm; bare soil rises slowly; water would be dark everywhere.
+
+# %%
+height, width = image.shape[:2]
+pixels = {"left": (height // 2, 4), "middle": (height // 2, width // 2), "right": (height // 3, width - 9)}
+plots_sample.show_spectra(sample, pixels, time)
+
+# %% [markdown]
+# *Left: where the pixels are. Right: their digital numbers. A digital number is 10,000 times the share of light that
+# the ground reflects.*
+
+# %% [markdown]
+# ## A year of a field
+# With several dates, a pixel becomes a small table: dates x bands. Crops are told apart by their year more than by any
+# single day.
+
+# %%
+plots_sample.show_year(sample, *pixels["right"])
+
+# %% [markdown]
+# *Above: the place at up to four dates, each stretched by itself. Below: the pixel marked in yellow in all twelve
+# bands; with one date only, there is one point a band.*
+
+# %% [markdown]
+# ## The numbers that the model reads
+# Each band is shifted and scaled by the mean and spread of the pretraining data: x' = (x - mean) / (4 std) + 1/2.
+# Nothing is clipped. Because that spread contains clouds, clear land uses only a part of the range from 0 to 1.
+
+# %%
+batch = Batch.from_samples(sample)
+normal = batch.images["sentinel2_l2a"]
+low, high = np.percentile(normal, [1, 99])
+assert normal.shape == (1, *image.shape)
+print("shape for the model (B, H, W, T, C):", tuple(normal.shape))
+print(f"98 % of the values lie between {low:.1f} and {high:.1f}")
+
+# %% [markdown]
+# Dates become three numbers: day, month and year. **Months count from 0**: January is 0.
+
+# %%
+print("first date:", sample.dates[0], "->", batch.timestamps[0, 0].tolist())
+
+# %% [markdown]
+# ## What goes wrong silently
+# A model takes any numbers of the right shape. The mistakes below run without complaint in most code; here each is
+# refused with a sentence that says what to do. The whole list is in `docs/common-mistakes.md`.
+
+# %%
+bands, dates = list(SENTINEL2.band_names), sample.dates
+wrong = {
+    "reflectance instead of digital numbers": lambda: to_sample(image / 10_000, bands, dates),
+    "bands without names": lambda: to_sample(image, None, dates),
+    "a band that is not there": lambda: to_sample(image[..., :11], bands[:11], dates),
+    "no dates": lambda: to_sample(image, bands, None),
+}
+for mistake, attempt in wrong.items():
+    try:
+        attempt()
+    except ValueError as error:
+        print(f"{mistake}:\n    {error}\n")
+
+# %% tags=["headline"]
+print(f"one sample: {len(bands)} bands, {len(dates)} date(s), {height} x {width} pixels; {len(wrong)} mistakes refused")
+
+# %% [markdown]
+# ## What we learned
+# * A sample is an array with named bands and dates; order, scale and dates are part of the data.
+# * Bands differ in resolution: a value at 60 m stands for 36 pixels.
+# * A spectrum tells what covers the ground, a year tells which crop.
+#
+# ## Where this stops being true
+# * The built-in places have no clouds, haze, shadows or relief. Real series have gaps; mark them as missing.
+# * Top-of-atmosphere data look alike and are not the same; `to_sample` notices only a cirrus band.
+#
+# ## Exercises
+
+# %% [markdown]
+# **1.** In the models' dates, which month is the number 6?
+
+# %% tags=["exercise"]
+month = None  # a name
+#: solution
+month = "July"
+#: end
+
+_ = check(1, month, exercises.month_of_index)
+
+# %% [markdown]
+# **2.** How many independent values of B01 are in an image of 60 x 60 pixels of 10 m? Predict, then look at the figure
+# of the bands.
+
+# %% tags=["exercise"]
+values = None  # a whole number
+#: solution
+values = 60 // 6 * (60 // 6)
+#: end
+
+_ = check(2, values, exercises.native_pixels)
+
+# %% [markdown]
+# ## Next
+# *02 Designing the token*: which of these bands should share a token?
