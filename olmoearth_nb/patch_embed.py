@@ -61,9 +61,9 @@ class GroupEmbed(nn.Module):
         if self.pixel_proj is not None:
             x = self.pixel_proj(x.contiguous())
         _, height, width, channels = x.shape
-        x = x.reshape(-1, timesteps, height // PATCH, PATCH, width // PATCH, PATCH, channels)
-        x = x.permute(0, 2, 4, 1, 3, 5, 6).flatten(4)  # (B, h, w, T, pixel row x pixel column x channel)
-        return self.proj(x)
+        rows = x.reshape(-1, height // PATCH, PATCH, width // PATCH, PATCH * channels)
+        patches = rows.transpose(2, 3).flatten(3)  # (B T, h, w, pixel row x pixel column x channel)
+        return self.proj(patches).unflatten(0, (-1, timesteps)).permute(0, 2, 3, 1, 4)
 
 
 class PatchEmbed(nn.Module):

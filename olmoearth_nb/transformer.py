@@ -80,7 +80,13 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """D to 4 D to D with the exact GELU."""
+    """D to 4 D to D with the exact GELU.
+
+    On a CPU a thousand tokens at a time, so that the 4 D wide hidden layer stays in its cache: the same
+    numbers in two thirds to nine tenths of the time (benchmarks/mlp.py).
+    """
+
+    TOKENS_AT_ONCE = 1024
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -89,6 +95,13 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
+        if x.device.type != "cpu" or x.shape[:-1].numel() <= 2 * self.TOKENS_AT_ONCE:
+            return self._some(x)
+        parts = x.flatten(0, -2).split(self.TOKENS_AT_ONCE)
+        return torch.cat([self._some(part) for part in parts]).view(x.shape)
+
+    def _some(self, x: Tensor) -> Tensor:
+        """All given tokens at once."""
         return self.fc2(F.gelu(self.fc1(x)))
 
 
