@@ -1,4 +1,4 @@
-"""The MLP of a block, all tokens at once against a thousand at a time: python benchmarks/mlp.py
+"""The MLP of a block, all tokens at once against some at a time: python benchmarks/mlp.py
 
 Prints one row a size: medians in milliseconds, forward alone and forward with backward.
 """

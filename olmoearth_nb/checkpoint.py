@@ -60,7 +60,7 @@ def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEa
         The model in evaluation mode on the CPU.
 
     Raises:
-        HubError: if a published model can neither be had from the cache nor from the hub.
+        DownloadError: if a published model can neither be had from the cache nor from the hub.
         FileNotFoundError: if one of the two files is not in the folder.
         UnsafeFileError: if the weights file holds anything but tensors.
         ValueError: if the configuration is one that we do not implement (v1.3), or weights do not fit it.

@@ -45,11 +45,11 @@ def export(
     """Write a model in the official layout, and its encoder alone as safetensors."""
     from olmoearth_nb.checkpoint import load_model, save_model
     from olmoearth_nb.encoder_file import save_encoder
-    from olmoearth_nb.hub import HubError
+    from olmoearth_nb.fetch import DownloadError
 
     try:
         loaded = load_model(model)
-    except (HubError, FileNotFoundError, ValueError) as error:
+    except (DownloadError, FileNotFoundError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")

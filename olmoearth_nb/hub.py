@@ -1,8 +1,9 @@
 """Published models from the hub: downloaded once, verified, pinned.
 
 The first download is checked against the hub's own checksums. The commit and the sha256 of both files are
-then recorded in a lock file of yours and enforced from then on, with or without a network. Downloading,
-resuming after a broken connection and caching are `huggingface_hub`'s.
+then recorded in a lock file of yours and enforced from then on, with or without a network. The listing is
+asked through `huggingface_hub`; the files come by `fetch`, which goes on with what has arrived even after the
+process was killed (`huggingface_hub` 2 begins such a file again).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from olmoearth_nb.checkpoint import CONFIG, WEIGHTS
 from olmoearth_nb.config import PUBLISHED
+from olmoearth_nb.fetch import ChecksumError, DownloadError, fetch, sha256
 
 ORGANISATION = "allenai"
 
@@ -29,19 +31,11 @@ MODELS: dict[str, str] = {
 _RECORDED = "recorded when it was first downloaded"
 
 
-class HubError(RuntimeError):
-    """A model could not be had from the hub, and is not in the cache."""
-
-
-class ChecksumError(HubError):
-    """A file is not the one that the hub lists, or not the one that was recorded."""
-
-
-def default_lock_file() -> Path:
-    """Where commits and checksums are recorded: beside huggingface_hub's own cache."""
+def default_cache() -> Path:
+    """Where published models are kept: beside huggingface_hub's own cache."""
     from huggingface_hub import constants
 
-    return Path(constants.HF_HOME) / "olmoearth_nb.lock.json"
+    return Path(constants.HF_HOME) / "olmoearth_nb"
 
 
 def download(
@@ -56,8 +50,8 @@ def download(
     Args:
         name: such as ``"OlmoEarth-v1_1-Nano"``.
         endpoint: address of the hub; the public one by default.
-        cache_dir: where files are kept; huggingface_hub's cache by default.
-        lock_file: where commits and checksums are recorded.
+        cache_dir: where files are kept, ``~/.cache/huggingface/olmoearth_nb`` by default.
+        lock_file: where commits and checksums are recorded; `models.lock.json` in the cache by default.
 
     Returns:
         A folder with `config.json` and `weights.pth`, both verified.
@@ -65,24 +59,19 @@ def download(
     Raises:
         ValueError: for a name that is not a published model, listing those that are.
         ChecksumError: if a file differs from what the hub lists or from what was recorded.
-        HubError: if the hub has no such model, refuses, or cannot be reached.
+        DownloadError: if the hub has no such model, refuses, or cannot be reached.
     """
     if name not in MODELS:
         hint = "v1.3 is out of scope; " if "v1_3" in name else ""
         raise ValueError(f"{name!r} is no folder and no published model; {hint}models are {', '.join(MODELS)}")
-    lock = Path(lock_file) if lock_file else default_lock_file()
+    cache = Path(cache_dir) if cache_dir else default_cache()
+    lock = Path(lock_file) if lock_file else cache / "models.lock.json"
     pinned = _read_lock(lock).get(name)
-    folder = _cached(MODELS[name], pinned, cache_dir)
-    if folder is None:
-        folder, pinned = _fetch(MODELS[name], pinned, endpoint, cache_dir)
-        _write_lock(lock, name, pinned)
-    return folder
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if pinned is not None and all((cache / name / pinned["commit"] / file).is_file() for file in pinned["sha256"]):
+        return _verified(cache / name / pinned["commit"], pinned)
+    pinned = _fetch(MODELS[name], pinned, endpoint, cache / name)
+    _write_lock(lock, name, pinned)
+    return cache / name / pinned["commit"]
 
 
 def _git_blob(path: Path) -> str:
@@ -91,55 +80,51 @@ def _git_blob(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _cached(repository: str, pinned: dict[str, Any] | None, cache_dir: str | Path | None) -> Path | None:
-    """The folder in the cache, verified, if both files of the recorded commit are there."""
-    from huggingface_hub import try_to_load_from_cache
+def _verified(folder: Path, pinned: dict[str, Any]) -> Path:
+    """The folder, if its files are the recorded ones."""
+    _require([(folder / file, sha256(folder / file), wanted) for file, wanted in pinned["sha256"].items()], _RECORDED)
+    return folder
 
-    if pinned is None:
-        return None
-    paths = {}
+
+def _fetch(repository: str, pinned: dict[str, Any] | None, endpoint: str | None, cache: Path) -> dict[str, Any]:
+    """Downloads both files of one commit into a folder of that name and verifies them; returns what to record."""
+    from huggingface_hub import hf_hub_url
+
+    info = _listing(repository, pinned, endpoint)
+    listed = {file.rfilename: file for file in info.siblings or []}
+    absent = [file for file in (CONFIG, WEIGHTS) if file not in listed]
+    if absent:
+        raise DownloadError(f"{repository} at {info.sha} has no {absent}")
+    folder = cache / info.sha
     for file in (CONFIG, WEIGHTS):
-        found = try_to_load_from_cache(repository, file, cache_dir=cache_dir, revision=pinned["commit"])
-        if not isinstance(found, str):
-            return None
-        paths[file] = Path(found)
-    _require([(path, sha256(path), pinned["sha256"][file]) for file, path in paths.items()], _RECORDED)
-    return paths[CONFIG].parent
+        if not (folder / file).is_file():
+            fetch(hf_hub_url(repository, file, revision=info.sha, endpoint=endpoint), folder / file)
+    paths = {file: folder / file for file in (CONFIG, WEIGHTS)}
+    _require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
+    found = {"commit": info.sha, "sha256": {file: sha256(path) for file, path in paths.items()}}
+    if pinned:
+        _verified(folder, pinned)
+    return found
 
 
-def _fetch(
-    repository: str, pinned: dict[str, Any] | None, endpoint: str | None, cache_dir: str | Path | None
-) -> tuple[Path, dict[str, Any]]:
-    """Downloads both files of one commit and verifies them; returns the folder and what to record."""
-    from huggingface_hub import HfApi, hf_hub_download
+def _listing(repository: str, pinned: dict[str, Any] | None, endpoint: str | None) -> Any:
+    """What the hub says of a repository: its commit and files with checksums."""
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        info = HfApi(endpoint=endpoint).model_info(
+        return HfApi(endpoint=endpoint).model_info(
             repository, revision=pinned["commit"] if pinned else None, files_metadata=True
         )
-        listed = {file.rfilename: file for file in info.siblings or []}
-        absent = [file for file in (CONFIG, WEIGHTS) if file not in listed]
-        if absent:
-            raise HubError(f"{repository} at {info.sha} has no {absent}")
-        paths = {
-            file: Path(hf_hub_download(repository, file, revision=info.sha, endpoint=endpoint, cache_dir=cache_dir))
-            for file in (CONFIG, WEIGHTS)
-        }
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise HubError(f"the hub has no {repository}{' at the recorded commit' if pinned else ''}") from error
+        raise DownloadError(f"the hub has no {repository}{' at the recorded commit' if pinned else ''}") from error
     except HfHubHTTPError as error:
-        raise HubError(f"the hub refused {repository}: {error}; try again later") from error
+        raise DownloadError(f"the hub refused {repository}: {error}; try again later") from error
     except (_transport_error(), OSError) as error:
-        raise HubError(
+        raise DownloadError(
             f"{repository} is not in the cache and the hub cannot be had ({error}); try again, or load a folder "
             "that holds config.json and weights.pth"
         ) from error
-    _require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
-    found = {file: sha256(path) for file, path in paths.items()}
-    if pinned:
-        _require([(paths[file], found[file], pinned["sha256"][file]) for file in paths], _RECORDED)
-    return paths[CONFIG].parent, {"commit": info.sha, "sha256": found}
 
 
 def _transport_error() -> type[Exception]:
@@ -167,7 +152,6 @@ def _require(files: list[tuple[Path, str, str]], source: str) -> None:
     """
     wrong = [(path, found, wanted) for path, found, wanted in files if found != wanted]
     for path, _, _ in wrong:
-        path.resolve().unlink()
         path.unlink(missing_ok=True)
     if wrong:
         said = "; ".join(f"{path.name} has checksum {found[:12]}, not {wanted[:12]}" for path, found, wanted in wrong)
@@ -181,7 +165,7 @@ def _read_lock(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf8"))
     except ValueError as error:
-        raise HubError(f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew") from error
+        raise DownloadError(f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew") from error
 
 
 def _write_lock(path: Path, name: str, entry: dict[str, Any]) -> None:

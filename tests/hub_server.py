@@ -4,11 +4,15 @@ import hashlib
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Hub:
-    """Serves one model's files; `fault` names how it misbehaves, `breaks` counts connections yet to break.
+    """Serves one model's files, or misbehaves.
+
+    `fault` names what is wrong with all answers, `breaks` counts connections yet to break half-way, `refusals` holds
+    the status codes of the next requests of a file, `stall_after` the bytes after which one connection falls silent.
 
     Args:
         files: name -> content.
@@ -18,6 +22,7 @@ class Hub:
     def __init__(self, files, repository):
         self.files, self.repository, self.fault = dict(files), repository, None
         self.requests, self.commit, self.breaks = [], "a" * 40, 0
+        self.refusals, self.stall_after, self.stalled = [], None, threading.Event()
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,6 +73,8 @@ class Hub:
 
     def file(self, request, name, body):
         """A file, whole or from the byte that is asked for."""
+        if self.refusals:
+            return self.send(request, self.refusals.pop(0), b"", {"Retry-After": "0"}, body)
         data = self.files[name]
         headers = {
             "X-Repo-Commit": self.commit,
@@ -77,6 +84,10 @@ class Hub:
         if self.fault == "wrong content":
             data = bytes(len(data))
         start = int(re.match(r"bytes=(\d+)-", request.headers.get("Range", "bytes=0-")).group(1))
+        if request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:
+            start = 0
+        if start >= len(data):
+            return self.send(request, 416, b"", {"Content-Range": f"bytes */{len(data)}"}, body)
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         part = data[start:]
@@ -91,6 +102,12 @@ class Hub:
         for key, value in {"Content-Length": str(len(data)), **headers}.items():
             request.send_header(key, value)
         request.end_headers()
+        if body and self.stall_after and len(data) > self.stall_after:
+            request.wfile.write(data[: self.stall_after])
+            request.wfile.flush()
+            self.stall_after = None
+            self.stalled.set()
+            return time.sleep(60)
         if body:
             request.wfile.write(data[:cut])
         if cut is not None:

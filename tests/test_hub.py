@@ -1,6 +1,9 @@
 """Downloads against a hub on 127.0.0.1: whole, broken in every way, and gone."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -10,7 +13,8 @@ from test_cli import invoke
 
 from olmoearth_nb import Encoder, ModelConfig, OlmoEarth, load_model, save_model, size_config
 from olmoearth_nb.encoder_file import load_encoder, save_encoder
-from olmoearth_nb.hub import MODELS, ChecksumError, HubError, download
+from olmoearth_nb.fetch import ChecksumError, DownloadError
+from olmoearth_nb.hub import MODELS, download
 
 NAME = "OlmoEarth-v1_1-Nano"
 SMALL = ModelConfig(width=32, depth=1, heads=2, decoder_depth=1)
@@ -56,7 +60,7 @@ def test_gone_offline_after_the_first_time(hub, options):
 
 def test_never_loaded_and_offline(hub, options):
     hub.stop()
-    with pytest.raises(HubError, match=r"not in the cache and the hub cannot be had .* or load a folder"):
+    with pytest.raises(DownloadError, match=r"not in the cache and the hub cannot be had .* or load a folder"):
         load_model(NAME, **options)
     assert not options["lock_file"].exists()
 
@@ -74,28 +78,51 @@ def test_content_that_the_hub_does_not_list(hub, options, fault):
 @pytest.mark.parametrize(("fault", "message"), [(404, "404"), (429, "429"), (500, "500")])
 def test_refusals(hub, options, fault, message):
     hub.fault = fault
-    with pytest.raises(HubError, match=message):
+    with pytest.raises(DownloadError, match=message):
         load_model(NAME, **options)
     assert not options["lock_file"].exists()
 
 
+def starts_of(hub):
+    """First bytes of the requests for the weights."""
+    wanted = [span for command, path, span in hub.requests if command == "GET" and path.endswith("weights.pth")]
+    return [int(span.removeprefix("bytes=").rstrip("-")) if span else 0 for span in wanted]
+
+
 def test_a_broken_connection_is_resumed(hub, options, monkeypatch, files):
     """Each try goes on where the last one ended, and the whole is verified."""
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 10_000)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.breaks = 3
     load_model(NAME, **options)
-    wanted = [span for command, path, span in hub.requests if command == "GET" and path.endswith("weights.pth")]
-    starts = [int(span.removeprefix("bytes=").rstrip("-")) if span else 0 for span in wanted]
+    starts = starts_of(hub)
     assert len(starts) == 4
     assert starts == sorted(set(starts))
     assert starts[-1] > len(files["weights.pth"]) // 2
 
 
+def test_a_killed_process_is_resumed(hub, options, files):
+    """What had arrived when the process was killed is not asked for again."""
+    hub.stall_after = 100_000
+    call = f"from olmoearth_nb.hub import download; download({NAME!r}, endpoint={hub.endpoint!r}, "
+    call += f"cache_dir={str(options['cache_dir'])!r}, lock_file={str(options['lock_file'])!r})"
+    process = subprocess.Popen([sys.executable, "-c", call])
+    assert hub.stalled.wait(60)
+    part = next(options["cache_dir"].rglob("weights.pth.part"), None)
+    while part is None or not part.stat().st_size:
+        time.sleep(0.05)
+        part = next(options["cache_dir"].rglob("weights.pth.part"), None)
+    process.kill()
+    process.wait()
+    assert not options["lock_file"].exists()
+    load_model(NAME, **options)
+    assert 0 < starts_of(hub)[-1] <= 100_000
+    assert (download(NAME, **options) / "weights.pth").read_bytes() == files["weights.pth"]
+
+
 def test_a_connection_that_never_holds(hub, options, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.breaks = 1000
-    with pytest.raises(HubError, match="cannot be had"):
+    with pytest.raises(DownloadError, match="broke off 5 times in a row"):
         load_model(NAME, **options)
     assert not options["lock_file"].exists()
     hub.breaks = 0
@@ -128,13 +155,13 @@ def test_a_new_commit_does_not_replace_the_recorded_one(hub, options):
 
 def test_a_model_without_weights(hub, options):
     del hub.files["weights.pth"]
-    with pytest.raises(HubError, match=r"has no \['weights.pth'\]"):
+    with pytest.raises(DownloadError, match=r"has no \['weights.pth'\]"):
         load_model(NAME, **options)
 
 
 def test_a_damaged_lock_file(options):
     options["lock_file"].write_text("{")
-    with pytest.raises(HubError, match="is damaged"):
+    with pytest.raises(DownloadError, match="is damaged"):
         load_model(NAME, **options)
 
 

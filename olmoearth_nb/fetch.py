@@ -1,0 +1,230 @@
+"""One large file from the web: resumed, verified, and in its place only when whole.
+
+What has arrived stays in a `.part` file beside the target, also when the process is killed; the next call asks
+for the rest. Requests that fail are repeated, and a file is renamed into place after its size and checksum are
+right.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHUNK = 1 << 20
+TIMEOUT = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+TRIES = 5
+"""Tries in a row that bring nothing, before giving up."""
+
+_FINAL = (400, 401, 403, 404, 410)
+
+
+class DownloadError(RuntimeError):
+    """A file could not be downloaded; what has arrived is kept for the next try."""
+
+
+class ChecksumError(DownloadError):
+    """A file is not the one that was listed or recorded."""
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False) -> Path:
+    """Downloads a file, going on where an earlier call ended.
+
+    Args:
+        url: http or https address.
+        path: where the whole file goes; an existing file is replaced.
+        checksum: sha256 that the whole must have, if it is known.
+        quiet: whether to leave out the progress bar, which shows from the third second on.
+
+    Returns:
+        The path.
+
+    Raises:
+        ChecksumError: if the whole has another checksum; it is removed.
+        DownloadError: if the server refuses, breaks off five times in a row, or the disk is too small.
+    """
+    from filelock import FileLock
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = _Part(path.with_name(path.name + ".part"), url)
+    with FileLock(path.with_name(path.name + ".lock")), _Bar(path.name, quiet) as bar:
+        failed = 0
+        while not part.whole:
+            before = part.size
+            try:
+                _receive(url, part, bar)
+            except urllib.error.HTTPError as error:
+                failed += 1
+                if error.code == 416:
+                    part.beyond_the_end(error)
+                else:
+                    _refused(url, error, failed)
+            except (OSError, http.client.HTTPException) as error:
+                if getattr(error, "errno", None) == errno.ENOSPC:
+                    raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
+                failed = 1 if part.size > before else failed + 1
+                if failed >= TRIES:
+                    raise DownloadError(
+                        f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
+                        "the same call goes on from there"
+                    ) from error
+                time.sleep(min(2.0**failed, 30.0))
+        found = sha256(part.path)
+        if checksum is not None and found != checksum:
+            part.remove()
+            raise ChecksumError(f"{path.name} has sha256 {found[:12]}, not {checksum[:12]}; removed")
+        part.path.replace(path)
+        part.remove()
+    return path
+
+
+def _receive(url: str, part: _Part, bar: _Bar) -> None:
+    """One connection: appends what comes to the part, or begins it anew if the server's file has changed."""
+    request = urllib.request.Request(url, headers={"User-Agent": "olmoearth_nb", **part.headers()})
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        start = part.accept(answer)
+        bar.begin(start, part.total)
+        _require_space(part)
+        with part.path.open("r+b" if start else "wb") as file:
+            file.truncate(start)
+            file.seek(start)
+            while block := answer.read(CHUNK):
+                file.write(block)
+                bar.advance(len(block))
+            file.flush()
+            os.fsync(file.fileno())
+    if not part.whole:
+        raise ConnectionError(f"it ended after {part.size:,} of {part.total:,} bytes")
+
+
+@dataclass
+class _Part:
+    """What has arrived of a file, and which file it is part of."""
+
+    path: Path
+    url: str
+    total: int | None = None
+
+    @property
+    def about(self) -> Path:
+        """File that remembers the server's name of the version and its size."""
+        return self.path.with_suffix(".json")
+
+    @property
+    def size(self) -> int:
+        """Bytes that have arrived."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all bytes are there, by the size that the server gave in this call."""
+        return self.total is not None and self.size == self.total
+
+    def headers(self) -> dict[str, str]:
+        """Asks for the rest, on the condition that the server still has the same version."""
+        known = json.loads(self.about.read_text(encoding="utf8")) if self.about.is_file() else {}
+        if not self.size or known.get("url") != self.url or not known.get("version"):
+            return {}
+        return {"Range": f"bytes={self.size}-", "If-Range": known["version"]}
+
+    def accept(self, answer: Any) -> int:
+        """Reads what the server is going to send; returns the position of its first byte."""
+        start, length = 0, answer.headers.get("Content-Length")
+        self.total = int(length) if length is not None else None
+        if answer.status == 206:
+            span, total = answer.headers["Content-Range"].removeprefix("bytes ").split("/")
+            start, self.total = int(span.split("-")[0]), int(total)
+            if start > self.size:
+                raise ConnectionError(f"the server sent bytes from {start:,} on, {self.size:,} were asked for")
+        if self.total is None:
+            raise DownloadError(f"{self.url} does not say how long it is, so a whole file cannot be told from a part")
+        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+        weak = version is not None and version.startswith("W/")
+        self.about.write_text(json.dumps({"url": self.url, "version": None if weak else version}), encoding="utf8")
+        return start
+
+    def beyond_the_end(self, error: urllib.error.HTTPError) -> None:
+        """Nothing is left to send: either all has arrived, or this is part of something else."""
+        if error.headers.get("Content-Range") == f"bytes */{self.size}":
+            self.total = self.size
+        else:
+            self.remove()
+
+    def remove(self) -> None:
+        """Removes the part and what is remembered of it."""
+        self.path.unlink(missing_ok=True)
+        self.about.unlink(missing_ok=True)
+
+
+def _require_space(part: _Part) -> None:
+    """Raises a DownloadError unless the rest of the file fits on the disk."""
+    need, free = (part.total or 0) - part.size, shutil.disk_usage(part.path.parent).free
+    if need > free:
+        raise DownloadError(
+            f"{part.path.name} needs {need / 1e9:.2f} GB more and {part.path.parent} has {free / 1e9:.2f} GB free"
+        )
+
+
+def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:
+    """Waits as long as the server asks for, or raises where waiting does not help."""
+    if error.code in _FINAL or failed >= TRIES:
+        raise DownloadError(f"the server refused {url}: {error.code} {error.reason}") from error
+    asked = error.headers.get("Retry-After") or ""
+    until = email.utils.parsedate_to_datetime(asked).timestamp() - time.time() if ":" in asked else None
+    wait = until if until is not None else float(asked) if asked.replace(".", "", 1).isdigit() else 2.0**failed
+    time.sleep(min(max(wait, 0.0), 60.0))
+
+
+class _Bar:
+    """A progress bar that comes up only when there is time to look at it."""
+
+    def __init__(self, name: str, quiet: bool) -> None:
+        self.name, self.quiet, self.started = name, quiet, time.monotonic()
+        self.progress: Any = None
+        self.task: Any = None
+        self.done, self.total = 0, 0
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+
+    def begin(self, done: int, total: int | None) -> None:
+        """A connection starts at a byte of a total."""
+        self.done, self.total = done, total or 0
+
+    def advance(self, size: int) -> None:
+        """So many bytes have come."""
+        self.done += size
+        if self.quiet or time.monotonic() - self.started < 3.0:
+            return
+        if self.progress is None:
+            from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+            self.progress = Progress(
+                "{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+            )
+            self.task = self.progress.add_task(self.name, total=self.total)
+            self.progress.start()
+        self.progress.update(self.task, completed=self.done, total=self.total)
