@@ -19,8 +19,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from conftest import random_batch
-from olmoearth_pretrain_minimal.olmoearth_pretrain_v1.utils.datatypes import MaskedOlmoEarthSample
 from oracle import pair
+
+from olmoearth_nb.reference import reference_sample
 
 CASES = [(64, 1, 8), (64, 1, 4), (32, 6, 4), (32, 12, 4), (1, 12, 1)]
 SECONDS, FEWEST, MOST = 5.0, 5, 40
@@ -37,12 +38,8 @@ def measure(reference, ours, size, timesteps, patch_size, samples):
     repeat = -(-samples // len(batch))
     image = batch.images["sentinel2_l2a"].repeat(repeat, 1, 1, 1, 1)
     batch = type(batch)({"sentinel2_l2a": image}, batch.timestamps.repeat(repeat, 1, 1))
-    groups = len(ours.config.tokenization.groups_of("sentinel2_l2a"))
-    sample = MaskedOlmoEarthSample(
-        timestamps=batch.timestamps,
-        sentinel2_l2a=image,
-        sentinel2_l2a_mask=torch.zeros(*image.shape[:-1], groups, dtype=torch.long),
-    )
+    grid = batch.grid(ours.config.tokenization, patch_size)
+    sample = reference_sample(batch, torch.zeros(len(batch), len(grid), dtype=torch.long), grid)
 
     def theirs():
         return reference.encoder(sample, patch_size=patch_size, fast_pass=True)["tokens_and_masks"].sentinel2_l2a

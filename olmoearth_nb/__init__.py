@@ -7,7 +7,7 @@ size, N tokens, D width.
 from olmoearth_nb.bands import MODALITIES, SENTINEL2, Band, Modality
 from olmoearth_nb.checkpoint import load_model, save_model
 from olmoearth_nb.config import ModelConfig, published_config, size_config
-from olmoearth_nb.cost import Cost, encoder_cost, parameter_counts
+from olmoearth_nb.cost import Cost, encoder_cost, parameter_counts, peak_activation_bytes
 from olmoearth_nb.door import fit, to_sample
 from olmoearth_nb.encoder import Encoded, Encoder
 from olmoearth_nb.grid import Role, TokenGrid
@@ -39,6 +39,7 @@ __all__ = [
     "fit",
     "load_model",
     "parameter_counts",
+    "peak_activation_bytes",
     "published_config",
     "save_model",
     "size_config",

@@ -114,8 +114,8 @@ class Encoder(nn.Module):
         roles = self._roles(batch, grid, roles, missing)
         packing = Packing(roles == Role.ONLINE)
         tokens = self.patch_embeddings(images, grid, decode_only=False)
-        tokens = tokens + self.composite_encodings(grid, batch.timestamps)
-        x = packing.pack(tokens)
+        x = packing.pack(tokens.add_(self.composite_encodings(grid, batch.timestamps)))
+        del tokens
         at = packing.pack(token_coordinates(grid, batch.timestamps)) if self.config.rotary else None
         for block in self.blocks:
             x = block(x, key_mask=packing.key_mask, x_at=at)

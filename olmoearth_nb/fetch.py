@@ -107,7 +107,7 @@ def _receive(url: str, part: _Part, bar: _Bar) -> None:
         with part.path.open("r+b" if start else "wb") as file:
             file.truncate(start)
             file.seek(start)
-            while block := answer.read(CHUNK):
+            while block := answer.read1(CHUNK):
                 file.write(block)
                 bar.advance(len(block))
             file.flush()

@@ -165,7 +165,9 @@ def _read_lock(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf8"))
     except ValueError as error:
-        raise DownloadError(f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew") from error
+        raise DownloadError(
+            f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew"
+        ) from error
 
 
 def _write_lock(path: Path, name: str, entry: dict[str, Any]) -> None:

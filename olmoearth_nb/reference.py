@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from olmoearth_nb.checkpoint import state_to_official
 from olmoearth_nb.encoder import Encoder
+from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.sample import Batch
 
@@ -25,19 +28,29 @@ def reference_tokens(version: str, size: str, encoder: Encoder, batch: Batch, pa
         (B, rows, columns, T, G, D).
     """
     from olmoearth_pretrain_minimal import OlmoEarthPretrain_v1
-    from olmoearth_pretrain_minimal.olmoearth_pretrain_v1.utils.datatypes import MaskedOlmoEarthSample
 
     model = OlmoEarth(encoder.config)
     model.encoder = encoder
     state = {k.removeprefix("encoder."): v for k, v in state_to_official(model).items() if k.startswith("encoder.")}
     theirs = OlmoEarthPretrain_v1(size, version).model.encoder.eval()
     theirs.load_state_dict(state)
-    image = batch.images["sentinel2_l2a"]
-    groups = len(encoder.config.tokenization.groups_of("sentinel2_l2a"))
-    sample = MaskedOlmoEarthSample(
-        timestamps=batch.timestamps,
-        sentinel2_l2a=image,
-        sentinel2_l2a_mask=torch.zeros(*image.shape[:-1], groups, dtype=torch.long),
-    )
+    grid = batch.grid(encoder.config.tokenization, patch_size)
+    sample = reference_sample(batch, torch.zeros(len(batch), len(grid), dtype=torch.long), grid)
     with torch.no_grad():
         return theirs(sample, patch_size=patch_size)["tokens_and_masks"].sentinel2_l2a
+
+
+def reference_sample(batch: Batch, roles: Tensor, grid: TokenGrid) -> Any:
+    """Our batch and roles as the masked sample that the reference reads.
+
+    Args:
+        batch: normalised images.
+        roles: (B, N) `Role` of each token.
+        grid: layout of the tokens.
+    """
+    from olmoearth_pretrain_minimal.olmoearth_pretrain_v1.utils.datatypes import MaskedOlmoEarthSample
+
+    p, fields = grid.patch_size, dict(batch.images)
+    for name in batch.images:
+        fields[f"{name}_mask"] = grid.unflatten(roles, name).repeat_interleave(p, 1).repeat_interleave(p, 2)
+    return MaskedOlmoEarthSample(timestamps=batch.timestamps, **fields)

@@ -93,7 +93,7 @@ class Hub:
         part = data[start:]
         if self.breaks and body and name.endswith(".pth"):
             self.breaks -= 1
-            return self.send(request, 206 if start else 200, part, headers, body, cut=max(1, len(part) // 2))
+            return self.send(request, 206 if start else 200, part, headers, body, cut=len(part) // 2)
         return self.send(request, 206 if start else 200, part, headers, body)
 
     def send(self, request, status, data, headers, body, cut=None):

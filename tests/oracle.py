@@ -4,10 +4,10 @@ import json
 
 import torch
 from olmoearth_pretrain_minimal import OlmoEarthPretrain_v1, load_model_from_path
-from olmoearth_pretrain_minimal.olmoearth_pretrain_v1.utils.datatypes import MaskedOlmoEarthSample
 
 from olmoearth_nb import OlmoEarth, published_config
 from olmoearth_nb.checkpoint import config_to_official, load_model
+from olmoearth_nb.reference import reference_sample
 
 __all__ = ["load_model_from_path", "pair", "reference_model", "run_reference"]
 
@@ -38,11 +38,7 @@ def run_reference(model, batch, patch_size, roles, grid):
     Returns:
         Two dictionaries modality -> (B, rows, columns, T, G, D), and (B, D).
     """
-    fields = {}
-    for name, image in batch.images.items():
-        mask = grid.unflatten(roles, name).repeat_interleave(patch_size, 1).repeat_interleave(patch_size, 2)
-        fields |= {name: image, f"{name}_mask": mask}
-    sample = MaskedOlmoEarthSample(timestamps=batch.timestamps, **fields)
+    sample = reference_sample(batch, roles, grid)
     with torch.no_grad():
         encoded = model.encoder(sample, patch_size=patch_size)
         decoded = model.decoder(encoded["tokens_and_masks"], batch.timestamps, patch_size)

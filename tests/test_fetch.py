@@ -38,9 +38,7 @@ def test_whole(hub, path):
 def test_resumed_after_breaking_off(hub, path):
     hub.breaks = 5
     assert fetch(hub.url, path).read_bytes() == DATA
-    assert [span for _, _, span in hub.requests][1:] == [
-        f"bytes={len(DATA) - (len(DATA) >> i)}-" for i in range(1, 6)
-    ]
+    assert [span for _, _, span in hub.requests][1:] == [f"bytes={len(DATA) - (len(DATA) >> i)}-" for i in range(1, 6)]
 
 
 def test_a_part_is_kept_and_never_taken_for_the_whole(hub, path):
@@ -88,7 +86,7 @@ def test_a_part_longer_than_the_file_begins_anew(hub, path):
 
 
 def test_wrong_content(hub, path):
-    with pytest.raises(ChecksumError, match="has sha256 .* not 000000000000; removed"):
+    with pytest.raises(ChecksumError, match=r"has sha256 .* not 000000000000; removed"):
         fetch(hub.url, path, checksum="0" * 64)
     assert left(path) == []
 
@@ -112,7 +110,7 @@ def test_asked_again(hub, path, status):
 
 def test_nobody_there(hub, path):
     hub.stop()
-    with pytest.raises(DownloadError, match="broke off 5 times in a row .* the same call goes on from there"):
+    with pytest.raises(DownloadError, match=r"broke off 5 times in a row .* the same call goes on from there"):
         fetch(hub.url, path)
 
 
