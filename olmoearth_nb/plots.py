@@ -54,13 +54,14 @@ def colour_of(name: str) -> str:
 
 
 def true_colour(sample: Sample, time: int = 0) -> np.ndarray:
-    """(H, W, 3) true-colour picture: darkest 2 % of each band subtracted, one gain for all three; gaps are grey."""
+    """(H, W, 3) true-colour picture, stretched alike in all bands and dates of the sample; gaps are grey."""
     rgb = _values(sample, time)[..., SENTINEL2.indices(["B04", "B03", "B02"])]
     gap = np.isnan(rgb).any(-1)
     if gap.all():
         return np.full(rgb.shape, 0.6)
-    low, high = np.nanpercentile(rgb, [2, 98], axis=(0, 1))
-    picture = np.clip((rgb - low) / max((high - low).max(), 1.0), 0, 1)
+    whole = sample.images["sentinel2_l2a"][..., SENTINEL2.indices(["B04", "B03", "B02"])]
+    high = max(float(np.percentile(whole[whole != MISSING], 98)), 1.0)
+    picture = np.clip(rgb / high, 0, 1) ** 0.8
     return np.where(gap[..., None], 0.6, picture)
 
 

@@ -15,6 +15,16 @@ from olmoearth_nb.sample import Sample
 PLACE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Colours of marked pixels, in order."""
 
+YEAR_BANDS = {
+    "B02": "#0072B2",
+    "B03": "#009E73",
+    "B04": "#D55E00",
+    "B05": "#CC79A7",
+    "B08": "#000000",
+    "B11": "#E69F00",
+}
+"""Bands followed through a year, and their colours."""
+
 
 def _series(sample: Sample, row: int, column: int) -> np.ndarray:
     """(T, C) values of one pixel, NaN where nothing was observed."""
@@ -30,7 +40,7 @@ def show_bands(sample: Sample, time: int = 0) -> None:
         time: timestep.
     """
     image = sample.images["sentinel2_l2a"][:, :, time]
-    _, axes = plt.subplots(2, 6, figsize=(8.6, 3.5), dpi=64, layout="constrained")
+    _, axes = plt.subplots(2, 6, figsize=(8.6, 3.6), dpi=84, layout="constrained")
     ground = {10: GROUP_COLOURS[0], 20: GROUP_COLOURS[1], 60: GROUP_COLOURS[2]}
     for ax, band, pixels in zip(axes.flat, SENTINEL2.bands, np.moveaxis(image, -1, 0), strict=True):
         pixels = np.where(pixels == MISSING, np.nan, pixels)
@@ -63,7 +73,7 @@ def show_spectra(sample: Sample, pixels: Mapping[str, tuple[int, int]], time: in
 
 
 def show_year(sample: Sample, row: int, column: int) -> None:
-    """The place at up to four dates, and one pixel in all bands over time.
+    """The place at up to four dates, and one pixel in six bands over time.
 
     Args:
         sample: a sample with Sentinel-2.
@@ -71,7 +81,7 @@ def show_year(sample: Sample, row: int, column: int) -> None:
         column: its pixel column.
     """
     steps = np.unique(np.linspace(0, len(sample.dates) - 1, 4).round().astype(int))
-    figure = plt.figure(figsize=(8.6, 4.4), dpi=66, layout="constrained")
+    figure = plt.figure(figsize=(8.6, 4.6), dpi=80, layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.7])
     above, below = parts
     for ax, step in zip(np.atleast_1d(above.subplots(1, len(steps))), steps, strict=True):
@@ -79,11 +89,11 @@ def show_year(sample: Sample, row: int, column: int) -> None:
         ax.plot(column, row, "o", mfc="yellow", mec="black", ms=6)
         ax.set(title=sample.dates[step], xticks=[], yticks=[])
     ax, series = below.subplots(), _series(sample, row, column)
-    order = np.argsort([band.centre or 0 for band in SENTINEL2.bands])
-    colours = plt.get_cmap("turbo")(np.linspace(0.05, 0.95, len(order)))
-    for colour, index in zip(colours, order, strict=True):
-        ax.plot(sample.dates, series[:, index], "o-", ms=3, lw=1.2, color=colour, label=SENTINEL2.bands[index].name)
+    for name, colour in YEAR_BANDS.items():
+        index = SENTINEL2.indices([name])[0]
+        label = f"{name}, {SENTINEL2.bands[index].centre:.0f} nm"
+        ax.plot(sample.dates, series[:, index], "o-", ms=4, color=colour, label=label)
     ax.tick_params(axis="x", rotation=45)
-    ax.set(ylabel="digital number", title="the marked pixel in twelve bands", ylim=(0, None))
-    ax.legend(frameon=False, ncols=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.set(ylabel="digital number", title="the marked pixel in six of its bands", ylim=(0, None))
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     plt.show()

@@ -39,8 +39,11 @@ WRONG = {
     "channels first": (lambda: to_sample(image().transpose(3, 0, 1, 2), BANDS, DATES), r"image must be \(H, W, T, C\)"),
     "no time axis": (lambda: to_sample(image()[:, :, 0], BANDS, DATES[:1]), r"image must be \(H, W, T, C\)"),
     "text for numbers": (lambda: to_sample(image().astype(str), BANDS, DATES), "must hold numbers"),
-    "reflectance for numbers": (lambda: to_sample(image() / 1e4, BANDS, DATES), "look like reflectance 0..1"),
-    "numbers for reflectance": (
+    "reflectance (0 to 1) where digital numbers are expected": (
+        lambda: to_sample(image() / 1e4, BANDS, DATES),
+        "look like reflectance 0..1",
+    ),
+    "digital numbers said to be reflectance": (
         lambda: to_sample(image(), BANDS, DATES, scale="reflectance"),
         "values reach 4997; leave scale out",
     ),
@@ -57,8 +60,11 @@ WRONG = {
     "one date too few": (lambda: to_sample(image(), BANDS, DATES[:1]), "2 timesteps .* but 1 dates"),
     "dates out of order": (lambda: to_sample(image(), BANDS, DATES[::-1]), "2021-01-31 comes after 2021-12-01"),
     "month counted from 1": (lambda: to_sample(image(), BANDS, np.array([[1, 1, 2021], [1, 12, 2021]])), "got 12 in"),
-    "a day that is none": (lambda: to_sample(image(), BANDS, np.array([[30, 1, 2021], [1, 2, 2021]])), "is no date"),
-    "text that is no date": (lambda: to_sample(image(), BANDS, ["July", "August"]), "'July' is not a date"),
+    "a day that does not exist": (
+        lambda: to_sample(image(), BANDS, np.array([[30, 1, 2021], [1, 2, 2021]])),
+        "is no date",
+    ),
+    "text that is not a date": (lambda: to_sample(image(), BANDS, ["July", "August"]), "'July' is not a date"),
     "before the launch": (lambda: to_sample(image(), BANDS, ["1999-01-01", "2021-01-01"]), "2015-01-01 to today"),
     "in the future": (lambda: to_sample(image(), BANDS, ["2021-01-01", "2199-01-01"]), "2015-01-01 to today"),
     "thirteen dates": (lambda: to_sample(image(timesteps=13), BANDS, ["2021-01-01"] * 13), "at most 12"),
@@ -71,10 +77,13 @@ WRONG = {
     ),
     "mask of numbers": (lambda: to_sample(image(), BANDS, DATES, valid=np.ones((8, 8))), "valid must be a bool array"),
     "cirrus band in L2A": (lambda: to_sample(image(bands=13), [*BANDS, "B10"], DATES), "say level='L1C'"),
-    "level that is none": (lambda: to_sample(image(), BANDS, DATES, level="L3"), "level must be 'L2A' or 'L1C'"),
-    "policy that is none": (lambda: to_sample(image(), BANDS, DATES, missing_bands="mean"), "must be 'error', 'zero'"),
+    "unknown processing level": (lambda: to_sample(image(), BANDS, DATES, level="L3"), "level must be 'L2A' or 'L1C'"),
+    "unknown policy for missing bands": (
+        lambda: to_sample(image(), BANDS, DATES, missing_bands="mean"),
+        "must be 'error', 'zero'",
+    ),
     "size and patch size": (lambda: fit(to_sample(image(10, 8), BANDS, DATES), 8), "choose one of crop='center'"),
-    "both ways out": (
+    "crop and pad at once": (
         lambda: fit(to_sample(image(10, 8), BANDS, DATES), 8, crop="center", pad=True),
         "choose one of crop='center'",
     ),
@@ -82,6 +91,15 @@ WRONG = {
     "patch size 9": (lambda: fit(to_sample(image(), BANDS, DATES), 9), "from 1 to 8"),
     "unknown modality": (lambda: to_sample(image(), BANDS, DATES, modality_name="s2"), "valid names are sentinel2_l2a"),
 }
+
+
+UNSEEN = """## What nobody can see in the numbers
+* **An offset of 1,000.** Files processed since 25 January 2022 (baseline 04.00) hold 10,000 x reflectance + 1,000.
+  Subtract it (not below 1; 0 stays "no data") unless your source has done so.
+* **A wrong name on a band**, or names in the order of another product.
+* **Top-of-atmosphere data given as L2A**, unless they bring a cirrus band.
+* **Dates of another series** with the right number of entries.
+"""
 
 
 def common_mistakes() -> str:
@@ -92,9 +110,10 @@ def common_mistakes() -> str:
             call()
         except ValueError as error:
             rows.append(f"| {mistake} | {str(error).replace('|', ' ')} |")
-    head = "# Common mistakes\n\nEach passes silently in most code: the model runs and the numbers are wrong."
+    head = "# Common mistakes\n\nMany of these pass silently elsewhere: the model runs and the numbers are wrong. Others would fail later, less clearly."
     note = "Written by `python tests/mistakes.py` from the errors themselves; a test keeps it current."
-    return "\n".join([head, note, "", "| what was given | what `to_sample` or `fit` says |", "|---|---|", *rows, ""])
+    table = ["| what was given | what `to_sample` or `fit` says |", "|---|---|", *rows, ""]
+    return "\n".join([head, note, "", *table, UNSEEN])
 
 
 if __name__ == "__main__":

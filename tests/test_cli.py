@@ -91,3 +91,15 @@ def test_wrong_arguments(folder, tmp_path):
         result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", *arguments)
         assert result.exit_code == 2
         assert message in result.output
+
+
+def test_a_kernel_that_dies_is_started_once_more(folder, tmp_path, capsys):
+    """The first kernel kills itself; the second finds the mark that it left."""
+    mark = tmp_path / "mark"
+    first = f"import os, pathlib\np = pathlib.Path({str(mark)!r})\nif not p.exists():\n"
+    die = first + "    p.touch()\n    os._exit(1)\nprint(6 * 7)"
+    write(folder, "01_dies", die)
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build")
+    assert result.exit_code == 0, result.output
+    assert "42" in (tmp_path / "build" / "01_dies.ipynb").read_text()
+    assert "trying once more" in capsys.readouterr().out + result.output

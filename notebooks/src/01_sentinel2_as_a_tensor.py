@@ -24,8 +24,8 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    wheel = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
-    get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
+    package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
 from olmoearth_nb.notebook import start
 
@@ -39,9 +39,12 @@ device = start(seed=0)
 data = "fields"
 
 # %%
+import textwrap
+
 import numpy as np
 
 from olmoearth_nb import SENTINEL2, Batch, exercises, plots_sample, to_sample
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.exercises import check
 
@@ -63,8 +66,8 @@ for note in sample.notes:
 # %% [markdown]
 # ## Twelve bands, three resolutions
 # The satellite sees in bands: narrow windows of wavelength, some of them invisible to us. Four are sharp (10 m), six
-# are half as sharp (20 m), two are there to see the air and are coarse (60 m). All come on one grid of 10 m, the
-# coarse ones by repetition. The models expect them in *this* order, which is not that of their numbers:
+# are half as sharp (20 m), two are there to see the air and are coarse (60 m). Here all are brought to one grid of
+# 10 m, the coarse ones by repetition. The models expect them in *this* order, which is not that of their numbers:
 
 # %%
 for resolution in (10, 20, 60):
@@ -76,44 +79,52 @@ time = len(sample.dates) // 2
 plots_sample.show_bands(sample, time)
 
 # %% [markdown]
-# *The place in every band, each in its own grey scale; the ground of the titles tells the resolution. What is bright in
-# one band can be dark in another: that difference is what the bands are for.*
+# *The place in every band, each stretched to its own full contrast, so compare the order of two fields, not their
+# greys; the ground of the titles tells the resolution. The brighter field of one band can be the darker of another:
+# that difference is what the bands are for.*
 
 # %% [markdown]
 # ## What a pixel says
 # Read along the bands, a pixel is a spectrum. Green leaves are dark in red (B04, 665 nm), because they use that light,
-# and bright beyond 700 nm; bare soil rises slowly; water would be dark everywhere.
+# and bright beyond 700 nm; bare ground rises slowly. The difference of the two bands over their sum, the NDVI, says
+# how green a pixel is; here are one of the greenest and one of the least green pixels of this date.
 
 # %%
 height, width = image.shape[:2]
-pixels = {"left": (height // 2, 4), "middle": (height // 2, width // 2), "right": (height // 3, width - 9)}
+red, infrared = (image[:, :, time, SENTINEL2.indices([name])[0]] for name in ("B04", "B08"))
+ndvi = np.where(red == MISSING, np.nan, (infrared - red) / np.maximum(infrared + red, 1))
+pixels = {}
+for label, share in (("high NDVI", 95), ("low NDVI", 5)):  # not the extremes: those are often mixed pixels
+    distance = np.abs(ndvi - np.nanpercentile(ndvi, share))
+    pixels[label] = divmod(int(np.nanargmin(distance)), width)
 plots_sample.show_spectra(sample, pixels, time)
 
 # %% [markdown]
 # *Left: where the pixels are. Right: their digital numbers. A digital number is 10,000 times the share of light that
-# the ground reflects.*
+# the ground reflects, once the offset of 1,000 that original files carry since January 2022 is taken off.*
 
 # %% [markdown]
 # ## A year of a field
-# With several dates, a pixel becomes a small table: dates x bands. Crops are told apart by their year more than by any
-# single day.
+# With several dates, a pixel becomes a small table: dates x bands. It shows when a place turns green and when it is
+# harvested. (In the built-in places the seasons are invented.)
 
 # %%
-plots_sample.show_year(sample, *pixels["right"])
+plots_sample.show_year(sample, *pixels["high NDVI"])
 
 # %% [markdown]
-# *Above: the place at up to four dates, each stretched by itself. Below: the pixel marked in yellow in all twelve
-# bands; with one date only, there is one point a band.*
+# *Above: the place at up to four dates, all stretched alike. Below: the pixel marked in yellow; with one date only,
+# there is one point a band.*
 
 # %% [markdown]
 # ## The numbers that the model reads
 # Each band is shifted and scaled by the mean and spread of the pretraining data: x' = (x - mean) / (4 std) + 1/2.
-# Nothing is clipped. Because that spread contains clouds, clear land uses only a part of the range from 0 to 1.
+# Nothing is clipped. The spread is wide, probably because clouds are in it: clear land uses only a part of the range
+# from 0 to 1. What was not observed stays marked as it is, and is left out here.
 
 # %%
 batch = Batch.from_samples(sample)
 normal = batch.images["sentinel2_l2a"]
-low, high = np.percentile(normal, [1, 99])
+low, high = np.percentile(normal[normal != MISSING], [1, 99])
 assert normal.shape == (1, *image.shape)
 print("shape for the model (B, H, W, T, C):", tuple(normal.shape))
 print(f"98 % of the values lie between {low:.1f} and {high:.1f}")
@@ -126,35 +137,39 @@ print("first date:", sample.dates[0], "->", batch.timestamps[0, 0].tolist())
 
 # %% [markdown]
 # ## What goes wrong silently
-# A model takes any numbers of the right shape. The mistakes below run without complaint in most code; here each is
-# refused with a sentence that says what to do. The whole list is in `docs/common-mistakes.md`.
+# A model takes any numbers of the right shape. The mistakes below give wrong embeddings and no error elsewhere; here
+# each is refused with a sentence that says what to do. The whole list, and what nobody can see in the numbers, is in
+# [common mistakes](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/common-mistakes.md).
 
 # %%
 bands, dates = list(SENTINEL2.band_names), sample.dates
 wrong = {
     "reflectance instead of digital numbers": lambda: to_sample(image / 10_000, bands, dates),
     "bands without names": lambda: to_sample(image, None, dates),
-    "a band that is not there": lambda: to_sample(image[..., :11], bands[:11], dates),
+    "months counted from 1": lambda: to_sample(image[:, :, :1], bands, np.array([[1, 12, 2023]])),
     "no dates": lambda: to_sample(image, bands, None),
 }
 for mistake, attempt in wrong.items():
     try:
         attempt()
     except ValueError as error:
-        print(f"{mistake}:\n    {error}\n")
+        print(textwrap.fill(f"{mistake}: {error}", 100, subsequent_indent="    "), end="\n\n")
 
 # %% tags=["headline"]
-print(f"one sample: {len(bands)} bands, {len(dates)} date(s), {height} x {width} pixels; {len(wrong)} mistakes refused")
+print(f"one sample: {len(bands)} bands, {len(dates)} date(s), {height} x {width} pixels")
+print(f"{len(wrong)} mistakes refused")
 
 # %% [markdown]
 # ## What we learned
 # * A sample is an array with named bands and dates; order, scale and dates are part of the data.
 # * Bands differ in resolution: a value at 60 m stands for 36 pixels.
-# * A spectrum tells what covers the ground, a year tells which crop.
+# * A spectrum tells green from bare; a year tells when a place is green.
 #
 # ## Where this stops being true
 # * The built-in places have no clouds, haze, shadows or relief. Real series have gaps; mark them as missing.
 # * Top-of-atmosphere data look alike and are not the same; `to_sample` notices only a cirrus band.
+# * Files processed since 25 January 2022 carry an offset of 1,000 (baseline 04.00). Nothing in the numbers says so:
+#   subtract it, unless your source has done so.
 #
 # ## Exercises
 
@@ -170,8 +185,7 @@ month = "July"
 _ = check(1, month, exercises.month_of_index)
 
 # %% [markdown]
-# **2.** How many independent values of B01 are in an image of 60 x 60 pixels of 10 m? Predict, then look at the figure
-# of the bands.
+# **2.** How many independent values of B01 are in an image of 60 x 60 pixels of 10 m?
 
 # %% tags=["exercise"]
 values = None  # a whole number

@@ -26,8 +26,8 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    wheel = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
-    get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
+    package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
 from olmoearth_nb.notebook import start
 
@@ -93,8 +93,9 @@ plots.show_tokens(sample, list(TOKENIZATIONS.values()), row=row, column=column, 
 
 # %% [markdown]
 # *Every little picture is one band of the marked patch. Bands on one coloured ground share a token; faded bands at the
-# right are left out. In the built-in place the 20 m bands show blocks of 2 x 2 pixels and the 60 m bands hardly any
-# structure (some archives smooth the blocks away): v1's three tokens follow exactly that.*
+# right are left out. In the built-in place the 20 m bands show blocks of 2 x 2 pixels and the 60 m bands a few flat
+# blocks (each picture is stretched to its own full contrast; some archives smooth the blocks away): v1's three tokens
+# follow exactly that.*
 
 # %% [markdown]
 # Where each design comes from. Those of SatMAE, Galileo and CROMA are their *tokenizations* inside our encoder, not
@@ -165,7 +166,8 @@ print(f"v1 makes {tokens:.0f}x the tokens of v1.1; in the {size} encoder that is
 # %% [markdown]
 # The ratio is not one number. Per block, a token costs 12 D^2 MACs in linear layers and 2 N D in attention, D being the
 # width of a token: attention's share is N / (6 D) of the rest. It grows with dates and small patches, and shrinks in
-# wide models. Here with P = 4, and v1.1 with the *pixel layer* that it has and v1 has not:
+# wide models. So far "v1.1" was v1's encoder with v1.1's tokens. Here with P = 4, and with the *pixel layer* that v1.1
+# has and v1 has not:
 
 # %%
 for model, pixel_hidden in (("nano", 12), ("base", 64)):
@@ -177,12 +179,13 @@ for model, pixel_hidden in (("nano", 12), ("base", 64)):
         print(f"{model}, T = {dates:2}: {v1.macs / v11.macs:.1f}x the MACs, {linear:.1f}x without attention")
 
 # %% [markdown]
-# Ai2 states up to 3x, and 2.9x for the base model: the last figure is what the linear layers give, in any setting.
+# Ai2 states up to 3x, and 2.9x for the base model: the last figure
+# equals our ratio of the linear layers alone, in any setting; how Ai2 counted is not known to us.
 
 # %% [markdown]
 # ### A calculator
-# Move the sliders (in Jupyter or Colab). The table below is the same calculator for one setting, for pages without a
-# running kernel.
+# Move the sliders (in Jupyter or Colab); no pixel layer is counted. The table below is the same calculator for one
+# setting, for pages without a running kernel.
 
 # %% tags=["nbval-ignore-output"]
 token_calculator()
@@ -220,9 +223,9 @@ plots.show_tokens(sample, [mine], row=row, column=column, patch_size=patch_size,
 # ## Where this stops being true
 # * Multiply-accumulates are not seconds: memory traffic, batch size and hardware decide the rest.
 # * Cost says nothing about accuracy. By the release's own account, merging v1's tokens naively lost about 10 points
-#   (nearest-neighbour classification of the m-eurosat scenes), and a changed pretraining recipe recovered them. An
-#   independent benchmark (torchgeo-bench, July 2026) still finds v1.1 1.6 to 3.7 points below v1 on that test, and 3 to
-#   8 points above it on another (m-so2sat).
+#   (nearest-neighbour classification of the m-eurosat scenes), and a changed pretraining recipe recovers them
+# (release text; arXiv 2605.20804v1). An independent benchmark (torchgeo-bench results, 2026-07-01) still finds v1.1
+# 1.6 to 3.7 points below v1 on that test, and 3 to   8 points above it on another (m-so2sat).
 # * Without your own data the place shown here is simulated: its spectra are real, its fields are not.
 #
 # ## Exercises

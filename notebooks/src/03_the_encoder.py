@@ -10,7 +10,7 @@
 # | you need | why |
 # |---|---|
 # | notebook 02 | what a token is |
-# | matrix products and softmax | everything here is made of them |
+# | matrix products, softmax, indexing in PyTorch | the steps are made of them; layer norm is explained |
 #
 # | | two CPU cores | Colab T4 |
 # |---|---|---|
@@ -26,15 +26,16 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    wheel = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
-    get_ipython().run_line_magic("pip", f'install -q "{wheel}"')
+    package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
 from olmoearth_nb.notebook import start
 
 device = start(seed=0)
 
 # %% [markdown]
-# `data` takes the path of your own sample, as in notebook 02.
+# `data` takes the path of your own sample (a GeoBench m-eurosat `.hdf5` chip or an `.npz` with `image`, `bands` and
+# `dates`), or the name of a built-in place: `fields`, `forest`, `town`.
 
 # %% tags=["parameters"]
 data = ""
@@ -47,6 +48,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from olmoearth_nb import SENTINEL2, Batch, Encoder, exercises, plots_encoder, published_config
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.encodings import month_table, place_code, sincos
 from olmoearth_nb.exercises import check
@@ -61,18 +63,21 @@ from olmoearth_nb.transformer import attention_weights
 _ = torch.manual_seed(seed)
 v1 = Encoder(published_config("v1", "nano")).eval()
 v11 = Encoder(published_config("v1.1", "nano")).eval()
-for encoder in (v1, v11):  # codes of the band groups start at zero; give them values, as training would
+for encoder in (v1, v11):  # codes of the band groups start at zero; invented ones, so that there is something to see
     for code in encoder.composite_encodings.per_modality_channel_embeddings.values():
         _ = torch.nn.init.normal_(code, std=0.5)
 
 # %% [markdown]
 # ## Step 0: numbers of one scale
 # Each band is shifted and scaled by the mean and spread of the pretraining data, so that mean - 2 std becomes 0 and
-# mean + 2 std becomes 1. Nothing is clipped. By hand, and by the package:
+# mean + 2 std becomes 1. Nothing is clipped. Dates with gaps are left out in this notebook. By hand, and by the
+# package:
 
 # %%
 sample = load_sample(data)
-sample = sample.select_times(range(min(3, len(sample.dates))))
+whole = [t for t in range(len(sample.dates)) if not (sample.images["sentinel2_l2a"][:, :, t] == MISSING).any()]
+assert whole, "this notebook needs a date without gaps"
+sample = sample.select_times(whole[:3])
 raw = torch.from_numpy(sample.images["sentinel2_l2a"])
 mean = torch.tensor([band.mean for band in SENTINEL2.bands])
 std = torch.tensor([band.std for band in SENTINEL2.bands])
@@ -104,7 +109,8 @@ plots_encoder.show_resize(small, large, ("B02", "B03", "B04", "B08", "B05", "B11
 
 # %% [markdown]
 # *Above: the middle patch as it is, in six bands. Below: the same after resizing. The interpolation looks two pixels
-# beyond the edge of the patch: neighbours share a little.*
+# beyond the edge of the patch, so that neighbours share a little; and at sharp edges it overshoots, beyond the darkest
+# and brightest pixel.*
 
 # %% [markdown]
 # ## Step 2: 8 x 8 pixels become one vector
@@ -139,26 +145,36 @@ print(tuple(large.shape), "->", tuple(units.shape), "->", tuple(token_v11.shape)
 # %% [markdown]
 # ## Step 3: what a token is told about itself
 # A vector is added to each token, in four quarters: which *group* of bands, which *slot* in the series, which *month*,
-# which *place*. Group codes are learned; the others are sines and cosines.
+# which *place*. Group codes are learned; the others are sines and cosines at rates from 1 down to about a tenth. The
+# slot by hand:
 
 # %%
 quarter = v1.config.width // 4
+rates = 10000.0 ** (-torch.arange(quarter // 2) / (2 * quarter))
+slot_three = torch.cat([(3 * rates).sin(), (3 * rates).cos()])
+assert_close(slot_three, sincos(torch.tensor(3), quarter), atol=1e-6, rtol=1e-5)
+print("slot 3:", [round(float(value), 2) for value in slot_three[:4]], "...")
+
+# %% [markdown]
+# All four quarters as tables, one row a value:
+
+# %%
 group_code = v1.composite_encodings.per_modality_channel_embeddings["sentinel2_l2a"].detach()
 slots, months = sincos(torch.arange(12), quarter), month_table(quarter)
-places = place_code(torch.zeros(16), torch.arange(16) * patch_size, quarter)
+places = place_code(torch.zeros(32), torch.arange(32), quarter)
 plots_encoder.show_quarters(
     {
         "group": (group_code.numpy(), "group"),
         "slot": (slots.numpy(), "timestep"),
         "month": (months.numpy(), "month, 0 = January"),
-        "place": (places.numpy(), "patch column (row 0)"),
+        "place": (places.numpy(), "pixel column (row 0)"),
     }
 )
 
 # %% [markdown]
-# *Each row is the code of one group, timestep, month or patch column. The code of the month has only two different
-# columns, a sine and a cosine of the year, repeated; in the code of the place the first half tells the column and the
-# second half the row, which is 0 here.*
+# *Each row is the code of one group, timestep, month or pixel column; a patch has the code of its first pixel. The
+# code of the month has only two different columns, a sine and a cosine of the year, repeated; in the code of the place
+# the first half tells the column and the second half the row, which is 0 here.*
 
 # %%
 slot, group_number = 1 % len(sample.dates), 2
@@ -196,33 +212,45 @@ plots_encoder.show_attention(
 
 # %% [markdown]
 # *Left: the asking patch. Right: how much its first token takes from the first token of every patch of the same date,
-# in three heads of the first block; brighter is more. With random weights the pattern mirrors the image and the codes,
-# and means nothing more.*
+# in three heads of the first block; brighter is more. With random weights the pattern is mostly that of the place code
+# (the stripes) and of the image, and means nothing more.*
 
 # %% [markdown]
 # ## Step 5: block after block
-# A block adds to each token what attention brought, and then what a small network (MLP) makes of the token alone. We
-# run the blocks one at a time; the result must be the encoder's.
+# A block adds to each token what attention brought, and then what a small network (MLP) makes of the token alone.
+# Before each of the two stands a *layer norm*: the numbers of a token are brought to mean 0 and spread 1, then scaled
+# and shifted by learned weights. The second half of the first block by hand:
 
-# %% tags=["headline"]
-similarity = {}
-for name, encoder in (("v1, three tokens a patch", v1), ("v1.1, one token a patch", v11)):
-    layout = batch.grid(encoder.config.tokenization, patch_size)
-    with torch.no_grad():
-        x = encoder.patch_embeddings(batch.images, layout) + encoder.composite_encodings(layout, batch.timestamps)
-        states = [x]
-        for block in encoder.blocks:
-            x = x + block.attn(block.norm1(x), block.norm1(x))
-            x = x + block.mlp(block.norm2(x))
-            states.append(x)
-        assert_close(encoder.norm(x), encoder(batch, patch_size).tokens, atol=1e-5, rtol=1e-4)
-    directions = [F.normalize(state[0], dim=-1).mean(0) for state in states]
-    similarity[name] = [float(direction @ direction) for direction in directions]
-plots_encoder.show_blocks(similarity)
+# %%
+first = v1.blocks[0]
+with torch.no_grad():
+    state = x + taken  # what attention brought, from step 4
+    spread = state.var(-1, keepdim=True, unbiased=False)
+    level = (state - state.mean(-1, keepdim=True)) / (spread + 1e-5).sqrt()
+    level = level * first.norm2.weight + first.norm2.bias
+    hidden = F.gelu(level @ first.mlp.fc1.weight.T + first.mlp.fc1.bias)  # four times as wide
+    state = state + hidden @ first.mlp.fc2.weight.T + first.mlp.fc2.bias
+    assert_close(state, first(x), atol=1e-4, rtol=1e-4)
+print(tuple(level.shape), "->", tuple(hidden.shape), "->", tuple(state.shape))
 
 # %% [markdown]
-# *Mean cosine similarity over all pairs of tokens, before the first block and after each. With these random weights the
-# tokens grow more alike from block to block.*
+# Now all blocks, one after the other; the result must be the encoder's. How alike are the tokens on the way?
+
+# %% tags=["headline"]
+states = [x]
+with torch.no_grad():
+    for block in v1.blocks:
+        states.append(block(states[-1]))
+    assert_close(v1.norm(states[-1]), v1(batch, patch_size).tokens, atol=1e-5, rtol=1e-4)
+similarity, count = [], x.shape[1]
+for state in states:
+    total = F.normalize(state[0], dim=-1).sum(0)
+    similarity.append(float((total @ total - count) / (count * (count - 1))))
+plots_encoder.show_blocks({"v1, nano": similarity})
+
+# %% [markdown]
+# *Mean cosine similarity of two different tokens, before the first block and after each, with these random weights and
+# group codes. A trained model is another matter.*
 
 # %% [markdown]
 # ## Step 6: one vector for the place
@@ -251,7 +279,7 @@ else:
     print("olmoearth-pretrain-minimal is not installed; `pip install olmoearth-pretrain-minimal` to compare")
 
 # %% tags=["headline"]
-steps = ["normalise", "resize", "project", "encode", "attend", "mix", "average"]
+steps = ["normalise", "resize", "project", "encode", "attend", "block", "average"]
 print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the package")
 
 # %% [markdown]
@@ -262,6 +290,8 @@ print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the
 #
 # ## Where this stops being true
 # * The weights here are random. What attention looks at in a trained model is another question.
+# * Compared is the published *implementation*, with random weights. Published weights are loaded by
+#   `load_model("OlmoEarth-v1-Nano")`; this notebook does not.
 # * v1.2 leaves out slot and place and rotates questions and keys by date and place instead (`olmoearth_nb.encodings`).
 # * Hidden and missing tokens are left out of all this; the predictor, which guesses them, is not shown.
 #
@@ -279,7 +309,7 @@ count = 8 * 8 * 4 * 128 + 128
 _ = check(1, count, exercises.patch_weights)
 
 # %% [markdown]
-# **2.** Two images of one place are from the 3rd and the 28th of May. Which quarter of the encoding tells them apart?
+# **2.** Two dates of one sample are the 3rd and the 28th of May. Which quarter of the encoding tells them apart?
 
 # %% tags=["exercise"]
 which = None  # "group", "slot", "month" or "place"
@@ -291,7 +321,8 @@ _ = check(2, which, exercises.quarter_that_tells_dates_apart)
 
 # %% [markdown]
 # **3.** All dates of a sample are moved by exactly two years. Does the embedding of v1.1 change (noticeably)? Does
-# that of v1.2, which rotates by the distance of dates? Predict, then try it.
+# that of v1.2, which rotates by the distance of dates? Predict, then try it: `dataclasses.replace(sample,
+# timestamps=...)` makes the moved sample, `Encoder(published_config("v1.2", "nano"))` the other model.
 
 # %% tags=["exercise"]
 changes = None  # {"v1.1": True or False, "v1.2": True or False}
@@ -303,4 +334,4 @@ _ = check(3, changes, exercises.years_change_the_embedding)
 
 # %% [markdown]
 # ## Next
-# *04 Pretraining on a subset*: how these weights learn without labels.
+# *04 Pretraining on a subset* (in preparation): how these weights learn without labels.

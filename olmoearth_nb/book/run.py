@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 from rich.markup import escape
@@ -64,23 +65,35 @@ def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> str:
     if unknown:
         raise ValueError(f"{notebook.name} has no parameter {unknown}; it has {sorted(known)}")
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(target),
-            parameters,
-            cwd=str(notebook.parent),
-            kernel_name="python3",
-            progress_bar=True,
-            start_timeout=120,
-            execution_timeout=600,  # of one cell: a kernel that hangs becomes an error
-            extra_arguments=["--log-level=ERROR"],
-        )
+        _execute(notebook, target, parameters)
     except PapermillExecutionError as error:
         console.print(f"\n[red]{notebook.name}: cell {error.exec_count} failed[/red]\n")
         console.print(error.source, markup=False, highlight=False)
         console.print("\n" + "\n".join(error.traceback[-1:]), markup=False, highlight=False)
         return f"cell {error.exec_count}: {error.ename}: {error.evalue}"
     return ""
+
+
+def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
+    """Runs a notebook by papermill; a kernel that dies or falls silent is started once more."""
+    for last in (False, True):
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(target),
+                parameters,
+                cwd=str(notebook.parent),
+                kernel_name="python3",
+                progress_bar=True,
+                start_timeout=120,
+                execution_timeout=300,  # of one cell; a notebook takes two minutes at most
+                extra_arguments=["--log-level=ERROR"],
+            )
+            return
+        except (CellTimeoutError, DeadKernelError) as error:
+            if last:
+                raise
+            console.print(f"\n[yellow]{notebook.name}: {type(error).__name__}; trying once more[/yellow]")
 
 
 def run(folder: Path, build: Path, only: str = "", data: str = "") -> list[Outcome]:

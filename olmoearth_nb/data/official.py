@@ -1,0 +1,208 @@
+"""The official pretraining format: one HDF5 file a tile of 128 x 128 px and twelve slots, and the folder around it.
+
+Facts of the format are those of the public `allenai/olmoearth_pretrain_dataset`: only the timesteps that a sensor
+has are stored, one behind the other; `missing_timesteps_masks` says, True for present, which of the twelve slots
+they fill.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, modality
+from olmoearth_nb.sample import Sample
+
+TILE = 128
+SENSORS = tuple(name for name, spec in MODALITIES.items() if spec.multitemporal)
+PRESENT = "missing_timesteps_masks"
+"""Group of the masks. In spite of its name True means present."""
+
+COMPRESSION = {"compression": "zstd", "level": 3, "chunk": "whole array"}
+
+
+def write_tile(
+    path: str | os.PathLike[str],
+    images: Mapping[str, np.ndarray],
+    present: Mapping[str, np.ndarray],
+    timestamps: np.ndarray,
+    latlon: Sequence[float] | np.ndarray,
+) -> None:
+    """Writes one tile; the file appears only when it is whole.
+
+    Args:
+        path: the `.h5` file.
+        images: modality -> (128, 128, 12, C) of sensors, (128, 128, 1, C) of maps; raw values.
+        present: sensor -> (12,) bool; slots that are False are left out.
+        timestamps: (12, 3) day, month 0..11, year.
+        latlon: latitude and longitude in degrees.
+
+    Raises:
+        ValueError: if a shape does not fit, or no sensor has anything.
+    """
+    import h5py
+    import hdf5plugin
+
+    path = Path(path)
+    stamps = np.asarray(timestamps, dtype=np.int32)
+    if stamps.shape != (MAX_TIMESTEPS, 3):
+        raise ValueError(f"a tile has {MAX_TIMESTEPS} slots: timestamps must be (12, 3), got {stamps.shape}")
+    arrays: dict[str, np.ndarray] = {}
+    for name, image in images.items():
+        spec = modality(name)
+        want = (TILE, TILE, MAX_TIMESTEPS if spec.multitemporal else 1, len(spec.bands))
+        if image.shape != want:
+            raise ValueError(f"{spec.title} must be {want}, got {image.shape}")
+        if not spec.multitemporal:
+            arrays[name] = image
+        elif np.any(present[name]):
+            arrays[name] = image[:, :, np.asarray(present[name], dtype=bool)]
+    if not any(name in SENSORS for name in arrays):
+        raise ValueError(f"a tile needs at least one date of one of {', '.join(SENSORS)}")
+    part = path.with_name(path.name + ".part")
+    with h5py.File(part, "w") as file:
+        file["latlon"] = np.asarray(latlon, dtype=np.float32)
+        file["timestamps"] = stamps
+        for name in sorted(arrays):
+            data = np.ascontiguousarray(arrays[name])
+            file.create_dataset(name, data=data, chunks=data.shape, **hdf5plugin.Zstd(clevel=3))
+            if name in SENSORS:
+                file[f"{PRESENT}/{name}"] = np.asarray(present[name], dtype=bool)
+    part.replace(path)
+
+
+def read_tile(
+    path: str | os.PathLike[str],
+    modalities: Sequence[str] | None = None,
+    rows: slice = slice(None),
+    columns: slice = slice(None),
+) -> Sample:
+    """Reads one tile, or a window of it.
+
+    Slots before the first and after the last that any sensor has are cut off, as the official loader does.
+
+    Args:
+        path: the `.h5` file.
+        modalities: which to read; by default all that we know.
+        rows: pixels of 10 m to read.
+        columns: the same.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a whole file of this format, naming what is wrong.
+    """
+    import h5py
+    import hdf5plugin  # noqa: F401  registers zstd
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file, path.name, modalities, rows, columns)
+    except OSError as error:
+        raise ValueError(f"{path.name} is not a whole HDF5 file ({error})") from error
+
+
+def _read(file: Any, title: str, modalities: Sequence[str] | None, rows: slice, columns: slice) -> Sample:
+    """The sample of an open file."""
+    absent = [key for key in ("timestamps", "latlon") if key not in file]
+    if absent:
+        raise ValueError(f"{title} has no {absent}: it is not a tile of the official format, it has {list(file)}")
+    stamps = file["timestamps"][()]
+    if stamps.shape != (MAX_TIMESTEPS, 3):
+        raise ValueError(f"{title}: timestamps must be (12, 3), got {stamps.shape}")
+    names = [name for name in modalities or MODALITIES if name in file]
+    present = {name: file[f"{PRESENT}/{name}"][()].astype(bool) for name in names if name in SENSORS}
+    if not any(mask.any() for mask in present.values()):
+        raise ValueError(f"{title} has no date of any of {[name for name in names if name in SENSORS] or SENSORS}")
+    used = np.flatnonzero(np.any(list(present.values()), axis=0))
+    slots = slice(int(used[0]), int(used[-1]) + 1)
+    images = {}
+    for name in names:
+        data, spec = file[name], modality(name)
+        steps = int(present[name].sum()) if name in SENSORS else 1
+        if data.shape != (TILE, TILE, steps, len(spec.bands)):
+            raise ValueError(f"{title}: {name} must be {(TILE, TILE, steps, len(spec.bands))}, got {data.shape}")
+        image = data[()][rows, columns].astype(np.float32)
+        if name in SENSORS:
+            full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
+            full[:, :, present[name]] = image
+            image = full[:, :, slots]
+        images[name] = image
+    lat, lon = file["latlon"][()].tolist()
+    return Sample(images, stamps[slots], title, f"the file {title}, {lat:.3f} N {lon:.3f} E")
+
+
+def folder_name(modalities: Sequence[str]) -> Path:
+    """Folder of a data set below its root, without the number of samples."""
+    return Path("h5py_data_w_missing_timesteps_zstd_3_128_x_4") / "_".join(sorted(modalities))
+
+
+def write_index(folder: str | os.PathLike[str], has: Sequence[Sequence[str]], latlon: np.ndarray) -> None:
+    """Writes what stands beside the tiles: which sample has what, where they lie, how they are compressed.
+
+    Args:
+        folder: named like the number of samples.
+        has: modalities of each sample.
+        latlon: (samples, 2) degrees.
+
+    Raises:
+        ValueError: if the folder's name is not the number of samples.
+    """
+    folder = Path(folder)
+    if folder.name != str(len(has)):
+        raise ValueError(f"the folder of {len(has)} samples must be named {len(has)}, got {folder.name!r}")
+    names = sorted({name for own in has for name in own})
+    with (folder / "sample_metadata.csv").open("w", newline="", encoding="utf8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sample_index", *names])
+        writer.writerows([i, *(int(name in own) for name in names)] for i, own in enumerate(has))
+    np.save(folder / "latlon_distribution.npy", np.asarray(latlon, dtype=np.float32))
+    (folder / "compression_settings.json").write_text(json.dumps(COMPRESSION, indent=2) + "\n", encoding="utf8")
+
+
+class OfficialDataset(Sequence[Sample]):
+    """A folder of tiles in the official format.
+
+    Args:
+        folder: holds `sample_<i>.h5` and is named like their number; or a folder with one such below it.
+        modalities: which to read; by default all that we know.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or tiles are missing from it.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], modalities: Sequence[str] | None = None) -> None:
+        found = sorted({path.parent for path in Path(folder).rglob("sample_metadata.csv")})
+        if len(found) != 1:
+            raise FileNotFoundError(f"{folder} must hold one sample_metadata.csv, it holds {len(found)}")
+        self.folder, self.modalities = found[0], modalities
+        if not self.folder.name.isdigit():
+            raise ValueError(f"the folder of the tiles is named like their number, got {self.folder.name!r}")
+        self._count = int(self.folder.name)
+        gone = [i for i in range(self._count) if not self.path(i).is_file()]
+        if gone:
+            raise FileNotFoundError(f"{self.folder} lacks {len(gone)} of {self._count} tiles: {gone[:5]} ...")
+
+    def path(self, index: int) -> Path:
+        """File of a tile."""
+        return self.folder / f"sample_{index}.h5"
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        """The tile's sample."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there are {len(self)} tiles, asked for {index}")
+        return read_tile(self.path(index % len(self)), self.modalities)

@@ -1,0 +1,1 @@
+"""A simulated world made of measured spectra (see the README of `data/`)."""

@@ -1,0 +1,147 @@
+"""Writes a set of scenes: tiles in the official format, their labels, a list of scenes, and what made them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from olmoearth_nb.data.official import folder_name, write_index, write_tile
+from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
+from olmoearth_nb.data.simulate.scenes import scene_class, slots, windows
+from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, Tile, make_tile, split_of
+
+MODALITY_NAMES = ("sentinel2_l2a", "sentinel1", "landsat", "worldcover", "srtm", "openstreetmap_raster", *ABSENT_MAPS)
+COLUMNS = ("scene", "tile", "row", "column", "size", "slots", "split", "class")
+
+
+def simulate(
+    out: str | os.PathLike[str],
+    scenes: int,
+    size: int = 32,
+    dates: int = 6,
+    seed: int = 0,
+    workers: int = 1,
+    quiet: bool = False,
+) -> Path:
+    """Writes scenes and all the tiles that they are windows of.
+
+    The same parameters give the same files, whatever the number of workers. Tiles are made one at a time in each
+    worker, so memory does not grow with the number of scenes. A folder that is only partly written has no
+    `world.json` and is begun anew.
+
+    Args:
+        out: folder to make; it must not hold anything else.
+        scenes: how many, at least 1.
+        size: edge of a scene in pixels of 10 m, 8 to 128.
+        dates: how many months a scene shows, 1 to 12, spread over the year.
+        seed: of the world.
+        workers: processes.
+        quiet: whether to leave out the progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: for parameters out of range.
+        FileExistsError: if the folder holds something that is not a world of these parameters.
+    """
+    if scenes < 1 or workers < 1:
+        raise ValueError(f"scenes and workers must be at least 1, got {scenes} and {workers}")
+    parameters = {"version": VERSION, "scenes": scenes, "size": size, "dates": dates, "seed": seed}
+    corners, out = windows(size), Path(out)
+    if _is_made(out, parameters):
+        return out
+    tiles = -(-scenes // len(corners))
+    folder = out / folder_name(MODALITY_NAMES) / str(tiles)
+    (out / "labels").mkdir(parents=True)
+    folder.mkdir(parents=True)
+    (out / "unfinished").touch()
+    made = list(_make(seed, tiles, folder, out / "labels", workers, quiet))
+    write_index(folder, [has for has, _, _ in made], np.array([place for _, place, _ in made]))
+    places = [(*divmod(scene, len(corners)),) for scene in range(scenes)]
+    _write_list(
+        out / "scenes.csv", [(tile, *corners[corner]) for tile, corner in places], size, dates, [m[2] for m in made]
+    )
+    (out / "world.json").write_text(json.dumps({"parameters": parameters}, indent=2) + "\n", encoding="utf8")
+    (out / "unfinished").unlink()
+    return out
+
+
+def _is_made(out: Path, parameters: dict[str, int]) -> bool:
+    """Whether the folder already holds this world; removes one that was not finished.
+
+    Raises:
+        FileExistsError: if it holds something else.
+    """
+    if (out / "world.json").is_file():
+        found = json.loads((out / "world.json").read_text(encoding="utf8"))["parameters"]
+        if found != parameters:
+            raise FileExistsError(f"{out} holds a world of {found}, not of {parameters}")
+        return True
+    if out.exists() and any(out.iterdir()):
+        if not (out / "unfinished").is_file():
+            raise FileExistsError(f"{out} holds other files; give a new folder")
+        shutil.rmtree(out)
+    return False
+
+
+def _write_list(path: Path, places: list[tuple[int, int, int]], size: int, dates: int, uses: list[np.ndarray]) -> None:
+    """Writes one row a scene: its tile, window, slots, split and class."""
+    shown = " ".join(map(str, slots(dates)))
+    with path.open("w", newline="", encoding="utf8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for scene, (tile, row, column) in enumerate(places):
+            kind = SCENE_CLASSES[scene_class(uses[tile][row : row + size, column : column + size])]
+            writer.writerow([scene, tile, row, column, size, shown, split_of(tile), kind])
+
+
+def _make(
+    seed: int, tiles: int, folder: Path, labels: Path, workers: int, quiet: bool
+) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+    """Makes all tiles; yields for each its modalities, place and land use, in order."""
+    from rich.progress import track
+
+    jobs = [(seed, number, folder / f"sample_{number}.h5", labels / f"labels_{number}.npz") for number in range(tiles)]
+    if workers == 1:
+        yield from track(map(_write, jobs), "simulating tiles", total=tiles, disable=quiet)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        yield from track(pool.map(_write, jobs), "simulating tiles", total=tiles, disable=quiet)
+
+
+def _one_thread() -> None:
+    """Keeps the workers from taking each other's cores."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+
+
+def _write(job: tuple[int, int, Path, Path]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Makes and writes one tile."""
+    seed, number, path, labels = job
+    tile = make_tile(seed, number)
+    write_tile(path, tile.images, tile.present, tile.timestamps, tile.latlon)
+    np.savez_compressed(labels, allow_pickle=False, **tile.labels)
+    return [name for name in MODALITY_NAMES if name in tile.images], tile.latlon, tile.labels["scene"]
+
+
+def fingerprint(tile: Tile) -> str:
+    """sha256 of all values of a tile: what "the world is frozen" is checked against."""
+    digest = hashlib.sha256()
+    groups = (tile.images, tile.present, tile.labels, {"timestamps": tile.timestamps, "latlon": tile.latlon})
+    for arrays in groups:
+        for name in sorted(arrays):
+            values = np.ascontiguousarray(arrays[name])
+            digest.update(f"{name} {values.dtype} {values.shape}".encode())
+            digest.update(values.tobytes())
+    return digest.hexdigest()

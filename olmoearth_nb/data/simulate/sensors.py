@@ -1,0 +1,222 @@
+"""How three sensors see a tile: point spread and native pixels, light and haze, clouds, noise, digital numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import ndimage
+
+from olmoearth_nb.bands import SENTINEL2, modality
+from olmoearth_nb.data.simulate.geography import CELLS, FINE, MARGIN, TILE, Geography
+from olmoearth_nb.data.simulate.library import BANDS, LANDSAT_REFLECTIVE, UNIT, Library
+from olmoearth_nb.data.simulate.noise import quantise, rough
+from olmoearth_nb.data.simulate.season import MONTHS, Climate, Year
+
+SPREAD = 1.1
+"""Full width at half maximum of a sensor's point spread in its native pixels (declared; Sentinel-2's is near 1)."""
+
+CENTRE: dict[str, float] = {band.name: band.centre or 0.0 for band in SENTINEL2.bands} | {
+    "LB8": 589.5, "LB1": 442.96, "LB2": 482.04, "LB3": 561.41, "LB4": 654.59, "LB5": 864.67, "LB6": 1608.86,
+    "LB7": 2200.73, "LB9": 1373.43,
+}  # fmt: skip
+"""Centre wavelengths in nm (ESA; USGS for Landsat 8, whose names carry an L)."""
+
+NOISE = 0.004
+"""Standard deviation of the noise of a native pixel, relative to its reflectance, plus `NOISE_FLOOR`."""
+
+NOISE_FLOOR = 0.0008
+LOOKS = 9
+"""Independent looks in a monthly Sentinel-1 value: speckle is Gamma distributed with this shape."""
+
+
+def kernel(cells: int) -> np.ndarray:
+    """(2 r,) whole-number weights of a Gaussian point spread, r a native pixel of so many cells, cut at one pixel."""
+    at = np.arange(-cells, cells) + 0.5
+    sigma = SPREAD * cells / 2.3548
+    return np.round(256 * np.exp(-0.5 * (at / sigma) ** 2))
+
+
+def shares(label: np.ndarray, cells: int, surfaces: int) -> tuple[np.ndarray, float]:
+    """How much of each surface a native pixel sees.
+
+    Args:
+        label: (FINE, FINE) surface of each cell.
+        cells: edge of a native pixel in cells.
+        surfaces: K.
+
+    Returns:
+        (pixels, K) whole-number weights, row by row, and their sum for one pixel. The pixels cover the tile
+        and begin at its upper left corner; the last row and column may reach beyond it.
+    """
+    weight = kernel(cells)
+    edge = -(-TILE * CELLS // cells)
+    first = MARGIN + (cells - 1) // 2 + 1 - cells  # first cell under the kernel of the first pixel
+    at = np.clip(first + cells * np.arange(edge)[:, None] + np.arange(2 * cells), 0, FINE - 1)  # (edge, 2 r)
+    index = np.arange(edge * edge).reshape(edge, edge)[:, :, None, None] * surfaces
+    seen = label[at[:, None, :, None], at[None, :, None, :]]  # (edge, edge, 2 r, 2 r)
+    weights = np.broadcast_to(weight[:, None] * weight, seen.shape)
+    counted = np.bincount((index + seen).ravel(), weights.ravel(), minlength=edge * edge * surfaces)
+    return counted.reshape(edge * edge, surfaces), float(weight.sum() ** 2)
+
+
+class View:
+    """The tile through every native grid, each computed once."""
+
+    def __init__(self, geography: Geography) -> None:
+        self.geography = geography
+        self._shares: dict[int, tuple[np.ndarray, float]] = {}
+
+    def __call__(self, cells: int, values: np.ndarray) -> np.ndarray:
+        """Mixes values of surfaces.
+
+        Args:
+            cells: edge of the native pixel in cells of 2.5 m.
+            values: (K, ...) of each surface.
+
+        Returns:
+            (rows, columns, ...) of each native pixel.
+        """
+        if cells not in self._shares:
+            self._shares[cells] = shares(self.geography.label, cells, len(values))
+        weights, total = self._shares[cells]
+        edge = int(np.sqrt(len(weights)))
+        mixed = weights @ values.reshape(len(values), -1) / total
+        return mixed.reshape(edge, edge, *values.shape[1:])
+
+    def dominant(self, cells: int) -> np.ndarray:
+        """(rows, columns) the surface that fills most of each native pixel of a grid that was looked at."""
+        weights, _ = self._shares[cells]
+        edge = int(np.sqrt(len(weights)))
+        return weights.argmax(1).reshape(edge, edge)
+
+
+def light(geography: Geography, climate: Climate) -> np.ndarray:
+    """(TILE, TILE, 12) brightness of slopes: cosine of the angle of incidence over that of the zenith angle."""
+    inner = slice(MARGIN, MARGIN + TILE * CELLS)
+    height = geography.elevation[inner, inner].reshape(TILE, CELLS, TILE, CELLS).mean((1, 3))
+    down, right = np.gradient(ndimage.uniform_filter(height, 5), 10.0)
+    zenith = np.arccos(climate.sun)
+    south = 1.0 if climate.latitude > 0 else -1.0
+    # the sun stands south-east in the north and north-east in the south at half past ten
+    towards = (-south * down * 0.8 - right * 0.6)[..., None] * -np.tan(zenith)
+    return quantise(np.clip((1 + towards) / np.sqrt(1 + down**2 + right**2)[..., None], 0.4, 1.6))
+
+
+def clouds(generator: np.random.Generator) -> np.ndarray:
+    """(TILE, TILE, 12) opacity of clouds and their shadows: above 0 cloud, below 0 shadow."""
+    cover = np.zeros((TILE, TILE, MONTHS))
+    for month in range(MONTHS):
+        amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=[0.55, 0.2, 0.12, 0.08, 0.05])
+        field = rough((TILE, TILE), generator.uniform(25, 60), generator)
+        if amount:
+            opacity = np.clip((field - np.quantile(field, 1 - amount)) * 1.5, 0, generator.uniform(0.6, 1.0))
+            shadow = np.roll(opacity, (6, -8), (0, 1)) * (opacity == 0)
+            cover[..., month] = opacity - 0.5 * shadow
+    return quantise(cover)
+
+
+def spread_out(native: np.ndarray, cells: int) -> np.ndarray:
+    """Brings a native grid to 10 m as the official data are: by repetition; 60 m by way of a 40 m grid.
+
+    Args:
+        native: (rows, columns, ...).
+        cells: edge of the native pixel in cells of 2.5 m.
+    """
+    target = {24: 16, 40: 8, 12: 8, 6: 4}.get(cells, cells)  # 60 m is kept at 40 m, 30 and 100 m at 20, 15 at 10
+    edge = TILE * CELLS // target
+    nearest = ((np.arange(edge) + 0.5) * target / cells).astype(int)
+    kept = native[nearest][:, nearest]
+    return kept.repeat(target // CELLS, 0).repeat(target // CELLS, 1)
+
+
+def optical(
+    view: View,
+    year: Year,
+    library: Library,
+    names: Mapping[str, int],
+    scene: Mapping[str, np.ndarray],
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Surface reflectance under clouds, as a sensor samples it.
+
+    Args:
+        view: the tile.
+        year: its surfaces.
+        library: for the cloud's spectrum.
+        names: band of `BANDS` -> edge of its native pixel in cells.
+        scene: `light` and `clouds`, (TILE, TILE, 12), and `haze`, (12,) reflectance at 550 nm.
+        generator: draws the noise.
+
+    Returns:
+        (TILE, TILE, 12, bands) reflectance.
+    """
+    out = np.empty((TILE, TILE, MONTHS, len(names)))
+    white = library.grounds["cloud"]
+    white = white[int(generator.integers(len(white)))] * UNIT
+    for cells in sorted(set(names.values())):
+        at = [i for i, own in enumerate(names.values()) if own == cells]
+        bands = [name for name, own in names.items() if own == cells]
+        column = [BANDS.index(name) for name in bands]
+        native = view(cells, year.reflectance[..., column]) * UNIT
+        native *= 1 + NOISE * generator.standard_normal(native.shape)
+        native += NOISE_FLOOR * generator.standard_normal(native.shape)
+        image = spread_out(native, cells)
+        wide = max(1, cells // CELLS)
+        cover = quantise(ndimage.uniform_filter(scene["clouds"], (wide, wide, 1)))
+        opaque = np.clip(cover, 0, 1)
+        haze = quantise(scene["haze"][:, None] * np.array([(550 / CENTRE[name]) ** 1.3 for name in bands]))
+        image *= (scene["light"] * (1 - 0.9 * np.clip(-cover, 0, 1)) * (1 - opaque))[..., None]
+        image += (1 - opaque)[..., None] * haze + opaque[..., None] * white[column]
+        out[..., at] = image
+    return out
+
+
+def sentinel2(
+    view: View, year: Year, library: Library, scene: Mapping[str, np.ndarray], generator: np.random.Generator
+) -> np.ndarray:
+    """(TILE, TILE, 12, 12) uint16 digital numbers of Sentinel-2 L2A."""
+    names = {band.name: int(band.resolution / 2.5) for band in SENTINEL2.bands}
+    return np.round(1e4 * optical(view, year, library, names, scene, generator)).clip(1, 65_535).astype(np.uint16)
+
+
+def landsat(
+    view: View,
+    year: Year,
+    library: Library,
+    climate: Climate,
+    scene: Mapping[str, np.ndarray],
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """(TILE, TILE, 12, 11) uint16 digital numbers of Landsat 8 Collection 2 Level 1.
+
+    Reflectance at the top of the atmosphere: Rayleigh depth of Hansen and Travis 1974 (doi:10.1007/BF00168069), single
+    scattering, water vapour closes the cirrus band; reflectance = DN 2e-5 - 0.1 over the sun's cosine, radiance =
+    DN 3.342e-4 + 0.1, and Planck's constants K1, K2 as in every scene's metadata (USGS).
+    """
+    names = {f"L{name}": 6 if name == "B8" else 12 for name in LANDSAT_REFLECTIVE}
+    surface = optical(view, year, library, names, scene, generator)
+    micron = np.array([CENTRE[name] for name in names]) / 1000
+    depth = 0.008569 * micron**-4 * (1 + 0.0113 * micron**-2 + 0.00013 * micron**-4)
+    mu = climate.sun[:, None]
+    passed = np.exp(-0.5 * depth * (1 / mu + 1)) * np.where(np.array(list(names)) == "LB9", 0.02, 0.95)
+    path = depth * 0.75 * (1 + mu**2) / (4 * mu)
+    toa = (quantise(path) + quantise(passed) * surface) * climate.sun[:, None]
+    reflective = (toa + 0.1) / 2e-5
+    warm = spread_out(view(40, year.temperature), 40)
+    warm = warm + np.clip(scene["clouds"], 0, 1) * (climate.warmth - 25 - warm)
+    warm = warm + 0.3 * generator.standard_normal(warm.shape)
+    thermal = [
+        (k1 / (np.exp(k2 / warm) - 1) - 0.1) / 3.342e-4 for k1, k2 in ((774.8853, 1321.0789), (480.8883, 1201.1442))
+    ]
+    order = [f"L{name}" for name in modality("landsat").band_names[:-2]]
+    images = [reflective[..., list(names).index(name)] for name in order] + thermal
+    return np.round(np.stack(images, -1)).clip(1, 65_535).astype(np.uint16)
+
+
+def sentinel1(view: View, year: Year, generator: np.random.Generator) -> np.ndarray:
+    """(TILE, TILE, 12, 2) float32 backscatter of VV and VH in dB, speckled, in steps of 1/256 dB."""
+    power = view(CELLS, year.backscatter)
+    power = ndimage.uniform_filter(power, (2, 2, 1, 1))
+    power = power * generator.gamma(LOOKS, 1 / LOOKS, power.shape)
+    return (np.round(10 * np.log10(np.clip(power, 1e-4, None)) * 256) / 256).astype(np.float32)

@@ -1,0 +1,146 @@
+"""One tile of the world: three sensors, six maps, labels, dates and what is missing, all from a seed and a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from olmoearth_nb.bands import modality
+from olmoearth_nb.data.simulate import sensors
+from olmoearth_nb.data.simulate.geography import (
+    BITS,
+    CELLS,
+    COVERS,
+    CROPS,
+    MARGIN,
+    SCENE_CLASSES,
+    TILE,
+    Geography,
+)
+from olmoearth_nb.data.simulate.library import SPLITS, library
+from olmoearth_nb.data.simulate.outlines import draw
+from olmoearth_nb.data.simulate.season import MONTHS, Climate, year
+
+VERSION = 1
+"""Version of the world. Any change of a value is a new version; results of all versions stay."""
+
+MISSING_DATES = {"sentinel2_l2a": 0.12, "sentinel1": 0.08, "landsat": 0.2}
+"""Chance that a sensor has nothing in a month."""
+
+ABSENT_MAPS = {"cdl": 0.5, "worldcereal": 0.3, "wri_canopy_height_map": 0.1}
+"""Chance that a tile lies outside a map."""
+
+WORLDCOVER = dict(zip(COVERS, (80, 40, 30, 20, 10, 10, 10, 50, 50, 60, 60), strict=True))
+CDL = dict(zip(COVERS, (111, 0, 176, 152, 141, 142, 71, 123, 121, 131, 131), strict=True))
+CDL_CROPS = (24, 23, 31, 1, 5, 41)
+"""Codes of ESA WorldCover, and of the Cropland Data Layer for covers and for `CROPS`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """1.28 km of the world in twelve months.
+
+    Attributes:
+        images: modality -> (128, 128, 12, C), maps (128, 128, 1, C); all months are filled, whether present or not.
+        present: sensor -> (12,) bool.
+        timestamps: (12, 3) day, month 0..11, year.
+        latlon: (2,) degrees.
+        labels: name -> (128, 128) integers, -1 where the question does not arise: "scene" (land use of
+            `SCENE_CLASSES`), "cover" (`COVERS`), "crop" (`CROPS`) and each of `BITS`; and float "height", "elevation".
+        split: "train", "valid" or "test".
+    """
+
+    images: dict[str, np.ndarray]
+    present: dict[str, np.ndarray]
+    timestamps: np.ndarray
+    latlon: np.ndarray
+    labels: dict[str, np.ndarray]
+    split: str
+
+
+def split_of(number: int) -> str:
+    """Split of a tile: of ten in a row, six are for training, one for validation, three for the test."""
+    return SPLITS[0] if number % 10 < 6 else SPLITS[1] if number % 10 == 6 else SPLITS[2]
+
+
+def make_tile(seed: int, number: int) -> Tile:
+    """Makes one tile; the same on any machine, whichever tiles are made beside it.
+
+    Args:
+        seed: of the world.
+        number: of the tile; it also says the split, and with it which spectra are used.
+    """
+    streams = np.random.SeedSequence([VERSION, seed, number]).spawn(6)
+    shape, weather, plants, optics, radar, gaps = (np.random.default_rng(stream) for stream in streams)
+    split = split_of(number)
+    spectra, geography, climate = library(split), draw(shape), Climate.draw(weather)
+    surfaces = year(geography, spectra, climate, plants)
+    view = sensors.View(geography)
+    scene = {
+        "light": sensors.light(geography, climate),
+        "clouds": sensors.clouds(weather),
+        "haze": np.round(weather.gamma(1.5, 0.008, MONTHS) * 2**16) / 2**16,
+    }
+    landsat_scene = scene | {"clouds": sensors.clouds(weather)}
+    images = {
+        "sentinel2_l2a": sensors.sentinel2(view, surfaces, spectra, scene, optics),
+        "sentinel1": sensors.sentinel1(view, surfaces, radar),
+        "landsat": sensors.landsat(view, surfaces, spectra, climate, landsat_scene, optics),
+    }
+    labels = label_maps(geography, view)
+    images |= maps(labels, geography)
+    absent = [name for name, chance in ABSENT_MAPS.items() if gaps.uniform() < chance]
+    present = {name: gaps.uniform(size=MONTHS) >= chance for name, chance in MISSING_DATES.items()}
+    present["sentinel2_l2a"][gaps.integers(MONTHS)] = True
+    when = int(gaps.integers(2017, 2024))
+    timestamps = np.array([(1, month, when) for month in range(MONTHS)], dtype=np.int32)
+    latlon = np.array([climate.latitude, np.round(gaps.uniform(-180, 180), 3)], dtype=np.float32)
+    images = {name: image for name, image in images.items() if name not in absent}
+    return Tile(images, present, timestamps, latlon, labels, split)
+
+
+def label_maps(geography: Geography, view: sensors.View) -> dict[str, np.ndarray]:
+    """Labels of each pixel of 10 m, of the surface that fills most of it."""
+    top = view.dominant(CELLS)
+    cover, parcel = np.asarray(geography.cover)[top], np.asarray(geography.parcel)[top]
+    grown = np.isin(cover, [COVERS.index(name) for name in PLANTED])
+    centre = slice(MARGIN + CELLS // 2, MARGIN + TILE * CELLS, CELLS)
+    labels = {
+        "scene": geography.district[centre, centre].astype(np.int8),
+        "cover": cover.astype(np.int8),
+        "crop": np.asarray(geography.crop)[top].astype(np.int8),
+        "height": np.asarray(geography.height)[top].astype(np.float32),
+        "elevation": geography.elevation[centre, centre].astype(np.float32),
+    }
+    bits = np.where(grown[..., None], geography.bits[parcel], -1).astype(np.int8)
+    return labels | {name: bits[..., i] for i, name in enumerate(BITS)}
+
+
+PLANTED = ("crop", "grass", "shrub and reed", "broadleaf trees", "conifer")
+"""Covers whose hidden traits are asked for; an orchard's are mixed with the grass between its rows."""
+
+
+def maps(labels: dict[str, np.ndarray], geography: Geography) -> dict[str, np.ndarray]:
+    """The six decode-only maps, (128, 128, 1, C), in the codes and units of their sources."""
+    cover, crop = labels["cover"], labels["crop"]
+    osm = np.zeros((TILE, TILE, 1, 30), dtype=np.uint8)
+    bands = modality("openstreetmap_raster").band_names
+    osm[..., 0, bands.index("building")] = cover == COVERS.index("roof")
+    osm[..., 0, bands.index("highway")] = cover == COVERS.index("paved")
+    osm[..., 0, bands.index("river")] = labels["scene"] == SCENE_CLASSES.index("river")
+    osm[..., 0, bands.index("leisure")] = (cover == COVERS.index("grass")) & (labels["scene"] == 5)
+    cereal = {"maize": [1, 2], "spring cereal": [5], "winter cereal": [7]}
+    layers = np.zeros((TILE, TILE, 1, 8), dtype=np.uint8)
+    layers[..., 0, 0] = 100 * (crop >= 0)
+    for name, channels in cereal.items():
+        layers[..., 0, channels] = 100 * (crop == CROPS.index(name))[..., None]
+    codes = np.array([CDL[name] for name in COVERS])[cover]
+    codes = np.where(crop >= 0, np.array(CDL_CROPS)[crop], codes)
+    single = {
+        "worldcover": np.array([WORLDCOVER[name] for name in COVERS], dtype=np.uint8)[cover],
+        "srtm": np.round(labels["elevation"]).astype(np.int16),
+        "wri_canopy_height_map": np.round(labels["height"]).astype(np.uint8),
+        "cdl": codes.astype(np.uint8),
+    }
+    return {"openstreetmap_raster": osm, "worldcereal": layers} | {k: v[..., None, None] for k, v in single.items()}
