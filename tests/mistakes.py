@@ -110,7 +110,8 @@ def common_mistakes() -> str:
             call()
         except ValueError as error:
             rows.append(f"| {mistake} | {str(error).replace('|', ' ')} |")
-    head = "# Common mistakes\n\nMany of these pass silently elsewhere: the model runs and the numbers are wrong. Others would fail later, less clearly."
+    head = "# Common mistakes\n\nMany of these pass silently elsewhere: the model runs and the numbers are wrong."
+    head += " Others would fail\nlater, and less clearly."
     note = "Written by `python tests/mistakes.py` from the errors themselves; a test keeps it current."
     table = ["| what was given | what `to_sample` or `fit` says |", "|---|---|", *rows, ""]
     return "\n".join([head, note, "", *table, UNSEEN])
