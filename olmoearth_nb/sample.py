@@ -73,6 +73,11 @@ class Sample:
         images = {k: v[:, :, steps] if modality(k).multitemporal else v for k, v in self.images.items()}
         return replace(self, images=images, timestamps=self.timestamps[steps])
 
+    def window(self, row: int, column: int, size: int) -> Sample:
+        """The square of so many pixels whose upper left corner is given."""
+        inside = slice(row, row + size), slice(column, column + size)
+        return replace(self, images={name: image[inside] for name, image in self.images.items()})
+
 
 def _check_image(name: str, image: np.ndarray, steps: int) -> None:
     """Raise a ValueError unless the image has its modality's shape and holds numbers."""

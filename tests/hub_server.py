@@ -12,7 +12,7 @@ class Hub:
     """Serves one model's files, or misbehaves.
 
     `fault` names what is wrong with all answers, `breaks` counts connections yet to break half-way, `refusals` holds
-    the status codes of the next requests of a file, `stall_after` the bytes after which one connection falls silent.
+    the status codes of the next requests of a file (None serves one), `stall_after` the bytes after which one connection falls silent.
 
     Args:
         files: name -> content.
@@ -73,8 +73,9 @@ class Hub:
 
     def file(self, request, name, body):
         """A file, whole or from the byte that is asked for."""
-        if self.refusals:
-            return self.send(request, self.refusals.pop(0), b"", {"Retry-After": "0"}, body)
+        status = self.refusals.pop(0) if self.refusals else None
+        if status is not None:
+            return self.send(request, status, b"", {"Retry-After": "0"}, body)
         data = self.files[name]
         headers = {
             "X-Repo-Commit": self.commit,

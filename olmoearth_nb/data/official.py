@@ -82,6 +82,7 @@ def read_tile(
     modalities: Sequence[str] | None = None,
     rows: slice = slice(None),
     columns: slice = slice(None),
+    all_slots: bool = False,
 ) -> Sample:
     """Reads one tile, or a window of it.
 
@@ -92,6 +93,7 @@ def read_tile(
         modalities: which to read; by default all that we know.
         rows: pixels of 10 m to read.
         columns: the same.
+        all_slots: whether to keep all twelve slots instead of cutting off the empty ends.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -105,12 +107,14 @@ def read_tile(
         raise FileNotFoundError(f"no file {path}")
     try:
         with h5py.File(path, "r") as file:
-            return _read(file, path.name, modalities, rows, columns)
+            return _read(file, path.name, modalities, (rows, columns), all_slots)
     except OSError as error:
         raise ValueError(f"{path.name} is not a whole HDF5 file ({error})") from error
 
 
-def _read(file: Any, title: str, modalities: Sequence[str] | None, rows: slice, columns: slice) -> Sample:
+def _read(
+    file: Any, title: str, modalities: Sequence[str] | None, window: tuple[slice, slice], all_slots: bool
+) -> Sample:
     """The sample of an open file."""
     absent = [key for key in ("timestamps", "latlon") if key not in file]
     if absent:
@@ -123,14 +127,14 @@ def _read(file: Any, title: str, modalities: Sequence[str] | None, rows: slice, 
     if not any(mask.any() for mask in present.values()):
         raise ValueError(f"{title} has no date of any of {[name for name in names if name in SENSORS] or SENSORS}")
     used = np.flatnonzero(np.any(list(present.values()), axis=0))
-    slots = slice(int(used[0]), int(used[-1]) + 1)
+    slots = slice(None) if all_slots else slice(int(used[0]), int(used[-1]) + 1)
     images = {}
     for name in names:
         data, spec = file[name], modality(name)
         steps = int(present[name].sum()) if name in SENSORS else 1
         if data.shape != (TILE, TILE, steps, len(spec.bands)):
             raise ValueError(f"{title}: {name} must be {(TILE, TILE, steps, len(spec.bands))}, got {data.shape}")
-        image = data[()][rows, columns].astype(np.float32)
+        image = data[()][window].astype(np.float32)
         if name in SENSORS:
             full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
             full[:, :, present[name]] = image

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -62,15 +62,13 @@ def simulate(
         return out
     tiles = -(-scenes // len(corners))
     folder = out / folder_name(MODALITY_NAMES) / str(tiles)
-    (out / "labels").mkdir(parents=True)
-    folder.mkdir(parents=True)
+    for made in (folder, out / "labels"):
+        made.mkdir(parents=True)
     (out / "unfinished").touch()
-    made = list(_make(seed, tiles, folder, out / "labels", workers, quiet))
-    write_index(folder, [has for has, _, _ in made], np.array([place for _, place, _ in made]))
-    places = [(*divmod(scene, len(corners)),) for scene in range(scenes)]
-    _write_list(
-        out / "scenes.csv", [(tile, *corners[corner]) for tile, corner in places], size, dates, [m[2] for m in made]
-    )
+    has, where, uses = zip(*_make(seed, tiles, folder, out / "labels", workers, quiet), strict=True)
+    write_index(folder, has, np.array(where))
+    places = [(scene // len(corners), *corners[scene % len(corners)]) for scene in range(scenes)]
+    _write_list(out / "scenes.csv", places, size, dates, uses)
     (out / "world.json").write_text(json.dumps({"parameters": parameters}, indent=2) + "\n", encoding="utf8")
     (out / "unfinished").unlink()
     return out
@@ -94,7 +92,9 @@ def _is_made(out: Path, parameters: dict[str, int]) -> bool:
     return False
 
 
-def _write_list(path: Path, places: list[tuple[int, int, int]], size: int, dates: int, uses: list[np.ndarray]) -> None:
+def _write_list(
+    path: Path, places: list[tuple[int, int, int]], size: int, dates: int, uses: Sequence[np.ndarray]
+) -> None:
     """Writes one row a scene: its tile, window, slots, split and class."""
     shown = " ".join(map(str, slots(dates)))
     with path.open("w", newline="", encoding="utf8") as file:

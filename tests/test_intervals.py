@@ -1,0 +1,56 @@
+"""The intervals cover the truth as often as they say."""
+
+import numpy as np
+import pytest
+
+from olmoearth_nb.intervals import accuracy, difference
+
+
+def scores(generator, seeds, scenes, rows=4, seed_spread=0.3, scene_spread=0.8, lift=0.0):
+    """Right answers of crossed random seeds and scenes, (seeds, scenes): a logistic model of both."""
+    ability = 0.5 + seed_spread * generator.normal(size=(seeds, 1)) + lift
+    ease = scene_spread * generator.normal(size=(1, scenes))
+    own = 0.3 * generator.normal(size=(seeds, scenes))
+    return generator.binomial(rows, 1 / (1 + np.exp(-(ability + ease + own)))).astype(float)
+
+
+@pytest.mark.parametrize(("seeds", "seed_spread"), [(3, 0.3), (5, 0.1), (5, 0.3), (3, 0.0)])
+def test_coverage_of_the_accuracy(seeds, seed_spread):
+    generator = np.random.default_rng(seeds)
+    truth = float(scores(generator, 2000, 2000, seed_spread=seed_spread).mean() / 4)
+    rows, covered = np.full(150, 4.0), []
+    for repeat in range(400):
+        interval = accuracy(scores(generator, seeds, 150, seed_spread=seed_spread), rows, draws=300, seed=repeat)
+        covered.append(interval.low <= truth <= interval.high)
+    assert 0.92 <= np.mean(covered) <= 0.985, np.mean(covered)
+
+
+def test_coverage_of_a_paired_difference():
+    generator, rows, covered = np.random.default_rng(9), np.full(150, 4.0), []
+    big = np.random.default_rng(1)
+    truth = float((scores(big, 1500, 2000, lift=0.3).mean() - scores(big, 1500, 2000).mean()) / 4)
+    for repeat in range(400):
+        arms = [scores(generator, 5, 150, lift=lift) for lift in (0.3, 0.0)]
+        interval = difference(*arms, rows, draws=300, seed=repeat)
+        covered.append(interval.low <= truth <= interval.high)
+    assert 0.92 <= np.mean(covered) <= 0.985, np.mean(covered)
+
+
+def test_pairing_narrows():
+    generator, rows = np.random.default_rng(3), np.full(200, 4.0)
+    first = scores(generator, 5, 200)
+    second = np.clip(first + generator.integers(-1, 2, first.shape), 0, 4)
+    paired, single = difference(first, second, rows), accuracy(first, rows)
+    assert paired.high - paired.low < (single.high - single.low)
+    assert str(single).count(".") == 3
+
+
+def test_scenes_of_different_size_and_bad_input():
+    rows = np.array([1.0, 9.0, 4.0])
+    assert accuracy(np.array([1.0, 0.0, 4.0]), rows).value == pytest.approx(5 / 14)
+    with pytest.raises(ValueError, match="same seeds and scenes"):
+        difference(np.ones((2, 3)), np.ones((3, 3)), rows)
+    with pytest.raises(ValueError, match="at least two scenes"):
+        accuracy(np.ones((2, 1)), np.ones(1))
+    with pytest.raises(ValueError, match="level"):
+        accuracy(np.ones((2, 3)), rows, level=95)
