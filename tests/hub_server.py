@@ -12,7 +12,8 @@ class Hub:
     """Serves one model's files, or misbehaves.
 
     `fault` names what is wrong with all answers, `breaks` counts connections yet to break half-way, `refusals` holds
-    the status codes of the next requests of a file (None serves one), `stall_after` the bytes after which one connection falls silent.
+    the status codes of the next requests of a file (None serves one), `stall_after` the bytes after which a connection
+    falls silent.
 
     Args:
         files: name -> content.
