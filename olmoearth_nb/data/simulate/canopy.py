@@ -1,8 +1,8 @@
 """Green and dry canopies from PROSAIL: the one module that imports `prosail` (GPL-3.0, nothing of it is vendored).
 
 PROSPECT-D gives the leaf, 4SAIL the canopy (Jacquemoud et al. 2009, doi:10.1016/j.rse.2008.01.026). The ranges
-are this world's own, chosen inside what the model is used for. Conifers are poorly served by a model of turbid
-layers: like all forests they are darkened by a constant share of shadow.
+are this world's own, chosen inside what the model is used for. Rows and crowns throw shadows that a turbid layer
+does not know: canopies are darkened by a constant share, conifers most.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 from olmoearth_nb.data.simulate.library import CANOPIES, LAI
 
 LEAVES: dict[str, dict[str, tuple[float, float]]] = {
-    "cereal": {"n": (1.3, 1.6), "dry": (0.004, 0.007), "angle": (60, 72), "sunlit": (1.0, 1.0)},
-    "maize": {"n": (1.4, 1.6), "dry": (0.004, 0.006), "angle": (52, 62), "sunlit": (1.0, 1.0)},
-    "broadleaf crop": {"n": (1.4, 1.8), "dry": (0.003, 0.006), "angle": (32, 48), "sunlit": (1.0, 1.0)},
-    "grass": {"n": (1.3, 1.7), "dry": (0.004, 0.008), "angle": (58, 70), "sunlit": (1.0, 1.0)},
+    "cereal": {"n": (1.3, 1.6), "dry": (0.004, 0.007), "angle": (60, 72), "sunlit": (0.85, 0.95)},
+    "maize": {"n": (1.4, 1.6), "dry": (0.004, 0.006), "angle": (52, 62), "sunlit": (0.85, 0.95)},
+    "broadleaf crop": {"n": (1.4, 1.8), "dry": (0.003, 0.006), "angle": (32, 48), "sunlit": (0.85, 0.95)},
+    "grass": {"n": (1.3, 1.7), "dry": (0.004, 0.008), "angle": (58, 70), "sunlit": (0.85, 0.95)},
     "broadleaf trees": {"n": (1.6, 2.0), "dry": (0.006, 0.010), "angle": (40, 55), "sunlit": (0.65, 0.75)},
     "conifer": {"n": (1.9, 2.4), "dry": (0.010, 0.018), "angle": (52, 64), "sunlit": (0.45, 0.6)},
 }
 """Leaf structure N, dry matter in g/cm2, mean leaf angle in degrees, share of the canopy that is not in shadow."""
 
-PIGMENT = {"chlorophyll": (26.0, 48.0), "anthocyanin": (0.5, 4.0), "water": (0.009, 0.020)}
+PIGMENT = {"chlorophyll": (20.0, 52.0), "anthocyanin": (0.5, 8.0), "water": (0.007, 0.026)}
 """Low and high of the three traits that tasks are made of: micrograms/cm2 twice, cm of water."""
 
 SUN, VIEW = 35.0, 5.0

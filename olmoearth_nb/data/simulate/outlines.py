@@ -44,6 +44,7 @@ def overlay(geography: Geography, hills: np.ndarray, generator: np.random.Genera
         lake = hills < np.quantile(hills, generator.uniform(0.06, 0.25))
         surface = geography.add("water", str(generator.choice(["clear", "turbid", "algal"])), parcel)
         geography.label[lake], geography.district[lake] = surface, SCENE_CLASSES.index("lake")
+        geography.elevation[lake] = geography.elevation[lake].max()
     if generator.uniform() < 0.4:
         bend = 40 * smooth((1, FINE), 90, generator)[0] + generator.uniform(0.2, 0.8) * FINE
         wide = generator.uniform(6, 26) * (1 + 0.2 * smooth((1, FINE), 60, generator)[0])

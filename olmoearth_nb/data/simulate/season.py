@@ -33,12 +33,12 @@ class Plant:
 
 
 PLANTS: dict[str, Plant] = {
-    "winter cereal": Plant(-1.0, 3.2, 5.0),
-    "spring cereal": Plant(0.6, 4.4, 4.2),
-    "rapeseed": Plant(-2.0, 2.8, 4.8),
-    "maize": Plant(2.0, 6.2, 4.6),
-    "soybean": Plant(2.0, 5.4, 4.8),
-    "sugar beet": Plant(1.6, 7.4, 4.4, dies=False),
+    "winter cereal": Plant(-1.8, 3.6, 5.0),
+    "spring cereal": Plant(0.0, 5.2, 4.2),
+    "rapeseed": Plant(-2.4, 3.2, 4.8),
+    "maize": Plant(1.2, 6.8, 4.6),
+    "soybean": Plant(1.4, 6.4, 4.8),
+    "sugar beet": Plant(1.0, 8.0, 4.4, dies=False),
     "grass": Plant(-0.6, 7.6, 3.4, 1.0, dies=False),
     "reed": Plant(0.6, 6.6, 4.0, 1.0),
     "shrub": Plant(0.2, 7.0, 2.6, 0.9, dies=False),
@@ -47,10 +47,10 @@ PLANTS: dict[str, Plant] = {
     "conifer": Plant(0.0, 8.0, 5.0, 3.6, dies=False),
 }
 
-HALF_VIGOUR = 0.5
+HALF_VIGOUR = 0.25
 """Leaf area, relative to the other half of the season, of a half whose `early` or `late` bit is 0."""
 
-RADAR_STEP = 1.5
+RADAR_STEP = 2.5
 """How many dB the `radar` bit moves volume and ground scattering down or up."""
 
 

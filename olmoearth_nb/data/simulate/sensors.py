@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from olmoearth_nb.bands import SENTINEL2, modality
-from olmoearth_nb.data.simulate.geography import CELLS, FINE, MARGIN, TILE, Geography
+from olmoearth_nb.data.simulate.geography import CELLS, COVERS, FINE, MARGIN, TILE, Geography
 from olmoearth_nb.data.simulate.library import BANDS, LANDSAT_REFLECTIVE, UNIT, Library
 from olmoearth_nb.data.simulate.noise import quantise, rough
 from olmoearth_nb.data.simulate.season import MONTHS, Climate, Year
@@ -26,6 +26,15 @@ NOISE = 0.004
 """Standard deviation of the noise of a native pixel, relative to its reflectance, plus `NOISE_FLOOR`."""
 
 NOISE_FLOOR = 0.0008
+TEXTURE = 0.09
+"""Logarithmic contrast of the texture at the size of a crown, before a pixel averages it."""
+
+SMOOTH = ("water", "roof", "paved")
+"""Covers without such texture."""
+
+CIRRUS = 0.15
+"""Reflectance of an opaque cloud in Landsat's cirrus band, whose vapour lies below the cloud's top."""
+
 LOOKS = 9
 """Independent looks in a monthly Sentinel-1 value: speckle is Gamma distributed with this shape."""
 
@@ -92,7 +101,7 @@ class View:
 
 
 def light(geography: Geography, climate: Climate) -> np.ndarray:
-    """(TILE, TILE, 12) brightness of slopes: cosine of the angle of incidence over that of the zenith angle."""
+    """(TILE, TILE, 12) brightness of slopes, cosine of incidence over that of the zenith angle, and fine texture."""
     inner = slice(MARGIN, MARGIN + TILE * CELLS)
     height = geography.elevation[inner, inner].reshape(TILE, CELLS, TILE, CELLS).mean((1, 3))
     down, right = np.gradient(ndimage.uniform_filter(height, 5), 10.0)
@@ -100,14 +109,17 @@ def light(geography: Geography, climate: Climate) -> np.ndarray:
     south = 1.0 if climate.latitude > 0 else -1.0
     # the sun stands south-east in the north and north-east in the south at half past ten
     towards = (-south * down * 0.8 - right * 0.6)[..., None] * -np.tan(zenith)
-    return quantise(np.clip((1 + towards) / np.sqrt(1 + down**2 + right**2)[..., None], 0.4, 1.6))
+    slopes = np.clip((1 + towards) / np.sqrt(1 + down**2 + right**2)[..., None], 0.4, 1.6)
+    smooth = np.isin(geography.cover, [COVERS.index(name) for name in SMOOTH])[geography.label]
+    grain = np.where(smooth, 0, geography.grain)[inner, inner].reshape(TILE, CELLS, TILE, CELLS).mean((1, 3))
+    return quantise(slopes * np.exp(TEXTURE * grain)[..., None])
 
 
 def clouds(generator: np.random.Generator) -> np.ndarray:
     """(TILE, TILE, 12) opacity of clouds and their shadows: above 0 cloud, below 0 shadow."""
     cover = np.zeros((TILE, TILE, MONTHS))
     for month in range(MONTHS):
-        amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=[0.55, 0.2, 0.12, 0.08, 0.05])
+        amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=[0.6, 0.18, 0.12, 0.06, 0.04])
         field = rough((TILE, TILE), generator.uniform(25, 60), generator)
         if amount:
             opacity = np.clip((field - np.quantile(field, 1 - amount)) * 1.5, 0, generator.uniform(0.6, 1.0))
@@ -128,6 +140,15 @@ def spread_out(native: np.ndarray, cells: int) -> np.ndarray:
     nearest = ((np.arange(edge) + 0.5) * target / cells).astype(int)
     kept = native[nearest][:, nearest]
     return kept.repeat(target // CELLS, 0).repeat(target // CELLS, 1)
+
+
+def at_native(field: np.ndarray, cells: int) -> np.ndarray:
+    """(TILE, TILE, 12) a field of 10 m as a coarser native grid sees it, brought back to 10 m."""
+    wide = max(1, cells // CELLS)
+    blurred = ndimage.uniform_filter(field, (wide, wide, 1))
+    edge = -(-TILE * CELLS // cells)
+    at = np.minimum(((np.arange(edge) + 0.5) * cells / CELLS).astype(int), TILE - 1)
+    return quantise(spread_out(blurred[at][:, at], cells))
 
 
 def optical(
@@ -162,11 +183,10 @@ def optical(
         native *= 1 + NOISE * generator.standard_normal(native.shape)
         native += NOISE_FLOOR * generator.standard_normal(native.shape)
         image = spread_out(native, cells)
-        wide = max(1, cells // CELLS)
-        cover = quantise(ndimage.uniform_filter(scene["clouds"], (wide, wide, 1)))
+        cover, shine = at_native(scene["clouds"], cells), at_native(scene["light"], cells)
         opaque = np.clip(cover, 0, 1)
         haze = quantise(scene["haze"][:, None] * np.array([(550 / CENTRE[name]) ** 1.3 for name in bands]))
-        image *= (scene["light"] * (1 - 0.9 * np.clip(-cover, 0, 1)) * (1 - opaque))[..., None]
+        image *= (shine * (1 - 0.9 * np.clip(-cover, 0, 1)) * (1 - opaque))[..., None]
         image += (1 - opaque)[..., None] * haze + opaque[..., None] * white[column]
         out[..., at] = image
     return out
@@ -201,7 +221,10 @@ def landsat(
     mu = climate.sun[:, None]
     passed = np.exp(-0.5 * depth * (1 / mu + 1)) * np.where(np.array(list(names)) == "LB9", 0.02, 0.95)
     path = depth * 0.75 * (1 + mu**2) / (4 * mu)
-    toa = (quantise(path) + quantise(passed) * surface) * climate.sun[:, None]
+    toa = quantise(path) + quantise(passed) * surface
+    cirrus = list(names).index("LB9")
+    toa[..., cirrus] += CIRRUS * np.clip(scene["clouds"], 0, 1)
+    toa *= climate.sun[:, None]
     reflective = (toa + 0.1) / 2e-5
     warm = spread_out(view(40, year.temperature), 40)
     warm = warm + np.clip(scene["clouds"], 0, 1) * (climate.warmth - 25 - warm)

@@ -138,7 +138,7 @@ def build() -> dict[str, np.ndarray]:
         "snow": np.stack([snow(draw(8, 60)) for _ in range(18)]),
         "cloud": np.stack([cloud(draw(6, 14), draw(8, 60)) for _ in range(24)]),
     }
-    spectra["canopies"] = canopies(18, generator, soil)
+    spectra["canopies"] = canopies(30, generator, soil)
     spectra["soil_below"] = soil
     arrays = {
         name: np.round(values @ through.T / UNIT).clip(1, 2**16 - 1).astype(np.uint16)

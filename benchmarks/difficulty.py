@@ -1,0 +1,139 @@
+"""How hard the designed questions are: python benchmarks/difficulty.py WORLD [seeds]
+
+Floors that read raw bands, against a small supervised network that reads the same numbers; patches of 4 x 4 px, three
+seeds (of the patches drawn and of the network), 95 % intervals over seeds and test scenes. Prints docs/results' table.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from torch.nn import functional as F
+
+from olmoearth_nb.data.simulate.scenes import QUESTIONS
+from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.evaluate import Split, by_scene, knn, linear_probe, majority
+from olmoearth_nb.floors import band_statistics, patch_means, time_aware
+from olmoearth_nb.intervals import accuracy, difference
+
+PATCH, SHARE, EPOCHS = 4, 0.2, 30
+SENSORS = ("sentinel2_l2a", "sentinel1")
+
+
+class Network(nn.Module):
+    """Three residual layers on all dates side by side."""
+
+    def __init__(self, inputs, width=384):
+        super().__init__()
+        self.first, self.last, self.drop = nn.Linear(inputs, width), nn.Linear(width, 2), nn.Dropout(0.3)
+        self.middle = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
+
+    def forward(self, x):
+        x = self.drop(F.gelu(self.first(x)))
+        for layer in self.middle:
+            x = x + self.drop(F.gelu(layer(x)))
+        return self.last(x)
+
+
+def logarithms(means, bands):
+    """Time-aware features of log reflectance; Sentinel-1 is logarithmic already."""
+    values = means.copy()
+    values[..., :12] = np.log(np.maximum(values[..., :12], 50))
+    return time_aware(values[..., :bands])
+
+
+def supervised(train, valid, test, seed):
+    """Answers of the network, the best of its epochs on the validation split."""
+    torch.manual_seed(seed)
+    scaler = StandardScaler().fit(train.x)
+    inputs = [torch.tensor(scaler.transform(split.x), dtype=torch.float32) for split in (train, valid, test)]
+    target = torch.tensor(train.y, dtype=torch.long)
+    network, best, answers = Network(inputs[0].shape[1]), -1.0, None
+    optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=3e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, EPOCHS * -(-len(target) // 256))
+    for epoch in range(EPOCHS):
+        network.train()
+        for rows in torch.randperm(len(target)).split(256):
+            noisy = inputs[0][rows] + 0.05 * torch.randn(len(rows), inputs[0].shape[1])
+            optimiser.zero_grad()
+            F.cross_entropy(network(noisy), target[rows]).backward()
+            optimiser.step()
+            schedule.step()
+        if epoch % 5 == 4:
+            network.eval()
+            with torch.no_grad():
+                score = float((network(inputs[1]).argmax(1).numpy() == valid.y).mean())
+                if score > best:
+                    best, answers = score, network(inputs[2]).argmax(1).numpy()
+    return answers
+
+
+def rows_of(world, split, question, means, seed):
+    """Drawn patches that have an answer: their means, answers and scenes."""
+    scenes = world.of(split)
+    answers = world.answers(question, scenes, PATCH).reshape(len(scenes), -1)
+    drawn = (answers >= 0) & (np.random.default_rng(seed).uniform(size=answers.shape) < SHARE)
+    return means[split][drawn], answers[drawn], np.repeat(scenes, drawn.sum(1))
+
+
+def run(world, question, means, seed):
+    """Right answers by test scene of every reader."""
+    bands = 14 if question == "two sensors" else 12
+    # the test patches are the same for all seeds, so that seeds and scenes are crossed
+    raw = {split: rows_of(world, split, question, means, 0 if split == "test" else seed) for split in means}
+
+    def splits(features):
+        return [Split(features(m[..., :bands]), y, scene) for m, y, scene in raw.values()]
+
+    def standard(found):
+        scaler = StandardScaler().fit(found[0].x)
+        return [Split(scaler.transform(s.x), s.y, s.scene) for s in found]
+
+    statistics, dates = standard(splits(band_statistics)), standard(splits(time_aware))
+    logs = splits(lambda m: logarithms(m, bands))
+    readers = {
+        "majority": majority(statistics[0], statistics[2].x),
+        "band statistics, kNN": knn(statistics[0], statistics[2].x),
+        "band statistics, logistic": linear_probe(statistics[0], statistics[1], statistics[2].x),
+        "time-aware, linear": linear_probe(dates[0], dates[1], dates[2].x),
+        "supervised network": supervised(*logs, seed),
+    }
+    return {name: by_scene(answers, statistics[2]) for name, answers in readers.items()}
+
+
+def main():
+    torch.set_num_threads(1)
+    world, seeds = World(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    start = time.perf_counter()
+    means = {}
+    for split in ("train", "valid", "test"):
+        samples = world.samples(world.of(split), SENSORS)
+        means[split] = np.stack([patch_means(sample, PATCH, SENSORS) for sample in samples]).astype(np.float32)
+    print(f"{len(world)} scenes, {seeds} seeds, {SHARE:.0%} of the patches")
+    names = [
+        "majority",
+        "band statistics, kNN",
+        "band statistics, logistic",
+        "time-aware, linear",
+        "supervised network",
+    ]
+    print("| question | " + " | ".join(names) + " | network over the best floor |")
+    print("|---|" + "---|" * (len(names) + 1))
+    for question in QUESTIONS:
+        found = [run(world, question, means, seed) for seed in range(seeds)]
+        rows = found[0]["majority"][1]
+        right = {name: np.stack([one[name][0] for one in found]) for name in names}
+        cells = {name: accuracy(values, rows) for name, values in right.items()}
+        best = max(names[:-1], key=lambda name: cells[name].value)
+        gap = difference(right[names[-1]], right[best], rows)
+        print(f"| {question} | " + " | ".join(str(cells[name]) for name in names) + f" | {gap} |", flush=True)
+    print(f"\n{(time.perf_counter() - start) / 60:.0f} minutes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What can be read from the raw bands without any encoder: the floors that an embedding has to beat.
+
+* *band statistics*: mean and standard deviation of each band over the pixels and dates of a patch;
+* *time-aware*: mean of each band at each date, dates side by side, so that nothing of the year is lost.
+
+Missing dates are filled with the mean of the same patch's other dates, and marked in the time-aware features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from olmoearth_nb.bands import MISSING
+from olmoearth_nb.sample import Sample
+
+
+def patch_means(sample: Sample, patch: int, modalities: Sequence[str] = ("sentinel2_l2a",)) -> np.ndarray:
+    """Mean of each band in each patch at each date, in the sensor's own units.
+
+    Args:
+        sample: a scene.
+        patch: edge of a patch in pixels, dividing the scene.
+        modalities: sensors whose bands are read, one behind the other.
+
+    Returns:
+        (patches, T, bands), NaN where nothing was observed.
+    """
+    parts = []
+    for name in modalities:
+        image = sample.images[name]
+        values = np.where(image == MISSING, np.nan, image)
+        rows, columns = (edge // patch for edge in image.shape[:2])
+        blocks = values.reshape(rows, patch, columns, patch, *values.shape[2:])
+        parts.append(blocks.mean((1, 3)).reshape(rows * columns, *values.shape[2:]))
+    return np.concatenate(parts, -1)
+
+
+def band_statistics(means: np.ndarray) -> np.ndarray:
+    """(n, 2 bands) mean and standard deviation over the dates of (n, T, bands).
+
+    The spread within a patch is left out: at 40 m it is mostly noise.
+    """
+    filled = fill(means)
+    return np.concatenate([filled.mean(1), filled.std(1)], 1)
+
+
+def time_aware(means: np.ndarray) -> np.ndarray:
+    """(n, T (bands + 1)) all dates side by side of (n, T, bands), each with a mark where something is missing."""
+    gone = np.isnan(means).any(-1, keepdims=True).astype(float)
+    return np.concatenate([fill(means), gone], -1).reshape(len(means), -1)
+
+
+def fill(means: np.ndarray) -> np.ndarray:
+    """(n, T, bands) with missing dates filled by the mean of the others, or of all rows where there are none."""
+    known = ~np.isnan(means)
+    mean = np.where(known, means, 0).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
+    mean = np.where(known.any(1, keepdims=True), mean, np.nanmean(means, (0, 1)))
+    return np.where(known, means, mean)
