@@ -21,7 +21,7 @@ class Split:
 
     Attributes:
         x: (n, D) features.
-        y: (n,) integer answers, all valid.
+        y: (n,) integer answers, all valid; (n, pixels) for `pixel_probe`.
         scene: (n,) number of the scene that each row is from; rows of one scene are not independent.
     """
 
@@ -108,6 +108,26 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
             best, chosen = score, model
     assert chosen is not None
     return chosen.predict(queries)
+
+
+def pixel_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
+    """Answers for every pixel of a patch from the patch's one embedding.
+
+    One linear probe for each place in the patch, which is what a single linear layer to classes x pixels is.
+
+    Args:
+        train: rows are patches; `y` is (n, pixels).
+        valid: the same, to choose strengths on.
+        queries: (m, D).
+
+    Returns:
+        (m, pixels) answers.
+    """
+    places = [
+        linear_probe(Split(train.x, of_train, train.scene), Split(valid.x, of_valid, valid.scene), queries)
+        for of_train, of_valid in zip(train.y.T, valid.y.T, strict=True)
+    ]
+    return np.stack(places, 1)
 
 
 def majority(train: Split, queries: np.ndarray) -> np.ndarray:
