@@ -26,7 +26,9 @@ def main() -> None:
 def run(
     notebooks: Folder = Path("notebooks"),
     nb: Only = "",
-    data: Annotated[str, typer.Option(help="your own sample: an m-eurosat .hdf5 chip or an .npz")] = "",
+    data: Annotated[
+        str, typer.Option(help="your own sample: a GeoTIFF, an m-eurosat .hdf5 chip, an official .h5 tile, an .npz")
+    ] = "",
     build: Annotated[Path, typer.Option(help="where executed copies and pages go")] = Path("build"),
 ) -> None:
     """Execute the notebooks; write executed copies, pages and an index."""

@@ -11,7 +11,7 @@ import torch
 
 from olmoearth_nb import SENTINEL2, Batch, to_sample
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_sample
+from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_place, load_sample
 from olmoearth_nb.data.geobench import _CONTENT, _LABELS, _PUBLISHED, Inert, load_geobench_chip, read_metadata
 from olmoearth_nb.door import parse_dates
 
@@ -254,3 +254,15 @@ def test_dates_of_every_kind():
 
     dates = ["2020-02-29", dt.date(2020, 3, 1), dt.datetime(2020, 4, 1, 10), np.datetime64("2020-12-31")]
     assert parse_dates(dates).tolist() == [[29, 1, 2020], [1, 2, 2020], [1, 3, 2020], [31, 11, 2020]]
+
+
+def test_places_as_the_notebooks_show_them(tmp_path):
+    tile = next((Path(__file__).parents[1] / "data" / "world" / "tiles").rglob("sample_0.h5"))
+    whole, place = load_sample(tile), load_place(tile)
+    assert set(whole.images) > {"sentinel2_l2a", "sentinel1", "worldcover"}
+    assert list(place.images) == ["sentinel2_l2a"]
+    steps = [whole.dates.index(date) for date in place.dates]
+    assert (place.images["sentinel2_l2a"] == whole.images["sentinel2_l2a"][32:96, 32:96, steps]).all()
+    assert (place.images["sentinel2_l2a"] != MISSING).any((0, 1, 3)).all()
+    assert "the middle 64x64 of 128x128 px" in place.notes
+    assert load_place("forest").images["sentinel2_l2a"].shape == (64, 64, 12, 12)

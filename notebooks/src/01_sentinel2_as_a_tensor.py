@@ -32,8 +32,9 @@ from olmoearth_nb.notebook import start
 device = start(seed=0)
 
 # %% [markdown]
-# `data` takes the path of your own sample: a GeoBench m-eurosat `.hdf5` chip or an `.npz` with `image` (H, W, T, C),
-# `bands` and `dates`; or the name of a built-in place: `fields`, `forest`, `town`.
+# `data` takes the path of your own sample: a GeoTIFF whose bands are named and dated, a GeoBench m-eurosat `.hdf5`
+# chip, a tile of the official pretraining data, or an `.npz` with `image` (H, W, T, C), `bands` and `dates`; or the
+# name of a built-in place: `fields`, `forest`, `town`. Larger images are cut to the middle 64 x 64 pixels.
 
 # %% tags=["parameters"]
 data = "fields"
@@ -45,7 +46,7 @@ import numpy as np
 
 from olmoearth_nb import SENTINEL2, Batch, exercises, plots_sample, to_sample
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data import load_sample
+from olmoearth_nb.data import load_place
 from olmoearth_nb.exercises import check
 
 # %% [markdown]
@@ -55,7 +56,7 @@ from olmoearth_nb.exercises import check
 # scenes are invented.
 
 # %%
-sample = load_sample(data)
+sample = load_place(data)
 image = sample.images["sentinel2_l2a"]
 print("from:", sample.provenance)
 print("(H, W, T, C) =", image.shape, image.dtype)

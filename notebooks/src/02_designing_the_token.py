@@ -34,8 +34,9 @@ from olmoearth_nb.notebook import start
 device = start(seed=0)
 
 # %% [markdown]
-# These are the values that you may change. `data` takes the path of your own sample: a GeoBench m-eurosat `.hdf5`
-# chip or an `.npz` with `image` (H, W, T, C), `bands` and `dates`. Left empty, it is a small simulated place.
+# These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
+# and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image`
+# (H, W, T, C), `bands` and `dates`. Left empty, it is a small simulated place.
 
 # %% tags=["parameters"]
 data = ""
@@ -46,7 +47,7 @@ size = "base"
 import torch
 
 from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, Tokenization, encoder_cost, exercises, plots, size_config
-from olmoearth_nb.data import load_sample
+from olmoearth_nb.data import load_place
 from olmoearth_nb.exercises import check
 from olmoearth_nb.widgets import calculate, token_calculator
 
@@ -55,7 +56,7 @@ from olmoearth_nb.widgets import calculate, token_calculator
 # The sample says where it comes from, and which assumptions were made when it was opened.
 
 # %%
-sample = load_sample(data)
+sample = load_place(data)
 image = sample.images["sentinel2_l2a"]
 print(f"{sample.title}: {sample.provenance}")
 print(f"(H, W, T, C) = {image.shape}, {sample.dates[0]} to {sample.dates[-1]}")

@@ -34,8 +34,9 @@ from olmoearth_nb.notebook import start
 device = start(seed=0)
 
 # %% [markdown]
-# `data` takes the path of your own sample (a GeoBench m-eurosat `.hdf5` chip or an `.npz` with `image`, `bands` and
-# `dates`), or the name of a built-in place: `fields`, `forest`, `town`.
+# `data` takes the path of your own sample (a GeoTIFF whose bands are named and dated, a GeoBench m-eurosat `.hdf5`
+# chip, a tile of the official pretraining data, or an `.npz` with `image`, `bands` and `dates`), or the name of a
+# built-in place: `fields`, `forest`, `town`.
 
 # %% tags=["parameters"]
 data = ""
@@ -49,7 +50,7 @@ from torch.testing import assert_close
 
 from olmoearth_nb import SENTINEL2, Batch, Encoder, exercises, plots_encoder, published_config
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data import load_sample
+from olmoearth_nb.data import load_place
 from olmoearth_nb.encodings import month_table, place_code, sincos
 from olmoearth_nb.exercises import check
 from olmoearth_nb.patch_embed import resize_to_patches
@@ -74,7 +75,7 @@ for encoder in (v1, v11):  # codes of the band groups start at zero; invented on
 # package:
 
 # %%
-sample = load_sample(data)
+sample = load_place(data)
 whole = [t for t in range(len(sample.dates)) if not (sample.images["sentinel2_l2a"][:, :, t] == MISSING).any()]
 assert whole, "this notebook needs a date without gaps"
 sample = sample.select_times(whole[:3])

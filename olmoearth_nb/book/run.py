@@ -86,7 +86,7 @@ def _execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
                 kernel_name="python3",
                 progress_bar=True,
                 start_timeout=120,
-                execution_timeout=300,  # of one cell; a notebook takes two minutes at most
+                execution_timeout=120,  # of one cell; a whole notebook takes two minutes at most
                 extra_arguments=["--log-level=ERROR"],
             )
             return

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.geobench import load_geobench_chip
+from olmoearth_nb.data.geotiff import load_geotiff
 from olmoearth_nb.data.npz import load_npz
+from olmoearth_nb.data.official import is_tile, read_tile
+from olmoearth_nb.door import fit
 from olmoearth_nb.sample import Sample
 
-_DOORS = {".hdf5": load_geobench_chip, ".h5": load_geobench_chip, ".npz": load_npz}
+
+def _load_hdf5(path: Path) -> Sample:
+    """A tile of the official format, or an m-eurosat chip."""
+    return read_tile(path) if is_tile(path) else load_geobench_chip(path)
+
+
+_DOORS: dict[str, Callable[[Path], Sample]] = {
+    ".hdf5": _load_hdf5,
+    ".h5": _load_hdf5,
+    ".npz": load_npz,
+    ".tif": load_geotiff,
+    ".tiff": load_geotiff,
+}
 
 
 def data_dir() -> Path:
@@ -41,8 +59,9 @@ def load_sample(data: str | os.PathLike[str] = "") -> Sample:
     """Opens any file that we have a door for.
 
     Args:
-        data: path of a GeoBench m-eurosat chip (`.hdf5`) or an `.npz` with `image` (H, W, T, C), `bands`
-            and `dates`; or the name of an embedded chip; empty for the default chip.
+        data: path of a GeoBench m-eurosat chip (`.hdf5`), a tile of the official format (`.h5`), a GeoTIFF with named
+            bands and dates (see `load_geotiff`), or an `.npz` with `image` (H, W, T, C), `bands` and `dates`; or the
+            name of an embedded chip; empty for the default chip.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -61,3 +80,31 @@ def load_sample(data: str | os.PathLike[str] = "") -> Sample:
             f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_DOORS)}"
         )
     return _DOORS[path.suffix.lower()](path)
+
+
+def load_place(data: str | os.PathLike[str] = "", edge: int = 64) -> Sample:
+    """A sample as the notebooks show it: Sentinel-2 alone, dates that have any, the middle 64 x 64 px.
+
+    Args:
+        data: see `load_sample`.
+        edge: largest edge in pixels, a multiple of 8.
+
+    Raises:
+        ValueError: if there is no Sentinel-2 in it.
+    """
+    sample = load_sample(data)
+    if "sentinel2_l2a" not in sample.images:
+        raise ValueError(f"the notebooks show Sentinel-2; {sample.title} has {list(sample.images)}")
+    image = sample.images["sentinel2_l2a"]
+    seen = (image != MISSING).any((0, 1, 3))
+    sample = replace(sample, images={"sentinel2_l2a": image}).select_times(seen.nonzero()[0].tolist())
+    sample = fit(sample, 8, crop="center")
+    height, width = sample.images["sentinel2_l2a"].shape[:2]
+    if max(height, width) <= edge:
+        return sample
+    image = sample.images["sentinel2_l2a"]
+    rows, columns = min(height, edge), min(width, edge)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    image = image[top : top + rows, left : left + columns]
+    note = f"the middle {rows}x{columns} of {height}x{width} px"
+    return replace(sample, images={"sentinel2_l2a": image}, notes=(*sample.notes, note))

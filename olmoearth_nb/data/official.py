@@ -112,6 +112,17 @@ def read_tile(
         raise ValueError(f"{path.name} is not a whole HDF5 file ({error})") from error
 
 
+def is_tile(path: str | os.PathLike[str]) -> bool:
+    """Whether an HDF5 file is of this format rather than another."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return "timestamps" in file
+    except OSError:
+        return False
+
+
 def _read(
     file: Any, title: str, modalities: Sequence[str] | None, window: tuple[slice, slice], all_slots: bool
 ) -> Sample:

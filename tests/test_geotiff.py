@@ -1,0 +1,204 @@
+"""GeoTIFFs: twins of real exports, and thirty ways to be wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from olmoearth_nb import SENTINEL2, Batch, Encoder, fit, size_config
+from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data.geotiff import load_geotiff
+
+BANDS = list(SENTINEL2.band_names)
+TOGO = Path(__file__).parents[2] / "shared" / "real" / "togo_98_2019-02-06_2020-02-01.tif"
+
+
+def write(path, values, names=None, tags=None, crs="EPSG:32631", origin=(500_000, 800_000), nodata=None):
+    """A GeoTIFF of (bands, H, W) values."""
+    options = {"driver": "GTiff", "dtype": values.dtype, "crs": crs, "nodata": nodata}
+    count, height, width = values.shape
+    transform = from_origin(*origin, 10, 10)
+    with rasterio.open(path, "w", count=count, height=height, width=width, transform=transform, **options) as file:
+        file.write(values)
+        if names is not None:
+            file.descriptions = names
+        file.update_tags(**(tags or {}))
+    return path
+
+
+def numbers(count=12, height=16, width=16, seed=0):
+    return np.random.default_rng(seed).integers(100, 5000, (count, height, width)).astype(np.uint16)
+
+
+def test_bands_come_in_the_models_order(tmp_path):
+    order = [BANDS[i] for i in np.random.default_rng(1).permutation(12)]
+    values = numbers()
+    sample = load_geotiff(write(tmp_path / "field_2020-07-05.tif", values, order))
+    assert sample.dates == ["2020-07-05"]
+    for i, name in enumerate(BANDS):
+        assert (sample.images["sentinel2_l2a"][:, :, 0, i] == values[order.index(name)]).all()
+    assert "N" in sample.provenance
+    assert not sample.notes
+
+
+def test_one_file_a_date(tmp_path):
+    names = [band.replace("B0", "B") for band in BANDS]
+    paths = [write(tmp_path / f"a_2020{m:02d}15.tif", numbers(seed=m), names) for m in (3, 4, 9)]
+    sample = load_geotiff(paths)
+    assert sample.dates == ["2020-03-15", "2020-04-15", "2020-09-15"]
+    assert (sample.images["sentinel2_l2a"][:, :, 2, 0] == numbers(seed=9)[0]).all()
+
+
+def test_dates_from_a_tag_and_from_the_caller(tmp_path):
+    tagged = write(tmp_path / "a.tif", numbers(), BANDS, {"TIFFTAG_DATETIME": "2021:05:04 10:20:30"})
+    assert load_geotiff(tagged).dates == ["2021-05-04"]
+    assert load_geotiff(tagged, dates=["2019-01-02"]).dates == ["2019-01-02"]
+
+
+def togo_twin(path):
+    """The layout of a CropHarvest export: twelve dates of seventeen bands behind one another, and two maps."""
+    bands = "VV VH B1 B2 B3 B4 B5 B6 B7 B8 B8A B9 B10 B11 B12 temperature_2m total_precipitation".split()
+    names = [name if t == 0 else f"{name}_{t}" for t in range(12) for name in bands] + ["elevation", "slope"]
+    values = np.stack([np.full((17, 17), -12.0 if n.startswith("V") else 1000.0 + i) for i, n in enumerate(names)])
+    values[-1, :3] = np.nan
+    return write(path, values, names, crs="EPSG:4326", origin=(1.42, 7.72))
+
+
+def test_a_year_of_two_sensors_in_one_file(tmp_path):
+    path = togo_twin(tmp_path / "togo_1_2019-02-06_2020-02-01.tif")
+    with pytest.warns(UserWarning, match="top-of-atmosphere"):
+        sample = load_geotiff(path)
+    assert {name: image.shape for name, image in sample.images.items()} == {
+        "sentinel2_l2a": (17, 17, 12, 12),
+        "sentinel1": (17, 17, 12, 2),
+    }
+    assert sample.dates[0] == "2019-02-06"
+    assert sample.dates[1] == "2019-03-08"
+    b04 = 5 + 17 * np.arange(12) + 1000
+    assert (sample.images["sentinel2_l2a"][0, 0, :, BANDS.index("B04")] == b04).all()
+    cropped = fit(sample, 8, crop="center")
+    assert Encoder(size_config("nano", "v1.1"))(Batch.from_samples(cropped), 8).pool().shape == (1, 128)
+
+
+@pytest.mark.skipif(not TOGO.is_file(), reason="the real Togo export is not part of the project")
+def test_the_real_togo_export():
+    with pytest.warns(UserWarning, match="top-of-atmosphere"):
+        sample = load_geotiff(TOGO)
+    assert sample.dates[0] == "2019-02-06"
+    assert len(sample.dates) == 12
+    assert "7.7195 N 1.4228 E" in sample.provenance
+    assert fit(sample, 8, crop="center").images["sentinel2_l2a"].shape == (16, 16, 12, 12)
+
+
+def test_gaps_and_the_offset(tmp_path):
+    values = numbers()
+    values[:, 0, 0] = 0
+    path = write(tmp_path / "x_2023-01-02.tif", values, BANDS, nodata=0)
+    sample = load_geotiff(path)
+    assert (sample.images["sentinel2_l2a"][0, 0] == MISSING).all()
+    assert any("offset=1000; not taken off" in note for note in sample.notes)
+    less = load_geotiff(path, offset=1000)
+    assert less.images["sentinel2_l2a"][5, 5, 0, 0] == max(int(values[0, 5, 5]) - 1000, 1)
+    assert (less.images["sentinel2_l2a"][0, 0] == MISSING).all(), "no data stays no data"
+    assert any("1000 taken off" in note for note in less.notes)
+
+
+def broken(tmp_path):
+    whole = write(tmp_path / "w_2020-01-01.tif", numbers(), BANDS).read_bytes()
+    path = tmp_path / "cut_2020-01-01.tif"
+    path.write_bytes(whole[: len(whole) // 3])
+    return path
+
+
+def two(tmp_path, **other):
+    """Two files that do not go together."""
+    first = write(tmp_path / "a_2020-01-01.tif", numbers(), BANDS)
+    values, names = other.pop("values", numbers()), other.pop("names", BANDS)
+    return [first, write(tmp_path / "b_2020-02-01.tif", values, names, **other)]
+
+
+WRONG = {
+    "no file": (lambda t: [], {}, "at least one GeoTIFF"),
+    "cut off": (broken, {}, "not a whole GeoTIFF"),
+    "text": (lambda t: (t / "a_2020-01-01.tif").write_text("hello") and t / "a_2020-01-01.tif", {}, "not a whole"),
+    "unnamed bands": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers()),
+        {},
+        "does not name its 12 bands; give",
+    ),
+    "wrong count": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(13)),
+        {"bands": BANDS},
+        "13 bands, which is no multiple of the 12",
+    ),
+    "a band missing": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(11), BANDS[:11]),
+        {},
+        r"missing: \['B09'\]",
+    ),
+    "a band twice": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(13), [*BANDS, "B2"]),
+        {},
+        r"bands twice: \['B02'\]",
+    ),
+    "no band of ours": (lambda t: write(t / "a_2020-01-01.tif", numbers(2), ["red", "nir"]), {}, r"\['red', 'nir'\]"),
+    "uneven dates": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(23), [*BANDS, *(f"{b}_1" for b in BANDS[:11])]),
+        {},
+        r"absent: \['B09_1'\]",
+    ),
+    "no date": (lambda t: write(t / "field.tif", numbers(), BANDS), {}, "does not say when its 1 timesteps are"),
+    "a date that is none": (lambda t: write(t / "f_2020-13-40.tif", numbers(), BANDS), {}, "is not a date"),
+    "a tag that is none": (
+        lambda t: write(t / "f.tif", numbers(), BANDS, {"DATE": "summer"}),
+        {},
+        "tag DATE is 'summer'",
+    ),
+    "a span of another length": (
+        lambda t: write(t / "f_2020-01-01_2020-02-01.tif", numbers(24), [*BANDS, *(f"{b}_1" for b in BANDS)]),
+        {},
+        "60 days apart; give dates=",
+    ),
+    "dates too few": (
+        lambda t: write(t / "f.tif", numbers(24), [*BANDS, *(f"{b}_1" for b in BANDS)]),
+        {"dates": ["2020-01-01"]},
+        "2 timesteps .* but 1 dates",
+    ),
+    "another coordinate system": (lambda t: two(t, crs="EPSG:32632"), {}, "coordinate system"),
+    "another origin": (lambda t: two(t, origin=(500_010, 800_000)), {}, "origin and pixel size"),
+    "another size": (lambda t: two(t, values=numbers(height=8)), {}, "has size"),
+    "other bands": (lambda t: two(t, names=[*BANDS[:11], "B10"]), {}, "all files need the same bands"),
+    "files out of order": (lambda t: two(t)[::-1], {}, "2020-01-01 comes after 2020-02-01"),
+    "reflectance": (lambda t: write(t / "a_2020-01-01.tif", numbers() / 1e4, BANDS), {}, "look like reflectance"),
+    "infinite": (
+        lambda t: write(t / "a_2020-01-01.tif", np.where(numbers() > 4900, np.inf, 1000.0), BANDS),
+        {},
+        "infinite",
+    ),
+    "nothing observed": (lambda t: write(t / "a_2020-01-01.tif", numbers() * 0, BANDS, nodata=0), {}, "no observed"),
+    "linear radar": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(2) / 10_000, ["VV", "VH"]),
+        {},
+        "look like linear power",
+    ),
+    "an offset that is none": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
+        {"offset": -1000},
+        "1 to 2000 .* got -1000",
+    ),
+    "before the launch": (lambda t: write(t / "a_1999-01-01.tif", numbers(), BANDS), {}, "2015-01-01 to today"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_files(tmp_path, name):
+    make, options, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        load_geotiff(make(tmp_path), **options)
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.tif"):
+        load_geotiff(tmp_path / "nowhere.tif")
