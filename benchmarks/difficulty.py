@@ -1,4 +1,4 @@
-"""How hard the designed questions are: python benchmarks/difficulty.py WORLD [seeds]
+"""How hard the designed questions are: python benchmarks/difficulty.py WORLD [seeds [question]]
 
 Floors that read raw bands, against a small supervised network that reads the same numbers; patches of 4 x 4 px, three
 seeds (of the patches drawn and of the network), 95 % intervals over seeds and test scenes. Prints docs/results' table.
@@ -124,7 +124,7 @@ def main():
     ]
     print("| question | " + " | ".join(names) + " | network over the best floor |")
     print("|---|" + "---|" * (len(names) + 1))
-    for question in QUESTIONS:
+    for question in sys.argv[3:] or QUESTIONS:
         found = [run(world, question, means, seed) for seed in range(seeds)]
         rows = found[0]["majority"][1]
         right = {name: np.stack([one[name][0] for one in found]) for name in names}

@@ -7,7 +7,7 @@ both answers are equally common and equally bright, whatever the plant, the soil
 * one resolution: is `chlorophyll` (red edge, 20 m) what `water` (20 m) is?
 * two resolutions: is `anthocyanin` (visible, 10 m) what `water` (20 m) is?
 * time: was the `early` half of the season what the `late` half was?
-* two sensors: is `radar` (Sentinel-1) what `water` (Sentinel-2) is?
+* two sensors: is `radar` (Sentinel-1) what `anthocyanin` (Sentinel-2) is?
 
 "Is a what b is" is an exclusive or: either trait alone says nothing of the answer.
 """
@@ -25,7 +25,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "one resolution": ("chlorophyll", "water"),
     "two resolutions": ("anthocyanin", "water"),
     "time": ("early", "late"),
-    "two sensors": ("radar", "water"),
+    "two sensors": ("radar", "anthocyanin"),
 }
 """Designed question -> the traits that it is made of."""
 
