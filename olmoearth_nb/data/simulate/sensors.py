@@ -108,22 +108,23 @@ def light(geography: Geography, climate: Climate) -> np.ndarray:
     zenith = np.arccos(climate.sun)
     south = 1.0 if climate.latitude > 0 else -1.0
     # the sun stands south-east in the north and north-east in the south at half past ten
-    towards = (-south * down * 0.8 - right * 0.6)[..., None] * -np.tan(zenith)
+    towards = (-south * down * 0.8 - right * 0.6)[..., None] * np.tan(zenith)
     slopes = np.clip((1 + towards) / np.sqrt(1 + down**2 + right**2)[..., None], 0.4, 1.6)
     smooth = np.isin(geography.cover, [COVERS.index(name) for name in SMOOTH])[geography.label]
     grain = np.where(smooth, 0, geography.grain)[inner, inner].reshape(TILE, CELLS, TILE, CELLS).mean((1, 3))
     return quantise(slopes * np.exp(TEXTURE * grain)[..., None])
 
 
-def clouds(generator: np.random.Generator) -> np.ndarray:
-    """(TILE, TILE, 12) opacity of clouds and their shadows: above 0 cloud, below 0 shadow."""
+def clouds(climate: Climate, generator: np.random.Generator) -> np.ndarray:
+    """(TILE, TILE, 12) opacity of clouds and their shadows: above 0 cloud, below 0 shadow, cast away from the sun."""
+    away = (-8 if climate.latitude > 0 else 8, -6)
     cover = np.zeros((TILE, TILE, MONTHS))
     for month in range(MONTHS):
         amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=[0.6, 0.18, 0.12, 0.06, 0.04])
         field = rough((TILE, TILE), generator.uniform(25, 60), generator)
         if amount:
             opacity = np.clip((field - np.quantile(field, 1 - amount)) * 1.5, 0, generator.uniform(0.6, 1.0))
-            shadow = np.roll(opacity, (6, -8), (0, 1)) * (opacity == 0)
+            shadow = np.roll(opacity, away, (0, 1)) * (opacity == 0)
             cover[..., month] = opacity - 0.5 * shadow
     return quantise(cover)
 

@@ -79,10 +79,10 @@ def make_tile(seed: int, number: int) -> Tile:
     view = sensors.View(geography)
     scene = {
         "light": sensors.light(geography, climate),
-        "clouds": sensors.clouds(weather),
+        "clouds": sensors.clouds(climate, weather),
         "haze": np.round(weather.gamma(1.5, 0.008, MONTHS) * 2**16) / 2**16,
     }
-    landsat_scene = scene | {"clouds": sensors.clouds(weather)}
+    landsat_scene = scene | {"clouds": sensors.clouds(climate, weather)}
     images = {
         "sentinel2_l2a": sensors.sentinel2(view, surfaces, spectra, scene, optics),
         "sentinel1": sensors.sentinel1(view, surfaces, radar),
