@@ -1,7 +1,7 @@
 """How hard the designed questions are: python benchmarks/difficulty.py WORLD [seeds [question]]
 
 Floors that read raw bands, against a small supervised network that reads the same numbers; patches of 4 x 4 px, three
-seeds (of the patches drawn and of the network), 95 % intervals over seeds and test scenes. Prints docs/results' table.
+seeds (of the patches drawn and of the network), 95 % intervals over seeds and test tiles. Prints docs/results' table.
 """
 
 from __future__ import annotations
@@ -78,11 +78,12 @@ def rows_of(world, split, question, means, seed):
     scenes = world.of(split)
     answers = world.answers(question, scenes, PATCH).reshape(len(scenes), -1)
     drawn = (answers >= 0) & (np.random.default_rng(seed).uniform(size=answers.shape) < SHARE)
-    return means[split][drawn], answers[drawn], np.repeat(scenes, drawn.sum(1))
+    # what is resampled are tiles: the scenes of a tile share its weather
+    return means[split][drawn], answers[drawn], np.repeat(world.tile[scenes], drawn.sum(1))
 
 
 def run(world, question, means, seed):
-    """Right answers by test scene of every reader."""
+    """Right answers by test tile of every reader."""
     bands = 14 if question == "two sensors" else 12
     # the test patches are the same for all seeds, so that seeds and scenes are crossed
     raw = {split: rows_of(world, split, question, means, 0 if split == "test" else seed) for split in means}

@@ -93,5 +93,5 @@ def _key(
     digest.update(np.ascontiguousarray(scenes, dtype=np.int64).tobytes())
     for name, value in encoder.state_dict().items():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]

@@ -49,6 +49,9 @@ def canopies(variants: int, generator: np.random.Generator, soil: np.ndarray) ->
             leaf = {key: generator.uniform(*span) for key, span in LEAVES[name].items()}
             jitter = generator.uniform(0.92, 1.08, 3)
             for chl, ant, wet, brown, i in product(*[range(2)] * 4, range(len(LAI))):
+                if LAI[i] == 0:
+                    table[number, variant, chl, ant, wet, brown, i] = soil
+                    continue
                 spectrum = run_prosail(
                     n=leaf["n"],
                     cab=8.0 if brown else PIGMENT["chlorophyll"][chl] * jitter[0],

@@ -19,7 +19,16 @@ from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.scenes import scene_class, slots, windows
 from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, Tile, make_tile, split_of
 
-MODALITY_NAMES = ("sentinel2_l2a", "sentinel1", "landsat", "worldcover", "srtm", "openstreetmap_raster", *ABSENT_MAPS)
+MODALITY_NAMES = (
+    "sentinel2_l2a",
+    "sentinel1",
+    "landsat",
+    "worldcover",
+    "srtm",
+    "openstreetmap_raster",
+    "cdl",
+    *ABSENT_MAPS,
+)
 COLUMNS = ("scene", "tile", "row", "column", "size", "slots", "split", "class")
 
 

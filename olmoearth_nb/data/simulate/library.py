@@ -18,7 +18,7 @@ UNIT = 2.0**-15
 """Reflectance of one stored step."""
 
 CANOPIES = ("cereal", "maize", "broadleaf crop", "grass", "broadleaf trees", "conifer")
-LAI = (0.25, 0.75, 1.5, 3.0, 5.0, 7.0)
+LAI = (0.0, 0.25, 0.75, 1.5, 3.0, 5.0, 7.0)
 """Leaf area indices of the canopy table."""
 
 GROUNDS = (

@@ -12,7 +12,7 @@ from olmoearth_nb.data.simulate.noise import nearest, quantise, rough, smooth
 def draw(generator: np.random.Generator) -> Geography:
     """Draws the outlines of one tile."""
     shape = (FINE, FINE)
-    relief = float(generator.choice([15.0, 60.0, 220.0], p=[0.5, 0.3, 0.2]))
+    relief = float(generator.choice([4.0, 15.0, 60.0], p=[0.5, 0.3, 0.2]))
     hills = rough(shape, 300, generator)
     elevation = quantise(generator.uniform(10, 900) + relief * (hills - hills.min()), 64.0)
     seeds = generator.uniform(0, FINE, (int(generator.integers(10, 18)), 2))
@@ -32,12 +32,12 @@ def draw(generator: np.random.Generator) -> Geography:
         inside = np.argwhere(near == number)
         if len(inside):
             FILL[SCENE_CLASSES[use]](geography, inside, generator)
-    overlay(geography, hills, generator)
+    overlay(geography, hills, relief, generator)
     return geography
 
 
-def overlay(geography: Geography, hills: np.ndarray, generator: np.random.Generator) -> None:
-    """Lakes in the hollows, a river, a highway and country roads."""
+def overlay(geography: Geography, hills: np.ndarray, relief: float, generator: np.random.Generator) -> None:
+    """Lakes in the hollows, a river where it is not too hilly, a highway and country roads."""
     parcel = geography.new_parcel(generator)
     y, x = np.mgrid[:FINE, :FINE]
     if generator.uniform() < 0.35:
@@ -45,13 +45,14 @@ def overlay(geography: Geography, hills: np.ndarray, generator: np.random.Genera
         surface = geography.add("water", str(generator.choice(["clear", "turbid", "algal"])), parcel)
         geography.label[lake], geography.district[lake] = surface, SCENE_CLASSES.index("lake")
         geography.elevation[lake] = geography.elevation[lake].max()
-    if generator.uniform() < 0.4:
+    if generator.uniform() < 0.5 and relief < 50:
         bend = 40 * smooth((1, FINE), 90, generator)[0] + generator.uniform(0.2, 0.8) * FINE
         wide = generator.uniform(6, 26) * (1 + 0.2 * smooth((1, FINE), 60, generator)[0])
         river = np.abs(y - bend[None, :]) < wide[None, :] / 2
         river = river.T if generator.uniform() < 0.5 else river
         surface = geography.add("water", str(generator.choice(["clear", "turbid"])), parcel)
         geography.label[river], geography.district[river] = surface, SCENE_CLASSES.index("river")
+        geography.elevation[river] = np.median(geography.elevation[river])
     for width, chance in ((11.0, 0.3), (3.2, 0.9), (3.2, 0.6)):
         if generator.uniform() < chance:
             turn, through = generator.uniform(0, np.pi), generator.uniform(0.2, 0.8, 2) * FINE

@@ -64,7 +64,9 @@ class Climate:
         moisture: (12,) wetness of the ground, 0 to 1.
         snow: (12,) share of open ground under snow.
         warmth: (12,) surface temperature of grass in kelvin.
-        sun: (12,) cosine of the sun's zenith angle at half past ten.
+        sun: (12,) cosine of the sun's zenith angle at half past ten: how much of its direction points up.
+        north: (12,) how much of it points north, negative where the sun stands in the south.
+        east: (12,) how much of it points east.
     """
 
     latitude: float
@@ -73,6 +75,8 @@ class Climate:
     snow: np.ndarray
     warmth: np.ndarray
     sun: np.ndarray
+    north: np.ndarray
+    east: np.ndarray
 
     @classmethod
     def draw(cls, generator: np.random.Generator) -> Climate:
@@ -85,10 +89,12 @@ class Climate:
         warmth = 299 - 16 * late + (6 + 9 * late) * summer + generator.normal(0, 1.5, MONTHS)
         declination = np.deg2rad(23.44 * np.cos(2 * np.pi * (month - 5.7) / 12))
         phi = np.deg2rad(latitude)
-        hour = np.cos(np.deg2rad(-22.5))
-        sun = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * hour
+        hour = np.deg2rad(22.5)  # before noon
+        sun = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour)
+        north = np.sin(declination) * np.cos(phi) - np.cos(declination) * np.sin(phi) * np.cos(hour)
+        east = np.cos(declination) * np.sin(hour)
         snow = np.where(warmth < 274, generator.uniform(0.2, 1.0, MONTHS), 0.0)
-        fields = (generator.uniform(0, 1, MONTHS), snow, warmth, np.clip(sun, 0.15, None))
+        fields = (generator.uniform(0, 1, MONTHS), snow, warmth, np.clip(sun, 0.15, None), north, east)
         return cls(latitude, float(np.round(spring * 2**16) / 2**16), *(quantise(values) for values in fields))
 
 
@@ -138,7 +144,7 @@ def year(geography: Geography, library: Library, climate: Climate, generator: np
 def leaves(plant: Plant, bits: dict[str, int], spring: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaf area index, share of brown leaves and share of stubble in the middle of each month.
 
-    The `early` and `late` bits halve the leaf area of one half of the season each.
+    The `early` and `late` bits take `HALF_VIGOUR` of the leaf area of one half of the season each.
     """
     middle, half = spring + (plant.rise + plant.fall) / 2, (plant.fall - plant.rise) / 2
     since = (np.arange(MONTHS) + 0.5 - middle + 6) % 12 - 6  # months since the middle of the season

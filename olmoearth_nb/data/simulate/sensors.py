@@ -26,6 +26,9 @@ NOISE = 0.004
 """Standard deviation of the noise of a native pixel, relative to its reflectance, plus `NOISE_FLOOR`."""
 
 NOISE_FLOOR = 0.0008
+GAIN = 0.015
+"""Standard deviation of a band's gain from date to date: what correction of the atmosphere leaves."""
+
 TEXTURE = 0.09
 """Logarithmic contrast of the texture at the size of a crown, before a pixel averages it."""
 
@@ -94,10 +97,12 @@ class View:
         return mixed.reshape(edge, edge, *values.shape[1:])
 
     def dominant(self, cells: int) -> np.ndarray:
-        """(rows, columns) the surface that fills most of each native pixel of a grid that was looked at."""
+        """(rows, columns) the largest surface of the cover that fills most of each pixel, of a grid looked at."""
         weights, _ = self._shares[cells]
         edge = int(np.sqrt(len(weights)))
-        return weights.argmax(1).reshape(edge, edge)
+        cover = np.asarray(self.geography.cover)
+        top = (weights @ np.eye(len(COVERS))[cover]).argmax(1)
+        return np.where(cover == top[:, None], weights, -1).argmax(1).reshape(edge, edge)
 
 
 def light(geography: Geography, climate: Climate) -> np.ndarray:
@@ -105,10 +110,7 @@ def light(geography: Geography, climate: Climate) -> np.ndarray:
     inner = slice(MARGIN, MARGIN + TILE * CELLS)
     height = geography.elevation[inner, inner].reshape(TILE, CELLS, TILE, CELLS).mean((1, 3))
     down, right = np.gradient(ndimage.uniform_filter(height, 5), 10.0)
-    zenith = np.arccos(climate.sun)
-    south = 1.0 if climate.latitude > 0 else -1.0
-    # the sun stands south-east in the north and north-east in the south at half past ten
-    towards = (-south * down * 0.8 - right * 0.6)[..., None] * np.tan(zenith)
+    towards = (down[..., None] * climate.north - right[..., None] * climate.east) / climate.sun
     slopes = np.clip((1 + towards) / np.sqrt(1 + down**2 + right**2)[..., None], 0.4, 1.6)
     smooth = np.isin(geography.cover, [COVERS.index(name) for name in SMOOTH])[geography.label]
     grain = np.where(smooth, 0, geography.grain)[inner, inner].reshape(TILE, CELLS, TILE, CELLS).mean((1, 3))
@@ -117,15 +119,16 @@ def light(geography: Geography, climate: Climate) -> np.ndarray:
 
 def clouds(climate: Climate, generator: np.random.Generator) -> np.ndarray:
     """(TILE, TILE, 12) opacity of clouds and their shadows: above 0 cloud, below 0 shadow, cast away from the sun."""
-    away = (-8 if climate.latitude > 0 else 8, -6)
-    cover = np.zeros((TILE, TILE, MONTHS))
+    cover, far = np.zeros((TILE, TILE, MONTHS)), 16
+    inner = slice(far, far + TILE)
     for month in range(MONTHS):
         amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=[0.6, 0.18, 0.12, 0.06, 0.04])
-        field = rough((TILE, TILE), generator.uniform(25, 60), generator)
+        field = rough((TILE + 2 * far, TILE + 2 * far), generator.uniform(25, 60), generator)
         if amount:
             opacity = np.clip((field - np.quantile(field, 1 - amount)) * 1.5, 0, generator.uniform(0.6, 1.0))
+            away = np.round(12 * np.array([climate.north[month], -climate.east[month]])).astype(int)
             shadow = np.roll(opacity, away, (0, 1)) * (opacity == 0)
-            cover[..., month] = opacity - 0.5 * shadow
+            cover[..., month] = (opacity - 0.5 * shadow)[inner, inner]
     return quantise(cover)
 
 
@@ -181,6 +184,7 @@ def optical(
         bands = [name for name, own in names.items() if own == cells]
         column = [BANDS.index(name) for name in bands]
         native = view(cells, year.reflectance[..., column]) * UNIT
+        native *= quantise(1 + GAIN * generator.standard_normal((MONTHS, len(bands))))
         native *= 1 + NOISE * generator.standard_normal(native.shape)
         native += NOISE_FLOOR * generator.standard_normal(native.shape)
         image = spread_out(native, cells)
@@ -224,12 +228,12 @@ def landsat(
     path = depth * 0.75 * (1 + mu**2) / (4 * mu)
     toa = quantise(path) + quantise(passed) * surface
     cirrus = list(names).index("LB9")
-    toa[..., cirrus] += CIRRUS * np.clip(scene["clouds"], 0, 1)
+    toa[..., cirrus] += CIRRUS * np.clip(at_native(scene["clouds"], 12), 0, 1)
     toa *= climate.sun[:, None]
     reflective = (toa + 0.1) / 2e-5
-    warm = spread_out(view(40, year.temperature), 40)
-    warm = warm + np.clip(scene["clouds"], 0, 1) * (climate.warmth - 25 - warm)
-    warm = warm + 0.3 * generator.standard_normal(warm.shape)
+    native = view(40, year.temperature)
+    warm = spread_out(native + 0.3 * generator.standard_normal(native.shape), 40)
+    warm = warm + np.clip(at_native(scene["clouds"], 40), 0, 1) * (climate.warmth - 25 - warm)
     thermal = [
         (k1 / (np.exp(k2 / warm) - 1) - 0.1) / 3.342e-4 for k1, k2 in ((774.8853, 1321.0789), (480.8883, 1201.1442))
     ]

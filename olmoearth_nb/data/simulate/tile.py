@@ -28,8 +28,11 @@ VERSION = 1
 MISSING_DATES = {"sentinel2_l2a": 0.12, "sentinel1": 0.08, "landsat": 0.2}
 """Chance that a sensor has nothing in a month."""
 
-ABSENT_MAPS = {"cdl": 0.5, "worldcereal": 0.3, "wri_canopy_height_map": 0.1}
-"""Chance that a tile lies outside a map."""
+ABSENT_MAPS = {"worldcereal": 0.3, "wri_canopy_height_map": 0.1}
+"""Chance that a tile lies outside a map. The Cropland Data Layer covers the conterminous United States only."""
+
+AMERICA = (25.0, 49.0, -125.0, -67.0)
+"""South, north, west and east of that box."""
 
 WORLDCOVER = dict(zip(COVERS, (80, 40, 30, 20, 10, 10, 10, 50, 50, 60, 60), strict=True))
 CDL = dict(zip(COVERS, (111, 0, 176, 152, 141, 142, 71, 123, 121, 131, 131), strict=True))
@@ -95,7 +98,12 @@ def make_tile(seed: int, number: int) -> Tile:
     present["sentinel2_l2a"][gaps.integers(MONTHS)] = True
     when = int(gaps.integers(2017, 2024))
     timestamps = np.array([(1, month, when) for month in range(MONTHS)], dtype=np.int32)
-    latlon = np.array([climate.latitude, np.round(gaps.uniform(-180, 180), 3)], dtype=np.float32)
+    south, north, west, east = AMERICA
+    there = south <= climate.latitude <= north and gaps.uniform() < 0.5
+    longitude = np.round(gaps.uniform(west, east) if there else gaps.uniform(-20, 140), 3)
+    latlon = np.array([climate.latitude, longitude], dtype=np.float32)
+    absent += [] if there else ["cdl"]
+    absent += [] if images["openstreetmap_raster"].any() else ["openstreetmap_raster"]  # as the official converter
     images = {name: image for name, image in images.items() if name not in absent}
     return Tile(images, present, timestamps, latlon, labels, split)
 
@@ -114,6 +122,8 @@ def label_maps(geography: Geography, view: sensors.View) -> dict[str, np.ndarray
         "elevation": geography.elevation[centre, centre].astype(np.float32),
     }
     bits = np.where(grown[..., None], geography.bits[parcel], -1).astype(np.int8)
+    evergreen = cover == COVERS.index("conifer")  # its seasons hardly show
+    bits[evergreen, BITS.index("early")] = bits[evergreen, BITS.index("late")] = -1
     return labels | {name: bits[..., i] for i, name in enumerate(BITS)}
 
 
@@ -130,7 +140,7 @@ def maps(labels: dict[str, np.ndarray], geography: Geography) -> dict[str, np.nd
     osm[..., 0, bands.index("highway")] = cover == COVERS.index("paved")
     osm[..., 0, bands.index("river")] = labels["scene"] == SCENE_CLASSES.index("river")
     osm[..., 0, bands.index("leisure")] = (cover == COVERS.index("grass")) & (labels["scene"] == 5)
-    cereal = {"maize": [1, 2], "spring cereal": [5], "winter cereal": [7]}
+    cereal = {"maize": [2], "spring cereal": [5], "winter cereal": [7]}
     layers = np.zeros((TILE, TILE, 1, 8), dtype=np.uint8)
     layers[..., 0, 0] = 100 * (crop >= 0)
     for name, channels in cereal.items():
