@@ -87,7 +87,8 @@ def years(tiles=40):
 def main():
     use_style()
     world = World(sys.argv[1])
-    chosen = np.concatenate([np.flatnonzero(world.kind == k)[5:500:120][:3] for k in range(len(SCENE_CLASSES))])
+    every = [np.flatnonzero(world.kind == kind) for kind in range(len(SCENE_CLASSES))]
+    chosen = np.concatenate([own[np.linspace(0, len(own) - 1, 5).astype(int)[1:4]] for own in every])
     samples = world.samples(chosen)
     save("scenes", plots_world.show_scenes, samples, [SCENE_CLASSES[world.kind[i]] for i in chosen])
     save("spectra", plots_world.show_library, library("train"))
