@@ -41,7 +41,7 @@ notebooks: $(INSTALLED)  ## make the committed notebooks from notebooks/src (NB=
 lock:  ## renew requirements.lock from pyproject.toml in a fresh environment
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet torch==2.13.0
-	build/lock/bin/python -m pip install --quiet '.[notebooks,data,test]'
+	build/lock/bin/python -m pip install --quiet '.[notebooks,data,scale,test]'
 	build/lock/bin/python -m pip freeze --exclude olmoearth_nb | sed -E 's/^(torch==[0-9.]+).*/\1/' > requirements.lock
 	rm -rf build/lock
 

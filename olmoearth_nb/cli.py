@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from olmoearth_nb.cli_data import data_app
+
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the notebooks")]
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
-
-data_app = typer.Typer(help="Make and fetch data.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -72,24 +72,3 @@ def notebooks(folder: Folder = Path("notebooks"), nb: Only = "") -> None:
     except FileNotFoundError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
-
-
-@data_app.command()
-def simulate(
-    out: Annotated[Path, typer.Option(help="folder to make")],
-    scenes: Annotated[int, typer.Option(help="how many scenes")] = 2000,
-    size: Annotated[int, typer.Option(help="edge of a scene in pixels of 10 m, 8 to 128")] = 32,
-    dates: Annotated[int, typer.Option(help="months that a scene shows, 1 to 12")] = 6,
-    seed: Annotated[int, typer.Option(help="seed of the world")] = 0,
-    workers: Annotated[int, typer.Option(help="processes")] = 2,
-) -> None:
-    """Simulate scenes and write them in the official pretraining format."""
-    from olmoearth_nb.data.simulate.generate import simulate as make
-
-    try:
-        made = make(out, scenes, size, dates, seed, workers)
-    except (FileExistsError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
-    typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
