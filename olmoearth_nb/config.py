@@ -65,14 +65,16 @@ class ModelConfig:
         return self.position == "rotary"
 
 
-_SIZES: dict[str, tuple[int, int, int, int]] = {
-    # size: width, depth, heads, units of the pixel layer (v1.1 and later)
-    "nano": (128, 4, 8, 12),
-    "tiny": (192, 12, 3, 64),
-    "small": (384, 12, 6, 64),
-    "base": (768, 12, 12, 64),
-    "large": (1024, 24, 16, 64),
+SIZES: dict[str, tuple[int, int, int, int, int]] = {
+    # size: width, depth, heads, predictor depth, units of the pixel layer (v1.1 and later)
+    "mini": (64, 3, 4, 2, 32),
+    "nano": (128, 4, 8, 4, 12),
+    "tiny": (192, 12, 3, 4, 64),
+    "small": (384, 12, 6, 4, 64),
+    "base": (768, 12, 12, 4, 64),
+    "large": (1024, 24, 16, 4, 64),
 }
+"""The published sizes, and `mini`, ours, for studies on two cores."""
 
 PUBLISHED: dict[str, tuple[str, ...]] = {
     "v1": ("nano", "tiny", "base", "large"),
@@ -96,12 +98,13 @@ def published_config(version: str, size: str) -> ModelConfig:
         raise ValueError(f"v1.3 is out of scope (it pools with a further attention layer); {_available()}")
     if size not in PUBLISHED.get(version, ()):
         raise ValueError(f"there is no published OlmoEarth {version} {size}; {_available()}")
-    width, depth, heads, pixel_hidden = _SIZES[size]
+    width, depth, heads, decoder_depth, pixel_hidden = SIZES[size]
     first = version == "v1"
     return ModelConfig(
         width=width,
         depth=depth,
         heads=heads,
+        decoder_depth=decoder_depth,
         tokenization=TOKENIZATIONS["v1" if first else "v1.1"],
         pixel_hidden=0 if first else pixel_hidden,
         position="rotary" if version == "v1.2" else "absolute",
@@ -113,19 +116,19 @@ def size_config(size: str, tokenization: str | Tokenization, pixel_hidden: int =
     """A model of a published size with any tokenization, otherwise as v1: for comparing tokenizations alone.
 
     Args:
-        size: "nano", "tiny", "small", "base" or "large".
+        size: one of `SIZES`.
         tokenization: a tokenization or the name of a built-in one.
         pixel_hidden: units of the pixel layer; 0 for none.
 
     Raises:
         ValueError: for an unknown size or tokenization, listing the valid ones.
     """
-    if size not in _SIZES:
-        raise ValueError(f"unknown size {size!r}; valid are {', '.join(_SIZES)}")
-    width, depth, heads, _ = _SIZES[size]
+    if size not in SIZES:
+        raise ValueError(f"unknown size {size!r}; valid are {', '.join(SIZES)}")
+    width, depth, heads, decoder_depth, _ = SIZES[size]
     if isinstance(tokenization, str):
         tokenization = named_tokenization(tokenization)
-    return ModelConfig(width, depth, heads, tokenization=tokenization, pixel_hidden=pixel_hidden)
+    return ModelConfig(width, depth, heads, decoder_depth, tokenization=tokenization, pixel_hidden=pixel_hidden)
 
 
 def _available() -> str:

@@ -30,7 +30,7 @@ class Cost:
         tokens: N.
         linear_macs: of all linear layers: patch embedding and blocks.
         attention_macs: of scores and weighted values; the part that grows with N^2.
-        resize_macs: of enlarging patches to 8 x 8 pixels, kept apart: no counter of matrix products sees it.
+        resize_macs: of enlarging patches to 8 x 8 pixels, kept apart: published counts leave them out.
     """
 
     tokens: int
@@ -61,8 +61,10 @@ def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequ
     for name, shape in by_name.items():
         rows, columns, timesteps, _ = config.tokenization.token_shape(name, shape, patch_size)
         pixels = rows * columns * timesteps * PATCH**2
-        if patch_size != PATCH:  # separable cubic: four neighbours along the rows, then four along the columns
-            resize += 4 * len(modality(name).bands) * (pixels * patch_size // PATCH + pixels)
+        if patch_size != PATCH:  # one matrix product along the columns of pixels, one along the rows
+            height, width_px = rows * PATCH, columns * patch_size
+            along = height * width_px * (rows * patch_size + columns * PATCH)
+            resize += len(modality(name).bands) * timesteps * along
         for group in config.tokenization.groups_of(name):
             hidden = config.pixel_hidden
             linear += pixels * (len(group) * hidden + hidden * width if hidden else len(group) * width)

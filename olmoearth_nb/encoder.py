@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from olmoearth_nb.encodings import CompositeEncodings, token_coordinates
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.patch_embed import PatchEmbed, observed
 from olmoearth_nb.sample import Batch
-from olmoearth_nb.transformer import Block, Packing, init_linears
+from olmoearth_nb.transformer import Block, Packing, by_length, init_linears
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +113,30 @@ class Encoder(nn.Module):
         grid = batch.grid(self.config.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
-        packing = Packing(roles == Role.ONLINE)
         tokens = self.patch_embeddings(images, grid, decode_only=False)
-        x = packing.pack(tokens.add_(self.composite_encodings(grid, batch.timestamps)))
-        del tokens
-        at = packing.pack(token_coordinates(grid, batch.timestamps)) if self.config.rotary else None
-        for block in self.blocks:
-            x = block(x, key_mask=packing.key_mask, x_at=at)
-        return Encoded(packing.unpack(self.norm(x)), roles, grid, batch.timestamps)
+        tokens = tokens.add_(self.composite_encodings(grid, batch.timestamps))
+        return self.encode(tokens, roles, grid, batch.timestamps)
+
+    def encode(self, tokens: Tensor, roles: Tensor, grid: TokenGrid, timestamps: Tensor) -> Encoded:
+        """Encodes the ONLINE ones of embedded patches; pretraining embeds once for both of its views.
+
+        Args:
+            tokens: (B, N, D) patch embeddings plus encodings.
+            roles: (B, N) `Role` of each token, at least one ONLINE in every sample.
+            grid: what each token is.
+            timestamps: (B, T, 3) day, month, year.
+        """
+        online = roles == Role.ONLINE
+        at = token_coordinates(grid, timestamps) if self.config.rotary else None
+
+        def run(rows: Any) -> Tensor:
+            packing = Packing(online[rows])
+            x, x_at = packing.pack(tokens[rows]), None if at is None else packing.pack(at[rows])
+            for block in self.blocks:
+                x = block(x, key_mask=packing.key_mask, x_at=x_at)
+            return packing.unpack(self.norm(x))
+
+        return Encoded(by_length(online, run), roles, grid, timestamps)
 
     def project(self, encoded: Encoded) -> Tensor:
         """(B, D) projected mean of the encoded tokens (the official "project_aggregated")."""

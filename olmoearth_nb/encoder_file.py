@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from olmoearth_nb.bands import modality
 from olmoearth_nb.checkpoint import config_from_official, config_to_official
+from olmoearth_nb.durable import write
 from olmoearth_nb.encoder import Encoder
 
 _KEY = "olmoearth_config"
 
 
-def save_encoder(encoder: Encoder, path: str | os.PathLike[str]) -> Path:
+def save_encoder(
+    encoder: Encoder, path: str | os.PathLike[str], without_maps: bool = False, dtype: torch.dtype = torch.float32
+) -> Path:
     """Writes an encoder; the file appears whole or not at all.
 
     Args:
         encoder: the encoder.
         path: ends in `.safetensors`.
+        without_maps: whether to leave out the patch embeddings of maps, which an encoder never uses, and map codes.
+        dtype: of the stored weights; `load_encoder` gives float32 in any case.
 
     Returns:
         The path.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    weights = {key: value.contiguous() for key, value in encoder.state_dict().items()}
-    save_file(weights, part, metadata={_KEY: json.dumps(config_to_official(encoder.config))})
-    part.replace(path)
-    return path
+    config = encoder.config
+    if without_maps:
+        config = replace(config, modalities=tuple(n for n in config.modalities if not modality(n).decode_only))
+    with torch.device("meta"):
+        kept = Encoder(config).state_dict().keys()
+    weights = {key: value.to(dtype).contiguous() for key, value in encoder.state_dict().items() if key in kept}
+    header = {_KEY: json.dumps(config_to_official(config))}
+    return write(path, lambda part: save_file(weights, part, metadata=header))
 
 
 def load_encoder(path: str | os.PathLike[str]) -> Encoder:
@@ -46,7 +55,7 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
             header = file.metadata() or {}
             if _KEY not in header:
                 raise ValueError(f"{path} holds no encoder of ours: its header has no {_KEY}")
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error})") from error
     with torch.device("meta"):

@@ -105,6 +105,17 @@ class TokenGrid:
         return self._coordinate(3)
 
     @cached_property
+    def band_sets(self) -> list[tuple[str, int]]:
+        """(modality, group) of every band set, in sequence order."""
+        return [(name, group) for name, shape in self.shapes.items() for group in range(shape[3])]
+
+    @cached_property
+    def band_set(self) -> Tensor:
+        """(N,) index into `band_sets` of each token: what masking encodes or decodes as a unit."""
+        first = {name: self.band_sets.index((name, 0)) for name in self.shapes}
+        return self.group + torch.cat([torch.full((s.stop - s.start,), first[n]) for n, s in self.slices.items()])
+
+    @cached_property
     def decode_only(self) -> Tensor:
         """(N,) True for tokens that the encoder never sees."""
         return self._per_modality(lambda name: modality(name).decode_only)

@@ -6,6 +6,8 @@ cross-attention. Queries never see each other; the context stays the same in all
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.encoder import Encoded
 from olmoearth_nb.encodings import CompositeEncodings, token_coordinates
 from olmoearth_nb.grid import Role
-from olmoearth_nb.transformer import Block, Packing, init_linears
+from olmoearth_nb.transformer import Block, Packing, by_length, init_linears
 
 
 class Predictor(nn.Module):
@@ -46,14 +48,18 @@ class Predictor(nn.Module):
             (B, N, D); exactly 0 for tokens of any other role.
         """
         grid, timestamps = encoded.grid, encoded.timestamps
-        seen, asked = Packing(encoded.online), Packing(encoded.roles == Role.DECODER)
+        online, hidden = encoded.online, encoded.roles == Role.DECODER
         encodings = self.composite_encodings(grid, timestamps)
-        context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens))) + seen.pack(encodings)
-        x = self.mask_token + asked.pack(encodings)
-        x_at = context_at = None
-        if self.config.rotary:
-            coordinates = token_coordinates(grid, timestamps)
-            x_at, context_at = asked.pack(coordinates), seen.pack(coordinates)
-        for block in self.blocks:
-            x = block(x, context, seen.key_mask, x_at, context_at)
-        return asked.unpack(self.to_output_embed(self.norm(x)))
+        at = token_coordinates(grid, timestamps) if self.config.rotary else None
+
+        def run(rows: Any) -> Tensor:
+            seen, asked, own = Packing(online[rows]), Packing(hidden[rows]), encodings[rows]
+            context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens[rows]))) + seen.pack(own)
+            x = self.mask_token + asked.pack(own)
+            x_at = None if at is None else asked.pack(at[rows])
+            context_at = None if at is None else seen.pack(at[rows])
+            for block in self.blocks:
+                x = block(x, context, seen.key_mask, x_at, context_at)
+            return asked.unpack(self.to_output_embed(self.norm(x)))
+
+        return by_length(hidden, run)

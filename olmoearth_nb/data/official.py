@@ -112,6 +112,21 @@ def read_tile(
         raise ValueError(f"{path.name} is not a whole HDF5 file ({error})") from error
 
 
+def copy_uncompressed(path: Path, copy: Path) -> None:
+    """Writes a tile again without compression, so that a window can be read without the rest."""
+    import h5py
+    import hdf5plugin  # noqa: F401  registers zstd
+
+    part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
+    with h5py.File(path, "r") as source, h5py.File(part, "w") as target:
+        for name, item in source.items():
+            if isinstance(item, h5py.Dataset):
+                target[name] = item[()]
+            else:
+                source.copy(item, target)
+    part.replace(copy)
+
+
 def is_tile(path: str | os.PathLike[str]) -> bool:
     """Whether an HDF5 file is of this format rather than another."""
     import h5py
@@ -145,7 +160,7 @@ def _read(
         steps = int(present[name].sum()) if name in SENSORS else 1
         if data.shape != (TILE, TILE, steps, len(spec.bands)):
             raise ValueError(f"{title}: {name} must be {(TILE, TILE, steps, len(spec.bands))}, got {data.shape}")
-        image = data[()][window].astype(np.float32)
+        image = (data[window] if data.chunks is None else data[()][window]).astype(np.float32)
         if name in SENSORS:
             full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
             full[:, :, present[name]] = image

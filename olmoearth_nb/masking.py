@@ -1,0 +1,165 @@
+"""Which tokens the encoder sees and which it has to predict.
+
+Two strategies are those of the releases, three are plain ones to learn from. Each gives every token a `Role`:
+
+* `modality_cross_random` (v1): the encoder sees half of the tokens of the band sets drawn for encoding; half of the
+  tokens of all other band sets, of the maps, and of some of the encoded ones are predicted.
+* `random_time_with_decode` (v1.1): the encoder sees half of the tokens, or of the dates, of half of the band sets;
+  the same share of the other band sets is predicted, and the maps as a whole.
+* `random`, `time`, `space`: the encoder sees half of all tokens, or all tokens of half of the dates, or of half of the
+  patches; everything else is predicted.
+
+A *band set* is one group of bands of one modality: v1 has three of Sentinel-2, v1.1 one. An unobserved token is
+MISSING under every strategy. All randomness comes from (seed, sample, step, view), never from the order of the work.
+
+Source: rules of the public OlmoEarth configuration and paper, checked in `tests/test_masking.py` as properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from olmoearth_nb.bands import modality
+from olmoearth_nb.grid import Role, TokenGrid
+
+Strategy = Callable[[TokenGrid, np.ndarray, np.random.Generator], np.ndarray]
+"""(grid, (N,) bool, True = missing, generator) -> (N,) roles."""
+
+HALF = 0.5
+"""Share of tokens, dates or band sets that is encoded."""
+
+
+def draw_roles(
+    strategy: str, grid: TokenGrid, missing: Tensor, seed: int, samples: Sequence[int], step: int, view: int
+) -> Tensor:
+    """Draws the roles of a batch.
+
+    Args:
+        strategy: one of `STRATEGIES`.
+        grid: the layout of the N tokens.
+        missing: (B, N) bool, True = not observed.
+        seed: of the run.
+        samples: B numbers of the samples in the data set.
+        step: how many micro-batches were drawn before.
+        view: 0 or 1; the two views of one sample are masked independently.
+
+    Returns:
+        (B, N) int64 `Role`.
+
+    Raises:
+        ValueError: for an unknown strategy, or a sample of which nothing was observed.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"unknown masking {strategy!r}; valid are {', '.join(STRATEGIES)}")
+    absent, sensor = missing.cpu().numpy(), ~grid.decode_only.numpy()
+    drawn = np.empty(absent.shape, dtype=np.int64)
+    for row, sample in enumerate(samples):
+        if absent[row, sensor].all():
+            raise ValueError(f"sample {sample} cannot be masked: no sensor observed any token of it")
+        generator = np.random.default_rng([seed, step, sample, view])
+        drawn[row] = STRATEGIES[strategy](grid, absent[row], generator)
+    return torch.from_numpy(drawn).to(missing.device)
+
+
+def modality_cross_random(grid: TokenGrid, missing: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """v1: tokens are halved at random, then whole band sets are drawn to be encoded, to be decoded, or both.
+
+    A band set that is not encoded keeps its DECODER tokens, drawn or not: the official code decodes it anyway.
+    """
+    roles = np.full(len(grid), int(Role.TARGET_ONLY))
+    for span in grid.slices.values():
+        order = span.start + generator.permutation(span.stop - span.start)
+        half = int(HALF * len(order))
+        roles[order[:half]], roles[order[half : 2 * half]] = Role.ONLINE, Role.DECODER
+    roles[missing] = Role.MISSING
+    encoded, decoded = _drawn_band_sets(grid, roles, generator)
+    number = grid.band_set.numpy()
+    roles[(roles == Role.ONLINE) & ~np.isin(number, encoded)] = Role.TARGET_ONLY
+    only_encoded = np.isin(number, np.setdiff1d(encoded, decoded))
+    roles[(roles == Role.DECODER) & only_encoded] = Role.TARGET_ONLY
+    if not (roles == Role.ONLINE).any() or not (roles == Role.DECODER).any():
+        _halve(roles, ~grid.decode_only.numpy() & ~missing, generator)
+    return roles
+
+
+def _drawn_band_sets(
+    grid: TokenGrid, roles: np.ndarray, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Band sets to encode and to decode, as v1 draws them."""
+    number, maps = grid.band_set.numpy(), _is_map(grid)
+    sensors = [i for i in range(len(maps)) if not maps[i] and (roles[number == i] == Role.ONLINE).any()]
+    present = sensors + [i for i in range(len(maps)) if maps[i] and (roles[number == i] != Role.MISSING).any()]
+    if len(present) <= 2:
+        return np.array(present[:1], dtype=int), np.array(present[1:], dtype=int)
+    many = generator.integers(min(2, len(sensors)), len(sensors) + 1)
+    encoded = generator.permutation(sensors)[:many]
+    decoded = generator.permutation(present)[: generator.integers(1, len(present) + 1)]
+    return encoded, decoded
+
+
+def random_time_with_decode(grid: TokenGrid, missing: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """v1.1: half of the band sets are encoded, the others decoded; in both, half of the tokens or of the dates.
+
+    With one band set in the sample its tokens are halved. A band set without data at the dates that it should
+    give falls back to random tokens; a single observed token is encoded in any case.
+    """
+    roles = np.full(len(grid), int(Role.DECODER))
+    number, time, maps = grid.band_set.numpy(), grid.time.numpy(), _is_map(grid)
+    roles[missing] = Role.MISSING
+    present = [i for i in range(len(maps)) if not maps[i] and (~missing[number == i]).any()]
+    dates = np.unique(time[~missing & ~grid.decode_only.numpy()])
+    by_date = len(dates) > 1 and generator.uniform() >= HALF
+    shuffled, many = generator.permutation(dates), -(-len(dates) // 2)
+    if len(present) == 1:
+        _halve(roles, (number == present[0]) & ~missing, generator)
+        return roles
+    order = generator.permutation(present)
+    for place, band_set in enumerate(order.tolist()):
+        encode = place < -(-len(order) // 2)
+        mine = np.flatnonzero((number == band_set) & ~missing)
+        chosen = mine[np.isin(time[mine], shuffled[:many] if encode else shuffled[many:])]
+        if not by_date or len(chosen) == 0:
+            chosen = generator.permutation(mine)[: max(1, int(HALF * len(mine)))]
+        roles[mine] = Role.TARGET_ONLY
+        roles[chosen] = Role.ONLINE if encode or len(mine) == 1 else Role.DECODER
+    return roles
+
+
+def _plain(units: Callable[[TokenGrid], Tensor]) -> Strategy:
+    """A strategy that encodes half of the units with any observed token and decodes the others; maps are decoded."""
+
+    def strategy(grid: TokenGrid, missing: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        roles = np.where(missing, int(Role.MISSING), int(Role.DECODER))
+        sensor = ~grid.decode_only.numpy() & ~missing
+        unit = units(grid).numpy()
+        present = generator.permutation(np.unique(unit[sensor]))
+        roles[sensor & np.isin(unit, present[: -(-len(present) // 2)])] = Role.ONLINE
+        return roles
+
+    return strategy
+
+
+def _halve(roles: np.ndarray, where: np.ndarray, generator: np.random.Generator) -> None:
+    """Encodes half of the tokens, rounded up, and decodes the rest, in place."""
+    order = generator.permutation(np.flatnonzero(where))
+    half = -(-len(order) // 2)
+    roles[order[:half]], roles[order[half:]] = Role.ONLINE, Role.DECODER
+
+
+def _is_map(grid: TokenGrid) -> list[bool]:
+    """Whether each band set belongs to a map, which is never encoded."""
+    return [modality(name).decode_only for name, _ in grid.band_sets]
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "modality_cross_random": modality_cross_random,
+    "random_time_with_decode": random_time_with_decode,
+    "random": _plain(lambda grid: torch.arange(len(grid))),
+    "time": _plain(lambda grid: grid.time),
+    "space": _plain(lambda grid: grid.row * (int(grid.column.max()) + 1) + grid.column),
+}
+"""Masking by name."""

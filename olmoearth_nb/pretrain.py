@@ -1,0 +1,80 @@
+"""One step of pretraining: two masked views, predictions of what is hidden, losses.
+
+The views of a micro-batch share everything up to the masks: pixels are enlarged and targets computed once, and patches
+are embedded once unless band dropout makes the views differ.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from olmoearth_nb.bands import modality
+from olmoearth_nb.encoder import Encoded
+from olmoearth_nb.losses import contrast, patch_discrimination
+from olmoearth_nb.microbatch import MicroBatch
+from olmoearth_nb.model import OlmoEarth
+from olmoearth_nb.recipes import Recipe
+
+
+class Step(NamedTuple):
+    """What a step gives.
+
+    Attributes:
+        loss: () the sum that is minimised.
+        patches: () patch discrimination, mean of the two views.
+        contrast: () contrast of the views, before its weight.
+        pooled: (B, D) mean embeddings of the first view.
+        targets: (B, N, D) what was to be predicted.
+    """
+
+    loss: Tensor
+    patches: Tensor
+    contrast: Tensor
+    pooled: Tensor
+    targets: Tensor
+
+
+class Pretraining(nn.Module):
+    """A model with the objective of its recipe.
+
+    Args:
+        model: encoder, predictor, targets; the patch embeddings of maps are frozen, since the encoder never sees one.
+        recipe: the objective.
+    """
+
+    def __init__(self, model: OlmoEarth, recipe: Recipe) -> None:
+        super().__init__()
+        self.model, self.recipe = model, recipe
+        embeddings = model.encoder.patch_embeddings
+        embeddings.band_dropout_enabled = True
+        for name in model.config.modalities:
+            if modality(name).decode_only:
+                embeddings.per_modality_embeddings[name].requires_grad_(False)
+
+    def forward(self, micro: MicroBatch) -> Step:
+        """The losses of a micro-batch."""
+        encoder, grid = self.model.encoder, micro.grid
+        with torch.no_grad():
+            targets = self.model.target_encoder.patch_embeddings(micro.images, grid)
+        encodings = encoder.composite_encodings(grid, micro.timestamps)
+        tokens = encoder.patch_embeddings(micro.images, grid, decode_only=False) + encodings
+        patches, views = [], []
+        for view in range(2):
+            if view == 1 and self.recipe.band_dropout:
+                tokens = encoder.patch_embeddings(micro.images, grid, decode_only=False) + encodings
+            encoded = encoder.encode(tokens, micro.roles[view], grid, micro.timestamps)
+            views.append(encoded)
+            patches.append(self._patches(encoded, targets))
+        between = contrast(encoder.project(views[0]), encoder.project(views[1]))
+        mean = (patches[0] + patches[1]) / 2
+        return Step(
+            mean + self.recipe.contrast * between, mean.detach(), between.detach(), views[0].pool().detach(), targets
+        )
+
+    def _patches(self, encoded: Encoded, targets: Tensor) -> Tensor:
+        """Patch discrimination of one view."""
+        predictions = self.model.decoder(encoded)
+        return patch_discrimination(predictions, targets, encoded.roles, encoded.grid, self.recipe.masked_negatives)
