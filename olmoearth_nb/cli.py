@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from olmoearth_nb.cli_data import data_app
+from olmoearth_nb.cli_pretrain import pretrain
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
 
@@ -15,6 +16,7 @@ Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
 app.add_typer(data_app, name="data")
+app.command()(pretrain)
 
 
 @app.callback()

@@ -84,7 +84,7 @@ class Engine:
         Raises:
             TrainingError: for a loss that is no number, or data that cannot be read.
         """
-        step = self._resume(leg)
+        step = self.load(leg)
         monitor = Monitor(self.folder / leg.name, self.plan, leg, step, self.fabric.is_global_zero, self.quiet)
         stream, saved = self._stream(step, leg.end), time.monotonic()
         self.module.train()
@@ -140,7 +140,7 @@ class Engine:
         except (OSError, ValueError) as error:
             raise TrainingError(f"a sample could not be read: {error}; the run so far is kept") from error
 
-    def _resume(self, leg: Leg) -> int:
+    def load(self, leg: Leg) -> int:
         """Loads where the leg stands, or the checkpoint that it begins from; returns the steps done."""
         found = newest(self.folder / leg.name)
         if found is None and leg.falls:

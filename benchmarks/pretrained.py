@@ -1,0 +1,91 @@
+"""What pretraining has learnt: python benchmarks/pretrained.py WORLD FOLDER [FOLDER ...] [--valid] [--scenes N] [--seeds N]
+
+Every designed question, read from patches of 4 x 4 px with time averaged, and scene classes: a trained encoder against
+its own random initialisation, against raw band means of the same readout, and against the time-aware raw linear probe.
+95 % intervals over seeds (of the drawn training patches) and test tiles. `--valid` scores validation tiles instead,
+which is what anything may be chosen on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from olmoearth_nb.data.simulate.scenes import QUESTIONS
+from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.intervals import accuracy, difference
+from olmoearth_nb.tasks import Task, encoded, raw
+from olmoearth_nb.trained import fold, initial_model, load_trained
+
+
+def untrained(model, folder):
+    """The encoder before its first step, reading the same inputs."""
+    about = json.loads((Path(folder) / "run.json").read_text())
+    start = initial_model(model.config, about["seed"]).encoder.eval()
+    if about["normalisation"] == "standard":
+        fold(start.patch_embeddings)
+    return start
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("world")
+    parser.add_argument("folders", nargs="+")
+    parser.add_argument("--valid", action="store_true")
+    parser.add_argument("--scenes", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--readers", default="kNN,probe")
+    parser.add_argument("--cache", default=None)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    world, asked, start = World(given.world), "valid" if given.valid else "test", time.perf_counter()
+    tasks = [Task("scene", "scene", reader, most=given.scenes) for reader in given.readers.split(",")]
+    for question in QUESTIONS:
+        tasks += [Task(question, "patches", reader, most=given.scenes) for reader in given.readers.split(",")]
+    aware = {q: Task(q, "patches by date", "probe", most=given.scenes) for q in QUESTIONS}
+    found = {}
+    for task in tasks:
+        found[task.name, "raw"] = rights(task, world, raw(task), given.seeds, asked)
+    for question, task in aware.items():
+        found[question, "aware"] = rights(task, world, raw(task), given.seeds, asked)
+    for folder in given.folders:
+        model = load_trained(Path(folder))
+        print(f"\n### {folder}, {asked} tiles\n")
+        print(
+            "| task | trained | untrained | raw, same readout | trained - untrained | trained - raw | time-aware raw |"
+        )
+        print("|---|---|---|---|---|---|---|")
+        for task in tasks:
+            trained = rights(task, world, encoded(model.encoder, task, given.cache), given.seeds, asked)
+            before = rights(task, world, encoded(untrained(model, folder), task, given.cache), given.seeds, asked)
+            floor, rows = found[task.name, "raw"][0], trained[1]
+            cells = [accuracy(x, rows) for x in (trained[0], before[0], floor)]
+            cells += [difference(trained[0], x, rows) for x in (before[0], floor)]
+            last = found.get((task.question, "aware"))
+            print(f"| {task.name} | {' | '.join(map(str, cells))} | {accuracy(*last) if last else ''} |", flush=True)
+    print(f"\n{(time.perf_counter() - start) / 60:.0f} minutes")
+
+
+def rights(task, world, features, seeds, asked):
+    """Right answers (seeds, tiles) and rows; what a seed does not change is computed once."""
+    kept = {}
+
+    def once(*arguments):
+        key = arguments[1].tobytes()
+        if key not in kept:
+            kept[key] = features(*arguments)
+        return kept[key]
+
+    found = [task.right(world, once, seed, asked) for seed in range(seeds)]
+    rows = [rows for _, rows in found]
+    assert all((one == rows[0]).all() for one in rows), "questions must be the same for all seeds"
+    return np.stack([right for right, _ in found]), rows[0]
+
+
+if __name__ == "__main__":
+    main()

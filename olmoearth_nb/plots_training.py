@@ -1,0 +1,50 @@
+"""Figures of pretraining: losses over samples, and what a step hides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from olmoearth_nb.engine import read_log
+from olmoearth_nb.plots import colour_of
+
+
+def smoothed(values: np.ndarray, over: int = 25) -> np.ndarray:
+    """Running mean over so many values, shorter at both ends."""
+    weight = np.ones(min(over, len(values)))
+    return np.convolve(values, weight, mode="same") / np.convolve(np.ones(len(values)), weight, mode="same")
+
+
+def plot_run(folder: str | Path) -> Figure:
+    """Losses of a run: the trunk and its branches, with chance and a perfect predictor.
+
+    Args:
+        folder: of the run.
+    """
+    folder = Path(folder)
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf8"))
+    drawing, axes = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
+    for log in sorted(folder.glob("*/log.jsonl")):
+        lines = read_log(log)
+        samples = np.array([line["samples"] for line in lines])
+        trunk = log.parent.name == "trunk"
+        colour = colour_of(plan["recipe"])
+        loss = smoothed(np.array([line["patches"] for line in lines]))
+        axes[0].plot(samples, loss, color=colour, lw=1.4 if trunk else 0.8, label=log.parent.name)
+        looked = [line for line in lines if "chance" in line]
+        if trunk and looked:
+            at = [line["samples"] for line in looked]
+            axes[0].plot(
+                at, smoothed(np.array([line["chance"] for line in looked]), 9), ":", color="grey", label="chance"
+            )
+            best = smoothed(np.array([line["best"] for line in looked]), 9)
+            axes[0].plot(at, best, "--", color="grey", label="perfect predictor")
+            axes[1].plot(at, [line["rank"] for line in looked], color=colour)
+    axes[0].set(xlabel="samples", ylabel="patch discrimination", title=f"{plan['recipe']} {plan['size']}")
+    axes[1].set(xlabel="samples", ylabel="effective rank", title="rank of the embeddings")
+    axes[0].legend(fontsize=7, frameon=False)
+    return drawing
