@@ -1,4 +1,4 @@
-"""What pretraining has learnt: python benchmarks/pretrained.py WORLD FOLDER [FOLDER ...] [--valid] [--scenes N] [--seeds N]
+"""What pretraining has learnt: python benchmarks/pretrained.py WORLD FOLDER ... [--valid] [--scenes N] [--seeds N]
 
 Every designed question, read from patches of 4 x 4 px with time averaged, and scene classes: a trained encoder against
 its own random initialisation, against raw band means of the same readout, and against the time-aware raw linear probe.

@@ -90,7 +90,7 @@ class Task:
             Two (tiles,) arrays.
         """
         splits = {split: self._split(world, features, split, seed) for split in ("train", "valid")}
-        queries = self._split(world, features, asked, 0) if asked == "test" else splits["valid"]
+        queries = self._split(world, features, asked, 0)
         answers = READERS[self.reader](splits["train"], splits["valid"], queries.x)
         return by_scene(answers, queries)
 
