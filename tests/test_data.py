@@ -12,7 +12,7 @@ import torch
 from olmoearth_nb import SENTINEL2, Batch, to_sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_place, load_sample
-from olmoearth_nb.data.geobench import _CONTENT, _LABELS, _PUBLISHED, Inert, load_geobench_chip, read_metadata
+from olmoearth_nb.data.geobench import _LABELS, _PUBLISHED, FILE_ORDER, Inert, load_geobench_chip, read_metadata
 from olmoearth_nb.door import parse_dates
 
 S2 = "sentinel2_l2a"
@@ -40,7 +40,7 @@ def write_chip(path, metadata=None, skip=()):
     return path
 
 
-@pytest.mark.parametrize(("names", "order"), [("content", _CONTENT), ("published", _PUBLISHED)])
+@pytest.mark.parametrize(("names", "order"), [("content", FILE_ORDER), ("published", _PUBLISHED)])
 def test_geobench_bands(tmp_path, names, order):
     sample = load_geobench_chip(write_chip(tmp_path / "id_1.hdf5"), names=names)
     image = sample.images[S2]

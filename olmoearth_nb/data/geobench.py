@@ -31,7 +31,8 @@ _LABELS = (
     "11 - SWIR,12 - SWIR"
 ).split(",")
 _PUBLISHED = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
-_CONTENT = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
+FILE_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
+"""Order of the bands in the files of EuroSAT, and so, in spite of their labels, in the chips."""
 
 _MOST_METADATA = 100_000
 _UNREADABLE = (
@@ -47,15 +48,24 @@ class Inert:
     """Stands for an object of a class that we do not load; keeps its state as data."""
 
     args: tuple[Any, ...]
+    state: Any
+    entries: list[Any]
 
     def __new__(cls, *args: Any) -> Inert:
         """Takes whatever the pickle gives and does nothing with it."""
         inert = super().__new__(cls)
-        inert.args = args
+        inert.args, inert.state, inert.entries = args, None, []
         return inert
 
     def __init__(self, *args: Any) -> None:
-        self.state: Any = None
+        """Does nothing more."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.entries.append((key, value))
+
+    def append(self, value: Any) -> None:
+        """Keeps what a list of a class of its own would hold."""
+        self.entries.append(value)
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -69,6 +79,27 @@ class _InertUnpickler(pickle._Unpickler):  # in Python, so that a forged index c
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("persistent references are not allowed")
+
+
+def read_pickle(data: bytes, what: str) -> Any:
+    """Reads a pickle without running code.
+
+    Args:
+        data: its bytes.
+        what: whose it is, for the error.
+
+    Returns:
+        Plain containers, numbers and texts; objects of all classes are `Inert`.
+
+    Raises:
+        ValueError: if it is too large, not whole, or needs more than that.
+    """
+    if len(data) > _MOST_METADATA:
+        raise ValueError(f"{what} have {len(data):,} bytes; at most {_MOST_METADATA:,} are read")
+    try:
+        return _InertUnpickler(io.BytesIO(data)).load()
+    except _UNREADABLE as error:
+        raise ValueError(f"{what} cannot be read safely: {error}") from error
 
 
 def read_metadata(text: str) -> dict[str, Any]:
@@ -87,14 +118,34 @@ def read_metadata(text: str) -> dict[str, Any]:
         raise ValueError(f"the chip's metadata have {len(text):,} characters; at most {_MOST_METADATA:,} are read")
     try:
         data = ast.literal_eval(text)
-        if not isinstance(data, bytes):
-            raise ValueError(f"expected a bytes literal, got {type(data).__name__}")
-        metadata = _InertUnpickler(io.BytesIO(data)).load()
     except _UNREADABLE as error:
         raise ValueError(f"the chip's pickled metadata cannot be read safely: {error}") from error
+    if not isinstance(data, bytes):
+        raise ValueError(f"the chip's pickled metadata must be a bytes literal, got {type(data).__name__}")
+    metadata = read_pickle(data, "the chip's pickled metadata")
     if not isinstance(metadata, dict):
         raise ValueError(f"the chip's pickled metadata must be a dictionary, got {type(metadata).__name__}")
     return metadata
+
+
+def read_label(path: str | os.PathLike[str]) -> int:
+    """The class index of a chip, from its metadata alone.
+
+    Raises:
+        ValueError: if the file is not HDF5, or its metadata do not hold a whole number as `label`.
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("pickle", "")
+    except OSError as error:
+        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
+    label = read_metadata(str(text)).get("label") if text else None
+    if not isinstance(label, int) or isinstance(label, bool):
+        raise ValueError(f"{path.name} has no class: the label in its metadata is {label!r}")
+    return label
 
 
 def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> Sample:
@@ -125,7 +176,7 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
             metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
     except OSError as error:
         raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
-    bands = _CONTENT if names == "content" else _PUBLISHED
+    bands = FILE_ORDER if names == "content" else _PUBLISHED
     date = _date(metadata)
     notes = []
     if date is None:

@@ -16,8 +16,8 @@ import numpy as np
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.bands import modality as modality_of
 from olmoearth_nb.data.geotiff_read import Raster, by_date, dates_of, read, same_grid
-from olmoearth_nb.data.offset import Offset, remove_offset, settle
-from olmoearth_nb.door import Date, parse_dates, to_sample
+from olmoearth_nb.data.offset import Offset, take_off
+from olmoearth_nb.door import Date, to_sample
 from olmoearth_nb.sample import Sample
 
 SENSORS = ("sentinel2_l2a", "sentinel1", "landsat")
@@ -69,7 +69,7 @@ def load_geotiff(
         notes: list[str] = []
         image = values[..., [names.index(band) for band in own]]
         if name == "sentinel2_l2a":
-            image, notes = _without_offset(image, steps, dates, offset)
+            image, notes = take_off(image, offset, [raster.offset() for raster in steps], dates)
         scale = sentinel1 if name == "sentinel1" else "native"
         policy = "error" if name == "sentinel1" else missing_bands
         parts.append(_part(image, own, dates, name, scale, policy, notes))
@@ -96,17 +96,6 @@ def _by_sensor(names: list[str], sensor: str) -> dict[str, list[str]]:
     radar = [name for name in names if name in ("vv", "vh")]
     parts = {"sentinel2_l2a": [name for name in names if name not in radar], "sentinel1": radar}
     return {name: own for name, own in parts.items() if own}
-
-
-def _without_offset(
-    image: np.ndarray, rasters: list[Raster], dates: Sequence[Date], offset: Offset
-) -> tuple[np.ndarray, list[str]]:
-    """The digital numbers without the offset, and the notes that say so; `rasters` has the file of each timestep."""
-    days = [f"{year}-{month + 1:02d}-{day:02d}" for day, month, year in parse_dates(list(dates)).tolist()]
-    if len(days) != len(rasters):
-        raise ValueError(f"the files have {len(rasters)} timesteps but {len(days)} dates were given")
-    offsets, notes = settle(offset, [raster.offset() for raster in rasters], days)
-    return remove_offset(image, offsets[:, None]), notes
 
 
 def _part(

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.door import Date, parse_dates
 from olmoearth_nb.sample import Sample
 
 Offset = Literal["auto"] | int | None
@@ -41,6 +42,9 @@ TAG = "BOA_OFFSET_APPLIED"
 _APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied", TAG)
 _ADDED = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 _BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "PROCESSING_BASELINE")
+KEYS = (*_APPLIED, *_ADDED, *_BASELINE)
+"""Properties and tags that `read_offset` reads."""
+
 _MOST = 2000
 _FIRST_BASELINE = 400
 
@@ -157,6 +161,27 @@ def settle(given: Offset, said: Sequence[Said], dates: Sequence[str]) -> tuple[n
     return np.array(offsets, dtype=np.int64), [
         note if len(set(at)) == every else f"{note}; so on {', '.join(sorted(set(at)))}" for note, at in notes.items()
     ]
+
+
+def take_off(
+    image: np.ndarray, given: Offset, said: Sequence[Said], dates: Sequence[Date] | np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """A series without the offset, and the notes that say so.
+
+    Args:
+        image: (H, W, T, C) digital numbers.
+        given: what the caller wants.
+        said: what the metadata say of each date.
+        dates: see `parse_dates`.
+
+    Raises:
+        ValueError: see `settle`; or if there is not one date for each timestep.
+    """
+    days = [f"{year}-{month + 1:02d}-{day:02d}" for day, month, year in parse_dates(dates).tolist()]
+    if len(days) != len(said):
+        raise ValueError(f"the files have {len(said)} timesteps but {len(days)} dates were given")
+    offsets, notes = settle(given, said, days)
+    return remove_offset(image, offsets[:, None]), notes
 
 
 def _settled(wanted: int | str, said: Said, date: str) -> tuple[int, str]:
