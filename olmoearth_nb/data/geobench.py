@@ -25,14 +25,16 @@ import numpy as np
 from olmoearth_nb.door import to_sample
 from olmoearth_nb.sample import Sample
 
-_LABELS = (
+LABELS = (
     "01 - Coastal aerosol,02 - Blue,03 - Green,04 - Red,05 - Vegetation Red Edge,06 - Vegetation Red Edge,"
     "07 - Vegetation Red Edge,08 - NIR,08A - Vegetation Red Edge,09 - Water vapour,10 - SWIR - Cirrus,"
     "11 - SWIR,12 - SWIR"
 ).split(",")
-_PUBLISHED = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
 FILE_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
 """Order of the bands in the files of EuroSAT, and so, in spite of their labels, in the chips."""
+
+ORDERS = {"content": FILE_ORDER, "published": "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()}
+"""Band of each label: what the pixels are, or what the labels say."""
 
 _MOST_METADATA = 100_000
 _UNREADABLE = (
@@ -148,6 +150,12 @@ def read_label(path: str | os.PathLike[str]) -> int:
     return label
 
 
+def check_names(names: str) -> None:
+    """Raises a ValueError unless the word is one of `ORDERS`."""
+    if names not in ORDERS:
+        raise ValueError(f"names must be 'content' or 'published', got {names!r}")
+
+
 def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> Sample:
     """Opens an m-eurosat chip.
 
@@ -165,18 +173,16 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
     import h5py
 
     path = Path(path)
-    if names not in ("content", "published"):
-        raise ValueError(f"names must be 'content' or 'published', got {names!r}")
+    check_names(names)
     try:
         with h5py.File(path, "r") as file:
-            absent = [label for label in _LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
+            absent = [label for label in LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
             if absent:
                 raise ValueError(f"{path.name} is no m-eurosat chip: no bands {absent}; it has {list(file)}")
-            image = _read_bands([file[label] for label in _LABELS], path.name)
+            image = _read_bands([file[label] for label in LABELS], path.name)
             metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
     except OSError as error:
         raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
-    bands = FILE_ORDER if names == "content" else _PUBLISHED
     date = _date(metadata)
     notes = []
     if date is None:
@@ -185,7 +191,7 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
         notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
     return to_sample(
         image[:, :, None],
-        bands,
+        ORDERS[names],
         [date or EVALUATION_DATE],
         level="L1C",  # without B10
         title=path.stem,
@@ -205,7 +211,7 @@ def _read_bands(bands: list[Any], name: str) -> np.ndarray:
 
 def _date(metadata: dict[str, Any]) -> str | None:
     """ISO date of the first band, if the metadata have one; dates and datetimes are pickled by class."""
-    band = metadata.get(_LABELS[0])
+    band = metadata.get(LABELS[0])
     date = band.get("date") if isinstance(band, dict) else None
     if isinstance(date, Inert) and getattr(date, "source", "") in ("datetime.date", "datetime.datetime"):
         year_high, year_low, month, day = date.args[0][:4]

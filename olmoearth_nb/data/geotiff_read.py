@@ -138,6 +138,12 @@ def by_date(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -> 
             f"{title} has no band of {sensor or 'Sentinel-2 or Sentinel-1'}; its bands are "
             f"{[name for name, _ in said][:20]}{level2}"
         )
+    own = {name for name, _, _ in found}
+    if sensor is None and own >= {"B10", "B11"} and not own & {"B8A", "B12"}:
+        raise ValueError(
+            f"{title}: bands B10 and B11 without B8A and B12 may be Landsat's or Sentinel-2's; say modality='landsat' "
+            "or modality='sentinel2_l2a'"
+        )
     slots = sorted({slot for _, slot, _ in found})
     names = [name for name, slot, _ in found if slot == slots[0]]
     if len(set(names)) < len(names):

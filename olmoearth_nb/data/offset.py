@@ -179,7 +179,7 @@ def take_off(
     """
     days = [f"{year}-{month + 1:02d}-{day:02d}" for day, month, year in parse_dates(dates).tolist()]
     if len(days) != len(said):
-        raise ValueError(f"the files have {len(said)} timesteps but {len(days)} dates were given")
+        raise ValueError(f"{len(said)} timesteps of digital numbers but {len(days)} dates")
     offsets, notes = settle(given, said, days)
     return remove_offset(image, offsets[:, None]), notes
 
