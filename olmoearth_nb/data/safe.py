@@ -156,7 +156,7 @@ def _same_tile(products: list[_Product]) -> str:
             )
         if product.grid != first.grid:
             raise ValueError(
-                f"all products must be of one tile: {first.folder.name} has {first.grid}, {product.folder.name} has "
+                f"all products must be of one tile: {first.folder.name} is {first.grid}; {product.folder.name} is "
                 f"{product.grid}"
             )
     return first.metadata.level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,23 @@ class Grid:
     """The pixels of 10 m of a tile.
 
     Attributes:
-        crs: coordinate system, as rasterio gives it.
+        crs: coordinate system, such as "EPSG:32631".
         origin: x and y of the upper left corner in metres.
         shape: rows and columns.
     """
 
-    crs: Any
+    crs: str
     origin: tuple[float, float]
     shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, file: Any, times: int = 1) -> Grid:
+        """The grid of an open file whose pixels are so many times larger than 10 m."""
+        crs = "no coordinate system" if file.crs is None else file.crs.to_string()
+        return cls(crs, (file.transform.c, file.transform.f), (file.height * times, file.width * times))
+
+    def __str__(self) -> str:
+        return f"{self.crs} from {self.origin} on, {self.shape[0]} x {self.shape[1]} px of {PIXEL} m"
 
 
 def open_band(path: Path) -> Any:
@@ -36,11 +46,13 @@ def open_band(path: Path) -> Any:
         ValueError: if it is not whole, or not a JPEG 2000 (or GeoTIFF) image of one band.
     """
     import rasterio
-    from rasterio.errors import RasterioError
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     _require_whole(path)
     try:
-        file = rasterio.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # `Grid` refuses what has no place
+            file = rasterio.open(path)
     except RasterioError as error:
         raise ValueError(f"{path.name} is not a whole JPEG 2000 file ({error})") from error
     if not (file.driver.startswith("JP2") or file.driver == "GTiff") or file.count != 1:
@@ -56,11 +68,11 @@ def read_grid(path: Path) -> Grid:
         ValueError: if it has no coordinate system or other pixels.
     """
     with open_band(path) as file:
-        if file.crs is None:
-            raise ValueError(f"{path.name} has no coordinate system")
+        if file.crs is None or not file.crs.is_projected:
+            raise ValueError(f"{path.name} has no coordinate system in metres")
         if file.res != (PIXEL, PIXEL):
             raise ValueError(f"{path.name} must have pixels of {PIXEL} m, it has {file.res}")
-        return Grid(file.crs, (file.transform.c, file.transform.f), file.shape)
+        return Grid.of(file)
 
 
 def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int], size: int) -> np.ndarray:
@@ -85,11 +97,11 @@ def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int]
     times = resolution // PIXEL
     (top, left), (bottom, right) = (n // times for n in corner), (-(-(n + size) // times) for n in corner)
     with open_band(path) as file:
-        own = Grid(file.crs, (file.transform.c, file.transform.f), (file.height * times, file.width * times))
+        own = Grid.of(file, times)
         if own != grid or file.res != (resolution, resolution):
             raise ValueError(
-                f"{path.name} must lie on the tile's grid {grid} with pixels of {resolution} m; it has {own} and "
-                f"{file.res}"
+                f"{path.name} must lie on the tile's grid ({grid}) with pixels of {resolution} m; it is {own}, with "
+                f"pixels of {file.res[0]:g} m"
             )
         if file.dtypes[0] not in ("uint8", "uint16"):
             raise ValueError(f"{path.name} must hold digital numbers (uint16), it holds {file.dtypes[0]}")
