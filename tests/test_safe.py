@@ -284,3 +284,10 @@ def test_wrong_products(tmp_path, name):
 def test_no_such_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"X\.SAFE; a \.SAFE product is a folder, unpack it"):
         load_safe(tmp_path / "X.SAFE")
+
+
+def test_a_twin_of_geotiffs_where_jpeg_2000_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("safe_twin.can_write_jp2", lambda: False)
+    safe, values = write_safe(tmp_path)
+    assert band(safe, "B02").read_bytes()[:2] == b"II"
+    assert (load_safe(safe).images[S2][:, :, 0] == window(values, (EDGE // 2 - 32,) * 2, 64)).all()

@@ -17,6 +17,7 @@ import ast
 import io
 import os
 import pickle
+import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ ORDERS = {"content": FILE_ORDER, "published": "B01 B02 B03 B04 B05 B06 B07 B08 B
 _MOST_METADATA = 100_000
 _UNREADABLE = (
     *(ValueError, SyntaxError, EOFError, AttributeError, TypeError, IndexError, KeyError),
-    *(pickle.UnpicklingError, RecursionError, MemoryError, OverflowError),
+    *(pickle.UnpicklingError, struct.error, RecursionError, MemoryError, OverflowError),
 )
 
 EVALUATION_DATE = "2020-07-01"
