@@ -49,18 +49,17 @@ def load_geotiff(
         missing_bands: see `to_sample`; of Sentinel-1 both bands are needed.
 
     Returns:
-        A sample with Sentinel-2, Sentinel-1 or both, or Landsat. B10 says that Sentinel-2 is top-of-atmosphere data.
+        Sentinel-2, Sentinel-1 or both, or Landsat; with B10, Sentinel-2 is taken for top-of-atmosphere data.
 
     Raises:
         FileNotFoundError: if a file is not there.
         ValueError: naming what was given and what is valid.
     """
-    files = [Path(p) for p in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
-    if not files:
-        raise ValueError("give at least one GeoTIFF")
     if modality is not None and modality not in SENSORS:
         raise ValueError(f"modality must be one of {', '.join(SENSORS)}, got {modality!r}")
-    rasters = [read(path) for path in files]
+    rasters = [read(Path(path)) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+    if not rasters:
+        raise ValueError("give at least one GeoTIFF")
     values, names, sensor, steps = _stack(rasters, bands, modality)
     if dates is None:
         dates = [day for raster in rasters for day in dates_of(raster, steps.count(raster))]
@@ -70,9 +69,8 @@ def load_geotiff(
         image = values[..., [names.index(band) for band in own]]
         if name == "sentinel2_l2a":
             image, notes = take_off(image, offset, [raster.offset() for raster in steps], dates)
-        scale = sentinel1 if name == "sentinel1" else "native"
-        policy = "error" if name == "sentinel1" else missing_bands
-        parts.append(_part(image, own, dates, name, scale, policy, notes))
+        options = (sentinel1, "error") if name == "sentinel1" else ("native", missing_bands)
+        parts.append(_part(image, own, dates, name, *options, notes))
     return _together(parts, rasters[0])
 
 

@@ -120,30 +120,8 @@ def by_date(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -> 
     Raises:
         ValueError: for bands that are not named, named twice, or not the same at every date.
     """
-    said, title = _named(raster, bands), raster.path.name
-    upper = {name.strip().upper() for name, _ in said}
-    if sensor is None and upper & _LANDSAT_QUALITY:
-        sensor = "landsat"
-    known = _KNOWN[sensor] if sensor else _KNOWN["sentinel2_l2a"] | _RADAR
-    found = [
-        (known[name.strip().upper()], slot, i) for i, (name, slot) in enumerate(said) if name.strip().upper() in known
-    ]
-    if not found:
-        level2 = (
-            "; SR_ and ST_ bands are Level 2, the models read Level 1"
-            if any(n[:3] in ("SR_", "ST_") for n in upper)
-            else ""
-        )
-        raise ValueError(
-            f"{title} has no band of {sensor or 'Sentinel-2 or Sentinel-1'}; its bands are "
-            f"{[name for name, _ in said][:20]}{level2}"
-        )
-    own = {name for name, _, _ in found}
-    if sensor is None and own >= {"B10", "B11"} and not own & {"B8A", "B12"}:
-        raise ValueError(
-            f"{title}: bands B10 and B11 without B8A and B12 may be Landsat's or Sentinel-2's; say modality='landsat' "
-            "or modality='sentinel2_l2a'"
-        )
+    title = raster.path.name
+    found, sensor = _found(_named(raster, bands), sensor, title)
     slots = sorted({slot for _, slot, _ in found})
     names = [name for name, slot, _ in found if slot == slots[0]]
     if len(set(names)) < len(names):
@@ -155,7 +133,30 @@ def by_date(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -> 
         raise ValueError(f"{title} does not have the same bands at every date; absent: {lacking[:5]}")
     values = np.ma.filled(raster.values.astype(np.float64), np.nan)
     stack = np.stack([np.stack([values[index[name, slot]] for name in names], -1) for slot in slots], 2)
-    return stack, names, "landsat" if sensor == "landsat" else "sentinel"
+    return stack, names, sensor
+
+
+def _found(said: list[tuple[str, int]], sensor: str | None, title: str) -> tuple[list[tuple[str, int, int]], str]:
+    """Our name, the date's number and the position of each band that we know, and whether they are Landsat's."""
+    given = [(name.strip().upper(), slot, i) for i, (name, slot) in enumerate(said)]
+    upper = {name for name, _, _ in given}
+    if sensor is None and upper & _LANDSAT_QUALITY:
+        sensor = "landsat"
+    known = _KNOWN[sensor] if sensor else _KNOWN["sentinel2_l2a"] | _RADAR
+    found = [(known[name], slot, i) for name, slot, i in given if name in known]
+    if not found:
+        level2 = any(name.startswith(("SR_", "ST_")) for name in upper)
+        raise ValueError(
+            f"{title} has no band of {sensor or 'Sentinel-2 or Sentinel-1'}; its bands are "
+            f"{[name for name, _ in said][:20]}{'; SR_ and ST_ are Level 2, the models read Level 1' * level2}"
+        )
+    own = {name for name, _, _ in found}
+    if sensor is None and own >= {"B10", "B11"} and not own & {"B8A", "B12"}:
+        raise ValueError(
+            f"{title}: bands B10 and B11 without B8A and B12 may be Landsat's or Sentinel-2's; say modality='landsat' "
+            "or modality='sentinel2_l2a'"
+        )
+    return found, "landsat" if sensor == "landsat" else "sentinel"
 
 
 def _named(raster: Raster, bands: Sequence[str] | None) -> list[tuple[str, int]]:

@@ -107,13 +107,7 @@ def load_safe(
         raise ValueError("Level 1C has no scene classification; mask_clouds=True needs Level 2A")
     corner, notes = window_of(products[0].grid, place, size)
     image = np.stack([_image(product, corner, size) for product in products], axis=2)
-    valid = (image != NODATA) & (image != SATURATED)
-    if (image == SATURATED).any():
-        notes.append(f"{(image == SATURATED).mean():.2%} of the values are saturated, and left out")
-    if mask_clouds:
-        clear = np.stack([~np.isin(product.read("SCL", 20, corner, size), UNCLEAR) for product in products], axis=2)
-        notes.append(f"{1 - clear.mean():.1%} of the pixels are clouds, shadows or defective by the SCL, and left out")
-        valid &= clear[..., None]
+    valid, left_out = _valid(image, products, corner, mask_clouds)
     image, taken = _without_offset(image, products, offset)
     return to_sample(
         image,
@@ -124,7 +118,7 @@ def load_safe(
         title=products[0].folder.stem if len(products) == 1 else products[0].tile,
         provenance=f"Sentinel-2 {level}, {products[0].tile}, {place_of(products[0].grid, corner, size)}: "
         + ", ".join(product.folder.name for product in products),
-        notes=[*taken, *notes],
+        notes=[*taken, *notes, *left_out],
     )
 
 
@@ -165,6 +159,21 @@ def _same_tile(products: list[_Product]) -> str:
 def _image(product: _Product, corner: tuple[int, int], size: int) -> np.ndarray:
     """(size, size, 12) digital numbers as stored."""
     return np.stack([product.read(band.name, int(band.resolution), corner, size) for band in SENTINEL2.bands], axis=-1)
+
+
+def _valid(
+    image: np.ndarray, products: list[_Product], corner: tuple[int, int], mask_clouds: bool
+) -> tuple[np.ndarray, list[str]]:
+    """Which of the digital numbers show ground, and notes on those that do not."""
+    valid, notes = (image != NODATA) & (image != SATURATED), []
+    if (image == SATURATED).any():
+        notes.append(f"{(image == SATURATED).mean():.2%} of the values are saturated, and left out")
+    if mask_clouds:
+        classes = np.stack([product.read("SCL", 20, corner, len(image)) for product in products], axis=2)
+        unclear = np.isin(classes, UNCLEAR)
+        notes.append(f"{unclear.mean():.1%} of the pixels are clouds, shadows or defective by the SCL, and left out")
+        valid &= ~unclear[..., None]
+    return valid, notes
 
 
 def _without_offset(image: np.ndarray, products: list[_Product], offset: Offset) -> tuple[np.ndarray, list[str]]:
