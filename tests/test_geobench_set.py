@@ -10,6 +10,7 @@ import zipfile
 from collections import OrderedDict, namedtuple
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hub_server import Hub
@@ -150,6 +151,17 @@ def cut(folder):
     return folder
 
 
+def pixels(values):
+    def make(folder):
+        path = write_set(folder) / "id_1.hdf5"
+        with h5py.File(path, "a") as file:
+            del file["04 - Red"]
+            file["04 - Red"] = values
+        return folder
+
+    return make
+
+
 def labelled(label):
     def make(folder):
         write_chip(write_set(folder) / "id_1.hdf5", metadata={"label": label})
@@ -180,6 +192,8 @@ WRONG = {
     ),
     "an empty split": (partition(train=[]), "the split 'train' of .* is empty"),
     "a chip cut off": (cut, "id_1.hdf5 is not a readable HDF5 file"),
+    "a chip with NaN": (pixels(np.full((64, 64), np.nan)), "4,096 values are NaN or infinite"),
+    "a chip of text": (pixels(np.full((64, 64), b"x")), "image must hold numbers"),
     "no label": (labelled(None), "id_1.hdf5 has no class: the label in its metadata is None"),
     "a label of text": (labelled("Forest"), "is 'Forest'"),
     "a label of another set": (labelled(17), "has the label 17; valid are 0 to 9"),

@@ -33,8 +33,8 @@ def _load_folder(folder: Path) -> Sample:
     products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
     if not products:
         raise ValueError(
-            f"{folder} is a folder without .SAFE products; data sets of many places are opened by GeoBench(folder), "
-            "EuroSAT(folder) and OfficialDataset(folder)"
+            f"{folder} is a folder without .SAFE products; data sets of many places are opened by "
+            "geobench_set.GeoBench, eurosat.EuroSAT and official.OfficialDataset"
         )
     return load_safe(products)
 

@@ -97,7 +97,7 @@ def boa_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str
 
     Args:
         properties: of the item.
-        raster_bands: `raster:bands` of its assets, if it has them.
+        raster_bands: `raster:bands` of its reflectance bands, if it has them (not of its masks).
 
     Returns:
         1000 or 0; 0 also where nothing is said (`read_offset` tells the two apart).
