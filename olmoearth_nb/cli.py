@@ -29,7 +29,11 @@ def run(
     notebooks: Folder = Path("notebooks"),
     nb: Only = "",
     data: Annotated[
-        str, typer.Option(help="your own sample: a GeoTIFF, an m-eurosat .hdf5 chip, an official .h5 tile, an .npz")
+        str,
+        typer.Option(
+            help="your own sample: a GeoTIFF, a Sentinel-2 .SAFE folder, an m-eurosat .hdf5 or EuroSAT .tif chip, an "
+            "official .h5 tile, an .npz"
+        ),
     ] = "",
     build: Annotated[Path, typer.Option(help="where executed copies and pages go")] = Path("build"),
 ) -> None:

@@ -200,11 +200,16 @@ def _scaled(image: np.ndarray, spec: Modality, scale: str) -> np.ndarray:
         if scale == "reflectance" and not small:
             raise ValueError(f"scale='reflectance' means 0..1, but values reach {seen.max():.4g}; leave scale out")
         return np.where(image == MISSING, image, image * 10_000) if scale == "reflectance" else image
+    if spec.name == "landsat" and small:
+        raise ValueError(
+            f"values up to {seen.max():.3g} look like reflectance 0..1, but digital numbers of Collection 2 Level 1 "
+            "are expected"
+        )
     if spec.name == "sentinel1":
         if scale == "native" and seen.min() >= 0:
             raise ValueError(
                 f"Sentinel-1 values from {seen.min():.3g} to {seen.max():.3g} look like linear power, but dB are "
-                "expected; say scale='linear'"
+                "expected; say scale='linear', or sentinel1='linear' to load_geotiff"
             )
         if scale == "linear":
             if seen.min() < 0:

@@ -1,6 +1,6 @@
-"""Published models from the hub: downloaded once, verified, pinned.
+"""Published models, and data sets, from the hub: downloaded once, verified, pinned.
 
-The first download is checked against the hub's own checksums. The commit and the sha256 of both files are
+The first download is checked against the hub's own checksums. The commit and the sha256 of the files are
 then recorded in a lock file of yours and enforced from then on, with or without a network. The listing is
 asked through `huggingface_hub`; the files come by `fetch`, which goes on with what has arrived even after the
 process was killed (`huggingface_hub` 2 begins such a file again).
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from olmoearth_nb.checkpoint import CONFIG, WEIGHTS
 from olmoearth_nb.config import PUBLISHED
@@ -66,10 +68,38 @@ def download(
         raise ValueError(f"{name!r} is no folder and no published model; {hint}models are {', '.join(MODELS)}")
     cache = Path(cache_dir) if cache_dir else default_cache()
     lock = Path(lock_file) if lock_file else cache / "models.lock.json"
+    return fetch_pinned(Repository(MODELS[name]), (CONFIG, WEIGHTS), name, endpoint, cache, lock)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the hub: "owner/name", and whether it is one of a "model" or a "dataset"."""
+
+    name: str
+    kind: Literal["model", "dataset"] = "model"
+
+
+def fetch_pinned(
+    repository: Repository, files: Sequence[str], name: str, endpoint: str | None, cache: Path, lock: Path
+) -> Path:
+    """Folder of some files of a repository, verified by the hub's checksums at first and by our record ever after.
+
+    Args:
+        repository: where they are.
+        files: their paths in it.
+        name: folder in the cache, and entry in the lock file.
+        endpoint: address of the hub; the public one by default.
+        cache: folder of all that is kept.
+        lock: where commits and checksums are recorded.
+
+    Raises:
+        ChecksumError: if a file differs from what the hub lists or from what was recorded.
+        DownloadError: if the hub does not have them, refuses, or cannot be reached.
+    """
     pinned = _read_lock(lock).get(name)
     if pinned is not None and all((cache / name / pinned["commit"] / file).is_file() for file in pinned["sha256"]):
         return _verified(cache / name / pinned["commit"], pinned)
-    pinned = _fetch(MODELS[name], pinned, endpoint, cache / name)
+    pinned = _fetch(repository, files, pinned, endpoint, cache / name)
     _write_lock(lock, name, pinned)
     return cache / name / pinned["commit"]
 
@@ -86,20 +116,23 @@ def _verified(folder: Path, pinned: dict[str, Any]) -> Path:
     return folder
 
 
-def _fetch(repository: str, pinned: dict[str, Any] | None, endpoint: str | None, cache: Path) -> dict[str, Any]:
-    """Downloads both files of one commit into a folder of that name and verifies them; returns what to record."""
+def _fetch(
+    repository: Repository, files: Sequence[str], pinned: dict[str, Any] | None, endpoint: str | None, cache: Path
+) -> dict[str, Any]:
+    """Downloads the files of one commit into a folder of that name and verifies them; returns what to record."""
     from huggingface_hub import hf_hub_url
 
-    info = _listing(repository, pinned, endpoint)
+    info = _listing(repository, files, pinned, endpoint)
     listed = {file.rfilename: file for file in info.siblings or []}
-    absent = [file for file in (CONFIG, WEIGHTS) if file not in listed]
+    absent = [file for file in files if file not in listed]
     if absent:
-        raise DownloadError(f"{repository} at {info.sha} has no {absent}")
+        raise DownloadError(f"{repository.name} at {info.sha} has no {absent}")
     folder = cache / info.sha
-    for file in (CONFIG, WEIGHTS):
+    for file in files:
         if not (folder / file).is_file():
-            fetch(hf_hub_url(repository, file, revision=info.sha, endpoint=endpoint), folder / file)
-    paths = {file: folder / file for file in (CONFIG, WEIGHTS)}
+            url = hf_hub_url(repository.name, file, repo_type=repository.kind, revision=info.sha, endpoint=endpoint)
+            fetch(url, folder / file)
+    paths = {file: folder / file for file in files}
     _require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
     found = {"commit": info.sha, "sha256": {file: sha256(path) for file, path in paths.items()}}
     if pinned:
@@ -107,23 +140,24 @@ def _fetch(repository: str, pinned: dict[str, Any] | None, endpoint: str | None,
     return found
 
 
-def _listing(repository: str, pinned: dict[str, Any] | None, endpoint: str | None) -> Any:
+def _listing(repository: Repository, files: Sequence[str], pinned: dict[str, Any] | None, endpoint: str | None) -> Any:
     """What the hub says of a repository: its commit and files with checksums."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
+    name = repository.name
     try:
-        return HfApi(endpoint=endpoint).model_info(
-            repository, revision=pinned["commit"] if pinned else None, files_metadata=True
+        return HfApi(endpoint=endpoint).repo_info(
+            name, repo_type=repository.kind, revision=pinned["commit"] if pinned else None, files_metadata=True
         )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise DownloadError(f"the hub has no {repository}{' at the recorded commit' if pinned else ''}") from error
+        raise DownloadError(f"the hub has no {name}{' at the recorded commit' if pinned else ''}") from error
     except HfHubHTTPError as error:
-        raise DownloadError(f"the hub refused {repository}: {error}; try again later") from error
+        raise DownloadError(f"the hub refused {name}: {error}; try again later") from error
     except (_transport_error(), OSError) as error:
         raise DownloadError(
-            f"{repository} is not in the cache and the hub cannot be had ({error}); try again, or load a folder "
-            "that holds config.json and weights.pth"
+            f"{name} is not in the cache and the hub cannot be had ({error}); try again, or load a folder that holds "
+            f"{' and '.join(files)}"
         ) from error
 
 

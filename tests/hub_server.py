@@ -7,9 +7,12 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+LARGE = (".pth", ".zip")
+"""Files that the hub keeps as large ones, with a sha256."""
+
 
 class Hub:
-    """Serves one model's files, or misbehaves.
+    """Serves one repository's files, or misbehaves.
 
     `fault` names what is wrong with all answers, `breaks` counts connections yet to break half-way, `refusals` holds
     the status codes of the next requests of a file (None serves one), `stall_after` the bytes after which a connection
@@ -18,10 +21,13 @@ class Hub:
     Args:
         files: name -> content.
         repository: "owner/name".
+        kind: "models" or "datasets".
     """
 
-    def __init__(self, files, repository):
+    def __init__(self, files, repository, kind="models"):
         self.files, self.repository, self.fault = dict(files), repository, None
+        self.listed = f"/api/{kind}/{repository}"
+        self.served = f"/{repository}" if kind == "models" else f"/{kind}/{repository}"
         self.requests, self.commit, self.breaks = [], "a" * 40, 0
         self.refusals, self.stall_after, self.stalled = [], None, threading.Event()
         hub = self
@@ -52,22 +58,22 @@ class Hub:
         self.requests.append((request.command, request.path, request.headers.get("Range")))
         if self.fault in (404, 429, 500):
             return self.send(request, self.fault, b"{}", {"Retry-After": "0"}, body)
-        if request.path.startswith(f"/api/models/{self.repository}"):
+        if request.path.startswith(self.listed):
             return self.send(request, 200, json.dumps(self.listing()).encode(), {}, body)
-        name = re.fullmatch(rf"/{self.repository}/resolve/{self.commit}/(.+)", request.path)
+        name = re.fullmatch(rf"{self.served}/resolve/{self.commit}/(.+)", request.path)
         if name is None or name.group(1) not in self.files:
             return self.send(request, 404, b"", {"X-Error-Code": "EntryNotFound"}, body)
         return self.file(request, name.group(1), body)
 
     def listing(self):
-        """The model's files with the checksums that the hub would give."""
+        """The files with the checksums that the hub would give."""
         siblings = []
         for name, data in self.files.items():
             if self.fault == "wrong checksum":
                 data = data + b"!"
             entry = {"rfilename": name, "size": len(data)}
             entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-            if name.endswith(".pth"):
+            if name.endswith(LARGE):
                 entry["lfs"] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
             siblings.append(entry)
         return {"id": self.repository, "sha": self.commit, "siblings": siblings}
@@ -93,7 +99,7 @@ class Hub:
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         part = data[start:]
-        if self.breaks and body and name.endswith(".pth"):
+        if self.breaks and body and name.endswith(LARGE):
             self.breaks -= 1
             return self.send(request, 206 if start else 200, part, headers, body, cut=len(part) // 2)
         return self.send(request, 206 if start else 200, part, headers, body)

@@ -95,7 +95,8 @@ WRONG = {
 
 UNSEEN = """## What nobody can see in the numbers
 * **An offset of 1,000.** Files processed since 25 January 2022 (baseline 04.00) hold 10,000 x reflectance + 1,000.
-  Subtract it (not below 1; 0 stays "no data") unless your source has done so.
+  Subtract it (not below 1; 0 stays "no data") unless your source has done so. The doors to GeoTIFF, `.npz` and .SAFE
+  do so where the metadata say that it is in them (`olmoearth_nb/data/offset.py`), and say what they did.
 * **A wrong name on a band**, or names in the order of another product.
 * **Top-of-atmosphere data given as L2A**, unless they bring a cirrus band.
 * **Dates of another series** with the right number of entries.

@@ -12,7 +12,7 @@ import torch
 from olmoearth_nb import SENTINEL2, Batch, to_sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_place, load_sample
-from olmoearth_nb.data.geobench import _CONTENT, _LABELS, _PUBLISHED, Inert, load_geobench_chip, read_metadata
+from olmoearth_nb.data.geobench import LABELS, ORDERS, Inert, load_geobench_chip, read_metadata
 from olmoearth_nb.door import parse_dates
 
 S2 = "sentinel2_l2a"
@@ -32,15 +32,15 @@ class Sentinel2:
 def write_chip(path, metadata=None, skip=()):
     """A synthetic twin of an m-eurosat chip: band i holds 100 * i + column."""
     with h5py.File(path, "w") as file:
-        for i, label in enumerate(_LABELS):
+        for i, label in enumerate(LABELS):
             if label not in skip:
                 file[label] = np.tile(100 * i + np.arange(64, dtype=np.int16), (64, 1))
-        described = {label: {"date": None, "band_info": Sentinel2(label)} for label in _LABELS}
+        described = {label: {"date": None, "band_info": Sentinel2(label)} for label in LABELS}
         file.attrs["pickle"] = repr(pickle.dumps(metadata or {"label": 3, **described}))
     return path
 
 
-@pytest.mark.parametrize(("names", "order"), [("content", _CONTENT), ("published", _PUBLISHED)])
+@pytest.mark.parametrize(("names", "order"), ORDERS.items())
 def test_geobench_bands(tmp_path, names, order):
     sample = load_geobench_chip(write_chip(tmp_path / "id_1.hdf5"), names=names)
     image = sample.images[S2]

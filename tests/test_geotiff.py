@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from olmoearth_nb import SENTINEL2, Batch, Encoder, fit, size_config
+from olmoearth_nb import MODALITIES, SENTINEL2, Batch, Encoder, fit, size_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.geotiff import load_geotiff
 
@@ -98,11 +98,69 @@ def test_gaps_and_the_offset(tmp_path):
     path = write(tmp_path / "x_2023-01-02.tif", values, BANDS, nodata=0)
     sample = load_geotiff(path)
     assert (sample.images["sentinel2_l2a"][0, 0] == MISSING).all()
-    assert any("offset=1000; not taken off" in note for note in sample.notes)
+    assert any("not taken off: if it is, say offset=1000" in note for note in sample.notes)
     less = load_geotiff(path, offset=1000)
     assert less.images["sentinel2_l2a"][5, 5, 0, 0] == max(int(values[0, 5, 5]) - 1000, 1)
     assert (less.images["sentinel2_l2a"][0, 0] == MISSING).all(), "no data stays no data"
     assert any("1000 taken off" in note for note in less.notes)
+
+
+LANDSAT = list(MODALITIES["landsat"].band_names)
+
+
+@pytest.mark.parametrize(
+    ("extra", "options"),
+    [([], {"modality": "landsat"}), (["QA_PIXEL"], {}), (["QA_RADSAT", "SAA"], {})],
+    ids=["asked for", "by its quality band", "by its saturation band"],
+)
+def test_landsat(tmp_path, extra, options):
+    """B1 to B11 in the order of the archive; the models' order begins with the panchromatic B8."""
+    order = [f"B{i}" for i in range(1, 12)]
+    values = np.random.default_rng(0).integers(5000, 30000, (11 + len(extra), 16, 16)).astype(np.uint16)
+    path = write(tmp_path / "LC08_20210704.tif", values, [*order, *extra])
+    sample = load_geotiff(path, **options)
+    assert list(sample.images) == ["landsat"]
+    for i, name in enumerate(LANDSAT):
+        assert (sample.images["landsat"][:, :, 0, i] == values[order.index(name)]).all(), "raw digital numbers"
+    assert sample.dates == ["2021-07-04"]
+    assert not sample.notes
+    assert (
+        load_geotiff(path, modality="landsat", bands=[*LANDSAT, *extra]).images["landsat"][0, 0, 0, 1]
+        == values[1, 0, 0]
+    )
+
+
+def test_landsat_of_several_dates_with_a_band_filled(tmp_path):
+    names = [name for name in LANDSAT if name != "B9"]
+    values = np.random.default_rng(0).integers(5000, 30000, (20, 16, 16)).astype(np.uint16)
+    stacked = [*names, *(f"{name}_1" for name in names)]
+    path = write(tmp_path / "a_2021-01-01_2021-03-02.tif", values, stacked)
+    sample = load_geotiff(path, modality="landsat", missing_bands="nearest")
+    assert sample.dates == ["2021-01-01", "2021-01-31"]
+    assert (sample.images["landsat"][:, :, 1, LANDSAT.index("B1")] == values[10 + names.index("B1")]).all()
+    assert any("filled by 'nearest': B9" in note for note in sample.notes)
+
+
+def test_linear_radar_becomes_decibel_when_said(tmp_path):
+    power = np.random.default_rng(0).uniform(0.001, 1, (2, 16, 16)).astype(np.float32)
+    power[:, 0, 0] = np.nan
+    path = write(tmp_path / "s1_2021-01-01.tif", power, ["VV", "VH"])
+    sample = load_geotiff(path, sentinel1="linear")
+    np.testing.assert_allclose(sample.images["sentinel1"][1:, :, 0, 0], 10 * np.log10(power[0, 1:]), rtol=1e-5)
+    assert (sample.images["sentinel1"][0, 0] == MISSING).all()
+    assert "linear radar power converted to dB" in sample.notes
+    with pytest.raises(ValueError, match="cannot be negative"):
+        load_geotiff(write(tmp_path / "db_2021-01-01.tif", power - 20, ["VV", "VH"]), sentinel1="linear")
+
+
+def virtual(folder):
+    """Another format under the name of a GeoTIFF, which makes GDAL read any file it names."""
+    other = write(folder / "other.tif", numbers(1))
+    source = f"<SimpleSource><SourceFilename>{other}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>"
+    band = f'<VRTRasterBand dataType="UInt16" band="1">{source}</VRTRasterBand>'
+    path = folder / "a_2020-01-01.tif"
+    path.write_text(f'<VRTDataset rasterXSize="16" rasterYSize="16">{band}</VRTDataset>')
+    return path
 
 
 def broken(tmp_path):
@@ -186,7 +244,43 @@ WRONG = {
     "an offset that is none": (
         lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
         {"offset": -1000},
-        "1 to 2000 .* got -1000",
+        "0 to 2000 .* got -1000",
+    ),
+    "a format that reads other files": (virtual, {}, "not a whole GeoTIFF"),
+    "another modality": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
+        {"modality": "srtm"},
+        "one of sentinel2_l2a, sentinel1, landsat, got 'srtm'",
+    ),
+    "no band of the modality": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
+        {"modality": "sentinel1"},
+        "has no band of sentinel1",
+    ),
+    "Landsat without a band": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(10), LANDSAT[:10]),
+        {"modality": "landsat"},
+        r"Landsat 8/9 bands missing: \['B11'\]",
+    ),
+    "Landsat that nobody names": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(11), LANDSAT),
+        {},
+        "may be Landsat's or Sentinel-2's; say modality='landsat'",
+    ),
+    "Landsat of Level 2": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(3), ["SR_B2", "SR_B3", "ST_B10"]),
+        {},
+        "Level 2, the models read Level 1",
+    ),
+    "Landsat reflectance": (
+        lambda t: write(t / "a_2020-01-01.tif", (numbers(11) / 1e4).astype(np.float32), LANDSAT),
+        {"modality": "landsat"},
+        "digital numbers of Collection 2 Level 1 are expected",
+    ),
+    "thirteen dates": (
+        lambda t: [write(t / f"a_2020-01-{d:02d}.tif", numbers(), BANDS) for d in range(1, 14)],
+        {},
+        "at most 12",
     ),
     "before the launch": (lambda t: write(t / "a_1999-01-01.tif", numbers(), BANDS), {}, "2015-01-01 to today"),
 }

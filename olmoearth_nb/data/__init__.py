@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data.eurosat import is_eurosat_chip, load_eurosat_chip
 from olmoearth_nb.data.geobench import load_geobench_chip
 from olmoearth_nb.data.geotiff import load_geotiff
 from olmoearth_nb.data.npz import load_npz
 from olmoearth_nb.data.official import is_tile, read_tile
+from olmoearth_nb.data.safe import load_safe
 from olmoearth_nb.door import fit
 from olmoearth_nb.sample import Sample
 
@@ -21,12 +23,28 @@ def _load_hdf5(path: Path) -> Sample:
     return read_tile(path) if is_tile(path) else load_geobench_chip(path)
 
 
+def _load_tif(path: Path) -> Sample:
+    """A EuroSAT chip, which names no bands, or a GeoTIFF that does."""
+    return load_eurosat_chip(path) if is_eurosat_chip(path) else load_geotiff(path)
+
+
+def _load_folder(folder: Path) -> Sample:
+    """A .SAFE folder, or a folder that holds such of one tile."""
+    products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
+    if not products:
+        raise ValueError(
+            f"{folder} is a folder without .SAFE products; data sets of many places are opened by "
+            "geobench_set.GeoBench, eurosat.EuroSAT and official.OfficialDataset"
+        )
+    return load_safe(products)
+
+
 _DOORS: dict[str, Callable[[Path], Sample]] = {
     ".hdf5": _load_hdf5,
     ".h5": _load_hdf5,
     ".npz": load_npz,
-    ".tif": load_geotiff,
-    ".tiff": load_geotiff,
+    ".tif": _load_tif,
+    ".tiff": _load_tif,
 }
 
 
@@ -52,16 +70,21 @@ def load_embedded(name: str = "fields") -> Sample:
     """
     if name not in embedded_names():
         raise ValueError(f"there is no embedded chip {name!r}; there are {', '.join(embedded_names())}")
-    return load_npz(data_dir() / "chips" / f"{name}.npz", provenance="simulated (earthlib spectra, invented scene)")
+    path = data_dir() / "chips" / f"{name}.npz"
+    return load_npz(path, provenance="simulated (earthlib spectra, invented scene)", offset=None)
 
 
 def load_sample(data: str | os.PathLike[str] = "") -> Sample:
     """Opens any file that we have a door for.
 
     Args:
-        data: path of a GeoBench m-eurosat chip (`.hdf5`), a tile of the official format (`.h5`), a GeoTIFF with named
-            bands and dates (see `load_geotiff`), or an `.npz` with `image` (H, W, T, C), `bands` and `dates`; or the
-            name of an embedded chip; empty for the default chip.
+        data: path of one of these, the name of an embedded chip, or empty for the default chip:
+
+            * a GeoTIFF with named bands and dates (see `load_geotiff`), or a EuroSAT all-bands chip (`.tif`);
+            * a Sentinel-2 product (a `.SAFE` folder, the middle 64 x 64 px), or a folder of several dates of one tile;
+            * a GeoBench m-eurosat chip (`.hdf5`);
+            * a tile of the official pretraining format (`.h5`);
+            * an `.npz` with `image` (H, W, T, C), `bands` and `dates`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -73,8 +96,12 @@ def load_sample(data: str | os.PathLike[str] = "") -> Sample:
     path = Path(text).expanduser()
     if not path.exists() and text in embedded_names():
         return load_embedded(text)
+    if path.is_dir():
+        return _load_folder(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no file {text}; give a {' or '.join(_DOORS)} file, or one of {embedded_names()}")
+        raise FileNotFoundError(
+            f"no file {text}; give a {' or '.join(_DOORS)} file, a .SAFE folder, or one of {embedded_names()}"
+        )
     if path.suffix.lower() not in _DOORS:
         raise ValueError(
             f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_DOORS)}"

@@ -17,6 +17,7 @@ import ast
 import io
 import os
 import pickle
+import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,18 +26,21 @@ import numpy as np
 from olmoearth_nb.door import to_sample
 from olmoearth_nb.sample import Sample
 
-_LABELS = (
+LABELS = (
     "01 - Coastal aerosol,02 - Blue,03 - Green,04 - Red,05 - Vegetation Red Edge,06 - Vegetation Red Edge,"
     "07 - Vegetation Red Edge,08 - NIR,08A - Vegetation Red Edge,09 - Water vapour,10 - SWIR - Cirrus,"
     "11 - SWIR,12 - SWIR"
 ).split(",")
-_PUBLISHED = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
-_CONTENT = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
+FILE_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
+"""Order of the bands in the files of EuroSAT, and so, in spite of their labels, in the chips."""
+
+ORDERS = {"content": FILE_ORDER, "published": "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()}
+"""Band of each label: what the pixels are, or what the labels say."""
 
 _MOST_METADATA = 100_000
 _UNREADABLE = (
     *(ValueError, SyntaxError, EOFError, AttributeError, TypeError, IndexError, KeyError),
-    *(pickle.UnpicklingError, RecursionError, MemoryError, OverflowError),
+    *(pickle.UnpicklingError, struct.error, RecursionError, MemoryError, OverflowError),
 )
 
 EVALUATION_DATE = "2020-07-01"
@@ -47,15 +51,24 @@ class Inert:
     """Stands for an object of a class that we do not load; keeps its state as data."""
 
     args: tuple[Any, ...]
+    state: Any
+    entries: list[Any]
 
     def __new__(cls, *args: Any) -> Inert:
         """Takes whatever the pickle gives and does nothing with it."""
         inert = super().__new__(cls)
-        inert.args = args
+        inert.args, inert.state, inert.entries = args, None, []
         return inert
 
     def __init__(self, *args: Any) -> None:
-        self.state: Any = None
+        """Does nothing more."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.entries.append((key, value))
+
+    def append(self, value: Any) -> None:
+        """Keeps what a list of a class of its own would hold."""
+        self.entries.append(value)
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -69,6 +82,27 @@ class _InertUnpickler(pickle._Unpickler):  # in Python, so that a forged index c
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("persistent references are not allowed")
+
+
+def read_pickle(data: bytes, what: str) -> Any:
+    """Reads a pickle without running code.
+
+    Args:
+        data: its bytes.
+        what: whose it is, for the error.
+
+    Returns:
+        Plain containers, numbers and texts; objects of all classes are `Inert`.
+
+    Raises:
+        ValueError: if it is too large, not whole, or needs more than that.
+    """
+    if len(data) > _MOST_METADATA:
+        raise ValueError(f"{what} have {len(data):,} bytes; at most {_MOST_METADATA:,} are read")
+    try:
+        return _InertUnpickler(io.BytesIO(data)).load()
+    except _UNREADABLE as error:
+        raise ValueError(f"{what} cannot be read safely: {error}") from error
 
 
 def read_metadata(text: str) -> dict[str, Any]:
@@ -87,14 +121,40 @@ def read_metadata(text: str) -> dict[str, Any]:
         raise ValueError(f"the chip's metadata have {len(text):,} characters; at most {_MOST_METADATA:,} are read")
     try:
         data = ast.literal_eval(text)
-        if not isinstance(data, bytes):
-            raise ValueError(f"expected a bytes literal, got {type(data).__name__}")
-        metadata = _InertUnpickler(io.BytesIO(data)).load()
     except _UNREADABLE as error:
         raise ValueError(f"the chip's pickled metadata cannot be read safely: {error}") from error
+    if not isinstance(data, bytes):
+        raise ValueError(f"the chip's pickled metadata must be a bytes literal, got {type(data).__name__}")
+    metadata = read_pickle(data, "the chip's pickled metadata")
     if not isinstance(metadata, dict):
         raise ValueError(f"the chip's pickled metadata must be a dictionary, got {type(metadata).__name__}")
     return metadata
+
+
+def read_label(path: str | os.PathLike[str]) -> int:
+    """The class index of a chip, from its metadata alone.
+
+    Raises:
+        ValueError: if the file is not HDF5, or its metadata do not hold a whole number as `label`.
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("pickle", "")
+    except OSError as error:
+        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
+    label = read_metadata(str(text)).get("label") if text else None
+    if not isinstance(label, int) or isinstance(label, bool):
+        raise ValueError(f"{path.name} has no class: the label in its metadata is {label!r}")
+    return label
+
+
+def check_names(names: str) -> None:
+    """Raises a ValueError unless the word is one of `ORDERS`."""
+    if names not in ORDERS:
+        raise ValueError(f"names must be 'content' or 'published', got {names!r}")
 
 
 def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> Sample:
@@ -114,18 +174,16 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
     import h5py
 
     path = Path(path)
-    if names not in ("content", "published"):
-        raise ValueError(f"names must be 'content' or 'published', got {names!r}")
+    check_names(names)
     try:
         with h5py.File(path, "r") as file:
-            absent = [label for label in _LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
+            absent = [label for label in LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
             if absent:
                 raise ValueError(f"{path.name} is no m-eurosat chip: no bands {absent}; it has {list(file)}")
-            image = _read_bands([file[label] for label in _LABELS], path.name)
+            image = _read_bands([file[label] for label in LABELS], path.name)
             metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
     except OSError as error:
         raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
-    bands = _CONTENT if names == "content" else _PUBLISHED
     date = _date(metadata)
     notes = []
     if date is None:
@@ -134,7 +192,7 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
         notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
     return to_sample(
         image[:, :, None],
-        bands,
+        ORDERS[names],
         [date or EVALUATION_DATE],
         level="L1C",  # without B10
         title=path.stem,
@@ -154,7 +212,7 @@ def _read_bands(bands: list[Any], name: str) -> np.ndarray:
 
 def _date(metadata: dict[str, Any]) -> str | None:
     """ISO date of the first band, if the metadata have one; dates and datetimes are pickled by class."""
-    band = metadata.get(_LABELS[0])
+    band = metadata.get(LABELS[0])
     date = band.get("date") if isinstance(band, dict) else None
     if isinstance(date, Inert) and getattr(date, "source", "") in ("datetime.date", "datetime.datetime"):
         year_high, year_low, month, day = date.args[0][:4]

@@ -1,0 +1,279 @@
+"""The offset of Sentinel-2's processing baseline 04.00: taken off once, said aloud, never twice.
+
+Products processed since 25 January 2022 hold 10,000 x reflectance + 1,000, so that dark surfaces are not cut off at
+zero. The models were trained on numbers without it. Nothing in the numbers says whether it is in them; metadata do:
+
+* `BOA_ADD_OFFSET` (L2A) and `RADIO_ADD_OFFSET` (L1C) of a product's metadata, -1000 for every band;
+* `earthsearch:boa_offset_applied` of an item: True says that its files are without the offset, whatever else the item
+  says; False says nothing, because it also stands at older items;
+* the processing baseline: there is no offset before 04.00;
+* `raster:bands` of an item, or scale and offset of a GeoTIFF: reflectance = scale x number + offset.
+
+What we write is marked by the tag `BOA_OFFSET_APPLIED` (`offset_tags`), and a sample by a note (`offset_done`).
+Source: Sentinel-2 Products Specification Document, and the documentation of the catalogues named above.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.door import Date, parse_dates
+from olmoearth_nb.sample import Sample
+
+Offset = Literal["auto"] | int | None
+"""What a door is told: decide by the metadata, take this much off, or take nothing off."""
+
+SINCE = dt.date(2022, 1, 25)
+"""First day of processing baseline 04.00."""
+
+DONE = "taken off the digital numbers"
+"""Words of the note that marks a sample without the offset."""
+
+TAG = "BOA_OFFSET_APPLIED"
+"""Tag of a file that marks its digital numbers as being without the offset."""
+
+_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied", TAG)
+_ADDED = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
+_BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "PROCESSING_BASELINE")
+KEYS = (*_APPLIED, *_ADDED, *_BASELINE)
+"""Properties and tags that `read_offset` reads."""
+
+_MOST = 2000
+_FIRST_BASELINE = 400
+
+
+@dataclass(frozen=True)
+class Said:
+    """What metadata say of the offset.
+
+    Attributes:
+        offset: digital numbers still to be subtracted, or None where nothing is said.
+        why: the words that say it.
+        done: whether they say that it was in the numbers and is taken off.
+    """
+
+    offset: int | None = None
+    why: str = ""
+    done: bool = False
+
+
+def read_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> Said:
+    """What an item's properties, or a file's tags, say of the offset.
+
+    Args:
+        properties: of a STAC item, or the tags of a file.
+        raster_bands: `raster:bands` of the assets, or scale and offset of the file's bands.
+
+    Raises:
+        ValueError: for metadata that cannot be read, or bands of different offsets.
+    """
+    for key in _APPLIED:
+        if key in properties and _true(properties[key], key):
+            return Said(0, f"{key} is {properties[key]}", done=True)
+    for key in _ADDED:
+        if key in properties:
+            return Said(_checked(-_number(properties[key], key), key), f"{key} is {properties[key]}")
+    baseline, why = _baseline(properties)
+    if baseline is not None and baseline < _FIRST_BASELINE:
+        return Said(0, why)
+    stated = {_of_band(band) for band in raster_bands or [] if _get(band, "offset") is not None}
+    if len(stated) > 1:
+        raise ValueError(f"the bands have different offsets: {sorted(stated)}; take them off band by band")
+    if stated:
+        offset = stated.pop()
+        return Said(_checked(offset, "raster:bands"), f"raster:bands put {offset:g} on")
+    return Said(1000, why) if baseline is not None else Said()
+
+
+def boa_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> int:
+    """Digital numbers still to be subtracted from the bands of a Sentinel-2 L2A item.
+
+    Args:
+        properties: of the item.
+        raster_bands: `raster:bands` of its reflectance bands, if it has them (not of its masks).
+
+    Returns:
+        1000 or 0; 0 also where nothing is said (`read_offset` tells the two apart).
+
+    Raises:
+        ValueError: see `read_offset`.
+    """
+    return read_offset(properties, raster_bands).offset or 0
+
+
+def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
+    """Takes the offset off digital numbers, not below 1.
+
+    What is 0 (no data), negative (`bands.MISSING`) or NaN stays, and no valid number becomes one of these.
+
+    Args:
+        image: digital numbers of any shape and type.
+        offset: what to subtract; an array of one for each date or band is broadcast.
+
+    Returns:
+        An array of the same shape and type.
+
+    Raises:
+        ValueError: for an offset below 0 or above 2000.
+    """
+    offset = np.asarray(offset)
+    if offset.size == 0 or offset.min() < 0 or offset.max() > _MOST:
+        raise ValueError(f"offset is what must be taken off, 0 to {_MOST} (usually 1000), got {offset.tolist()}")
+    image = np.asarray(image)
+    signed = image.astype(np.int64) if image.dtype.kind == "u" else image
+    reduced = np.where(offset > 0, np.maximum(signed - offset, 1), signed)
+    return np.where(signed > 0, reduced, signed).astype(image.dtype)
+
+
+def settle(given: Offset, said: Sequence[Said], dates: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """What to take off, and the notes that say so.
+
+    Args:
+        given: what the caller wants.
+        said: what the metadata say, one for each date (or band and date).
+        dates: ISO date of each.
+
+    Returns:
+        Integers like `said`, and notes for the sample.
+
+    Raises:
+        ValueError: if the caller's number is none, or the metadata say another.
+    """
+    wanted = 0 if given is None else given
+    number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
+    if wanted != "auto" and not (number and 0 <= int(wanted) <= _MOST):
+        raise ValueError(f"offset must be 'auto', None or 0 to {_MOST} digital numbers to take off, got {given!r}")
+    notes: dict[str, list[str]] = {}
+    offsets = []
+    for one, date in zip(said, dates, strict=True):
+        offset, note = _settled(wanted, one, date)
+        offsets.append(offset)
+        if note:
+            notes.setdefault(note, []).append(date)
+    every = len(set(dates))
+    return np.array(offsets, dtype=np.int64), [
+        note if len(set(at)) == every else f"{note}; so on {', '.join(sorted(set(at)))}" for note, at in notes.items()
+    ]
+
+
+def take_off(
+    image: np.ndarray, given: Offset, said: Sequence[Said], dates: Sequence[Date] | np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """A series without the offset, and the notes that say so.
+
+    Args:
+        image: (H, W, T, C) digital numbers.
+        given: what the caller wants.
+        said: what the metadata say of each date.
+        dates: see `parse_dates`.
+
+    Raises:
+        ValueError: see `settle`; or if there is not one date for each timestep.
+    """
+    days = [f"{year}-{month + 1:02d}-{day:02d}" for day, month, year in parse_dates(dates).tolist()]
+    if len(days) != len(said):
+        raise ValueError(f"{len(said)} timesteps of digital numbers but {len(days)} dates")
+    offsets, notes = settle(given, said, days)
+    return remove_offset(image, offsets[:, None]), notes
+
+
+def _settled(wanted: int | str, said: Said, date: str) -> tuple[int, str]:
+    """What to take off one date, and the note."""
+    if wanted == "auto":
+        if said.offset:
+            return said.offset, f"{said.offset} {DONE} ({said.why})"
+        if said.done:
+            return 0, f"an offset was {DONE} before ({said.why}); nothing more is"
+        if said.offset is None and dt.date.fromisoformat(date) >= SINCE:
+            return 0, (
+                "no metadata say whether an offset of 1000 is in the digital numbers, as in files straight from the "
+                "archive since 25 January 2022; not taken off: if it is, say offset=1000"
+            )
+        return 0, ""
+    if not wanted:
+        return 0, f"an offset of {said.offset} is in the digital numbers ({said.why}) and stays" if said.offset else ""
+    if said.offset is not None and said.offset != wanted:
+        raise ValueError(
+            f"offset={wanted} would be {'taken off twice' if said.done else 'wrong'} at {date}: {said.why}, so that "
+            f"{said.offset} is to be taken off; say offset='auto' or leave it out"
+        )
+    return int(wanted), f"{wanted} {DONE} (by the caller's word)"
+
+
+def offset_done(sample: Sample) -> bool:
+    """Whether a sample's notes say that the offset was taken off."""
+    return any(DONE in note for note in sample.notes)
+
+
+def without_offset(sample: Sample, offset: int = 1000) -> Sample:
+    """The sample with the offset taken off its Sentinel-2 image, marked by a note.
+
+    Raises:
+        ValueError: if that was done before, or there is no Sentinel-2.
+    """
+    name = SENTINEL2.name
+    if name not in sample.images:
+        raise ValueError(f"the offset is one of Sentinel-2; {sample.title} has {list(sample.images)}")
+    if offset_done(sample):
+        raise ValueError(f"the offset of {sample.title} is already off: {[n for n in sample.notes if DONE in n]}")
+    images = {**sample.images, name: remove_offset(sample.images[name], offset)}
+    return replace(sample, images=images, notes=(*sample.notes, f"{offset} {DONE} (by the caller's word)"))
+
+
+def offset_tags(sample: Sample) -> dict[str, str]:
+    """Tags to write into a file of this sample, so that nobody takes the offset off again."""
+    return {TAG: "True"} if offset_done(sample) else {}
+
+
+def _true(value: Any, key: str) -> bool:
+    """A flag, also as the text of a tag."""
+    text = str(value).strip().lower()
+    if text not in ("true", "yes", "1", "false", "no", "0"):
+        raise ValueError(f"{key} must be true or false, got {value!r}")
+    return text in ("true", "yes", "1")
+
+
+def _number(value: Any, key: str) -> float:
+    """A number, also as the text of a tag."""
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{key} must be a number, got {value!r}") from error
+
+
+def _checked(offset: float, key: str) -> int:
+    """A whole number of digital numbers that an offset can have."""
+    if not 0 <= offset <= _MOST or abs(offset - round(offset)) > 1e-6:
+        raise ValueError(f"{key} says that {offset:g} digital numbers are to be taken off; valid are 0 to {_MOST}")
+    return round(offset)
+
+
+def _baseline(properties: Mapping[str, Any]) -> tuple[int | None, str]:
+    """The processing baseline, 400 for 04.00, and the words that say it."""
+    for key in _BASELINE:
+        if key in properties:
+            found = re.fullmatch(r"N?(\d{2})\.?(\d{2})", str(properties[key]).strip())
+            if found is None:
+                raise ValueError(f"{key} must be like 04.00, got {properties[key]!r}")
+            return int("".join(found.groups())), f"{key} is {properties[key]}"
+    return None, ""
+
+
+def _get(band: Mapping[str, Any], key: str) -> Any:
+    """A field of a band as the raster extension names it, before or since STAC 1.1."""
+    return band.get(key, band.get(f"raster:{key}"))
+
+
+def _of_band(band: Mapping[str, Any]) -> float:
+    """The offset of one band in digital numbers."""
+    scale = _number(1.0 if _get(band, "scale") is None else _get(band, "scale"), "scale")
+    if not scale > 0:
+        raise ValueError(f"the scale of a band must be positive, got {scale:g}")
+    return round(-_number(_get(band, "offset"), "offset") / scale, 6) + 0.0
