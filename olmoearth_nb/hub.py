@@ -9,13 +9,13 @@ process was killed (`huggingface_hub` 2 begins such a file again).
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.checkpoint import CONFIG, WEIGHTS
 from olmoearth_nb.config import PUBLISHED
 from olmoearth_nb.fetch import ChecksumError, DownloadError, fetch, sha256
+from olmoearth_nb.pins import RECORDED, read_pins, require, write_pin
 
 ORGANISATION = "allenai"
 
@@ -26,9 +26,6 @@ MODELS: dict[str, str] = {
     for size in sizes
 }
 """Name of every published model that we load -> its repository."""
-
-
-_RECORDED = "recorded when it was first downloaded"
 
 
 def default_cache() -> Path:
@@ -66,11 +63,11 @@ def download(
         raise ValueError(f"{name!r} is no folder and no published model; {hint}models are {', '.join(MODELS)}")
     cache = Path(cache_dir) if cache_dir else default_cache()
     lock = Path(lock_file) if lock_file else cache / "models.lock.json"
-    pinned = _read_lock(lock).get(name)
+    pinned = read_pins(lock).get(name)
     if pinned is not None and all((cache / name / pinned["commit"] / file).is_file() for file in pinned["sha256"]):
         return _verified(cache / name / pinned["commit"], pinned)
     pinned = _fetch(MODELS[name], pinned, endpoint, cache / name)
-    _write_lock(lock, name, pinned)
+    write_pin(lock, name, pinned)
     return cache / name / pinned["commit"]
 
 
@@ -82,7 +79,7 @@ def _git_blob(path: Path) -> str:
 
 def _verified(folder: Path, pinned: dict[str, Any]) -> Path:
     """The folder, if its files are the recorded ones."""
-    _require([(folder / file, sha256(folder / file), wanted) for file, wanted in pinned["sha256"].items()], _RECORDED)
+    require([(folder / file, sha256(folder / file), wanted) for file, wanted in pinned["sha256"].items()], RECORDED)
     return folder
 
 
@@ -100,7 +97,7 @@ def _fetch(repository: str, pinned: dict[str, Any] | None, endpoint: str | None,
         if not (folder / file).is_file():
             fetch(hf_hub_url(repository, file, revision=info.sha, endpoint=endpoint), folder / file)
     paths = {file: folder / file for file in (CONFIG, WEIGHTS)}
-    _require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
+    require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
     found = {"commit": info.sha, "sha256": {file: sha256(path) for file, path in paths.items()}}
     if pinned:
         _verified(folder, pinned)
@@ -141,38 +138,3 @@ def _listed_checksum(listed: Any, path: Path) -> tuple[str, str]:
     if listed.blob_id is not None:
         return _git_blob(path), listed.blob_id
     raise ChecksumError(f"the hub lists no checksum for {listed.rfilename}, so it cannot be verified")
-
-
-def _require(files: list[tuple[Path, str, str]], source: str) -> None:
-    """Raises unless every checksum is right; wrong files are removed, so that the next try loads them anew.
-
-    Args:
-        files: (path, checksum found, checksum wanted).
-        source: who says what is wanted.
-    """
-    wrong = [(path, found, wanted) for path, found, wanted in files if found != wanted]
-    for path, _, _ in wrong:
-        path.unlink(missing_ok=True)
-    if wrong:
-        said = "; ".join(f"{path.name} has checksum {found[:12]}, not {wanted[:12]}" for path, found, wanted in wrong)
-        raise ChecksumError(f"{said}, which was {source}; removed, the next try loads it anew")
-
-
-def _read_lock(path: Path) -> dict[str, Any]:
-    """What was recorded so far."""
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf8"))
-    except ValueError as error:
-        raise DownloadError(
-            f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew"
-        ) from error
-
-
-def _write_lock(path: Path, name: str, entry: dict[str, Any]) -> None:
-    """Records one model, replacing the file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(_read_lock(path) | {name: entry}, indent=2) + "\n", encoding="utf8")
-    part.replace(path)
