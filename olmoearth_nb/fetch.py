@@ -50,9 +50,7 @@ def sha256(path: Path, quiet: bool = True) -> str:
     return digest.hexdigest()
 
 
-def fetch(
-    url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False, room: float = 1.0
-) -> Path:
+def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False, room: float = 1.0) -> Path:
     """Downloads a file, going on where an earlier call ended.
 
     Args:
@@ -78,9 +76,8 @@ def fetch(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(path.with_name(path.name + ".part"), url)
     with FileLock(path.with_name(path.name + ".lock")), Bar(path.name, quiet) as bar:
-        failed = 0
+        failed, reached = 0, part.size
         while not part.whole:
-            before = part.size
             try:
                 _receive(url, part, bar, room)
             except urllib.error.HTTPError as error:
@@ -92,7 +89,8 @@ def fetch(
             except (OSError, http.client.HTTPException) as error:
                 if getattr(error, "errno", None) == errno.ENOSPC:
                     raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
-                failed = 1 if part.size > before else failed + 1
+                failed = 1 if part.size > reached else failed + 1
+                reached = max(reached, part.size)
                 if failed >= TRIES:
                     raise DownloadError(
                         f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
