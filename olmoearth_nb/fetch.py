@@ -82,21 +82,14 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
                 _receive(url, part, bar, room)
             except urllib.error.HTTPError as error:
                 failed += 1
-                if error.code == 416:
+                if error.code == 416 and part.size and failed < TRIES:
                     part.beyond_the_end(error)
                 else:
                     _refused(url, error, failed)
             except (OSError, http.client.HTTPException) as error:
-                if getattr(error, "errno", None) == errno.ENOSPC:
-                    raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
                 failed = 1 if part.size > reached else failed + 1
                 reached = max(reached, part.size)
-                if failed >= TRIES:
-                    raise DownloadError(
-                        f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
-                        "the same call goes on from there"
-                    ) from error
-                time.sleep(min(2.0**failed, 30.0))
+                _broke_off(url, part, error, failed)
         found = sha256(part.path)
         if checksum is not None and found != checksum:
             part.remove()
@@ -207,6 +200,18 @@ def _require_space(part: _Part, room: float) -> None:
         raise DownloadError(
             f"{part.path.name} needs {need / 1e9:.2f} GB more and {part.path.parent} has {free / 1e9:.2f} GB free"
         )
+
+
+def _broke_off(url: str, part: _Part, error: Exception, failed: int) -> None:
+    """Waits a little after a broken connection, or raises where that does not help."""
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
+    if failed >= TRIES:
+        raise DownloadError(
+            f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
+            "the same call goes on from there"
+        ) from error
+    time.sleep(min(2.0**failed, 30.0))
 
 
 def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:

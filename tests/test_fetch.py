@@ -101,6 +101,12 @@ def test_asked_again(hub, path, status):
         fetch(hub.url, path.with_name("again"))
 
 
+def test_never_a_byte(hub, path):
+    hub.refusals = [416] * 10
+    with pytest.raises(DownloadError, match="refused .*: 416"):
+        fetch(hub.url, path)
+
+
 def test_nobody_there(hub, path):
     hub.stop()
     with pytest.raises(DownloadError, match=r"broke off 5 times in a row .* the same call goes on from there"):
@@ -143,7 +149,7 @@ def test_a_range_that_makes_no_sense(hub, path, monkeypatch, span):
         fetch(hub.url, path)
 
 
-@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "data.tar"])
+@pytest.mark.parametrize("url", ["FILE:///etc/hostname", "ftp://127.0.0.1/x", "data.tar"])
 def test_an_address_that_is_not_of_the_web(path, url):
     with pytest.raises(ValueError, match="begins with http"):
         fetch(url, path)

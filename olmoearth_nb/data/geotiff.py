@@ -17,6 +17,7 @@ import numpy as np
 
 from olmoearth_nb.bands import MISSING, modality
 from olmoearth_nb.door import Date, to_sample
+from olmoearth_nb.place import Georeference
 from olmoearth_nb.sample import Sample
 
 DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE", "TIFFTAG_DATETIME")
@@ -97,9 +98,17 @@ def _read(path: Path) -> dict[str, Any]:
                 "tags": file.tags(),
                 "grid": grid,
                 "place": place,
+                "georeference": _georeference(file),
             }
     except RasterioError as error:
         raise ValueError(f"{path.name} is not a whole GeoTIFF ({error})") from error
+
+
+def _georeference(file: Any) -> Georeference | None:
+    """Where the pixels of an open file lie, if it says so."""
+    if file.crs is None or file.transform.is_identity:
+        return None
+    return Georeference(file.crs.to_string(), tuple(file.transform)[:6])
 
 
 def _same_grid(read: list[dict[str, Any]]) -> None:
@@ -222,7 +231,8 @@ def _assemble(
         )
     images = {name: part.images[name] for name, part in parts.items()}
     said = tuple(note for part in parts.values() for note in part.notes)
-    return Sample(images, next(iter(parts.values())).timestamps, title, f"{title}, {where}", said)
+    timestamps, where = next(iter(parts.values())).timestamps, f"{title}, {where}"
+    return Sample(images, timestamps, title, where, said, read[0]["georeference"])
 
 
 def _without_offset(image: np.ndarray, offset: int | None, dates: Sequence[Date]) -> tuple[np.ndarray, list[str]]:
