@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PATCHES = 16
 """Edge of a window in patches unless another is asked for: 64 px for patches of 4 px."""
 
+_TOUCH = 1e-6
+"""Pixels, or pixels squared, that may be an error of rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Patches:
@@ -135,8 +138,10 @@ def _share(shape: Any, height: int, width: int) -> float:
         return 0.0
     if shape.geom_type == "Point":
         return float(0 <= shape.x < width and 0 <= shape.y < height)
-    scene = shapely.box(0, 0, width, height)
-    return 1.0 if scene.covers(shape) else float(shapely.intersection(shape, scene).area / shape.area)
+    if shapely.box(-_TOUCH, -_TOUCH, width + _TOUCH, height + _TOUCH).covers(shape):
+        return 1.0
+    area = shapely.intersection(shape, shapely.box(0, 0, width, height)).area
+    return float(area / shape.area) if area > _TOUCH else 0.0
 
 
 def _say_outside(numbers: np.ndarray, count: int, sample: Sample, outside: str) -> None:

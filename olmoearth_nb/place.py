@@ -48,14 +48,15 @@ class Georeference:
         return transformed(self.crs, LONLAT, a * column + b * row + c, d * column + e * row + f)
 
     def to_pixels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Degrees of longitude and latitude to columns and rows; infinite where the coordinate system ends.
+        """Degrees of longitude and latitude to columns and rows; not finite where the coordinate system ends.
 
         A place lies in the pixel ``floor(column), floor(row)``.
         """
         a, b, c, d, e, f = self.transform
         x, y = transformed(LONLAT, self.crs, lon, lat)
-        x, y = x - c, y - f
-        return (e * x - b * y) / (a * e - b * d), (a * y - d * x) / (a * e - b * d)
+        x, y, area = x - c, y - f, a * e - b * d
+        with np.errstate(invalid="ignore"):  # infinity times nothing, where there is no place
+            return (e * x - b * y) / area, (a * y - d * x) / area
 
 
 def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -63,7 +63,7 @@ def _column(values: Sequence[Any]) -> Any:
         return pd.array(list(values), dtype="boolean")
     if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
         return pd.array(list(values), dtype="Int64")
-    if kinds and kinds <= {int, float}:
+    if float in kinds and kinds <= {int, float}:
         return np.array([np.nan if value is None else float(value) for value in values])
     texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
     return pd.array(texts, dtype="string")

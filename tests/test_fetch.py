@@ -103,7 +103,7 @@ def test_asked_again(hub, path, status):
 
 def test_never_a_byte(hub, path):
     hub.refusals = [416] * 10
-    with pytest.raises(DownloadError, match="refused .*: 416"):
+    with pytest.raises(DownloadError, match=r"refused .*: 416"):
         fetch(hub.url, path)
 
 
