@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,14 @@ app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_n
 
 Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the notebooks")]
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
+
+
+class Outside(StrEnum):
+    """What becomes of features outside a scene."""
+
+    error = "error"
+    skip = "skip"
+
 
 app.add_typer(data_app, name="data")
 app.command()(pretrain)
@@ -66,6 +76,46 @@ def export(
         raise typer.Exit(2) from error
     save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
+@app.command()
+def embed(
+    model: Annotated[str, typer.Option(help="a published model, a model folder, or an encoder.safetensors")],
+    data: Annotated[str, typer.Option(help="a scene that knows its place, such as a GeoTIFF")],
+    points: Annotated[Path, typer.Option(help="GeoJSON of points or polygons")],
+    out: Annotated[Path, typer.Option(help="table to write, .parquet or .csv")],
+    patch_size: Annotated[int, typer.Option(help="edge of a patch in pixels, 1 to 8")] = 4,
+    window: Annotated[int, typer.Option(help="edge of what the encoder sees at once, in pixels; 0: 16 patches")] = 0,
+    outside: Annotated[Outside, typer.Option(help="what to do with features outside the scene")] = Outside.error,
+) -> None:
+    """Embed the points and polygons of a GeoJSON file in a scene; one row for each."""
+    from olmoearth_nb.data import load_sample
+    from olmoearth_nb.encoder_file import open_encoder
+    from olmoearth_nb.features import embed_features
+    from olmoearth_nb.fetch import DownloadError
+    from olmoearth_nb.geojson import read_features
+    from olmoearth_nb.tables import check_table_path, write_table
+
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always", UserWarning)
+            check_table_path(out)
+            features, scene = read_features(points), load_sample(data)
+            heard.clear()  # what a door warns of is in the notes of its sample
+            encoder = open_encoder(model)
+            table = embed_features(
+                encoder, scene, features, patch_size, window=window or None, outside=outside.value, model=model
+            )
+            write_table(table, out)
+    except (DownloadError, OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    for note in [*scene.notes, *(str(warning.message) for warning in heard if warning.category is UserWarning)]:
+        typer.echo(f"note: {note}", err=True)
+    cut = int((table["inside"] < 1).sum())
+    if cut:
+        typer.echo(f"note: {cut} features reach beyond the scene and are embedded by their part in it", err=True)
+    typer.echo(f"{out}: {len(table)} features, embeddings of {encoder.config.width} numbers")
 
 
 @app.command()

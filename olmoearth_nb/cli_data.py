@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from olmoearth_nb.data.subset import URL
+
 data_app = typer.Typer(help="Make and fetch data.", no_args_is_help=True)
 
 
@@ -34,3 +36,20 @@ def simulate(
         raise typer.Exit(2) from error
     size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
+
+
+@data_app.command()
+def subset(
+    out: Annotated[Path, typer.Option(help="folder to make")],
+    url: Annotated[str, typer.Option(help="address of the tar")] = URL,
+) -> None:
+    """Download the official subset of the pretraining data; the same call goes on after a break."""
+    from olmoearth_nb.data.subset import fetch_subset
+    from olmoearth_nb.fetch import DownloadError
+
+    try:
+        tiles = fetch_subset(out, url)
+    except (DownloadError, OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{tiles.folder}: {len(tiles)} tiles, open them by olmoearth_nb.data.official.OfficialDataset")

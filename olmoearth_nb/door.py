@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -283,13 +284,14 @@ def fit(
     if pad:
         grow = [(0, -height % patch_size), (0, -width % patch_size), (0, 0), (0, 0)]
         images = {k: np.pad(image, grow, constant_values=MISSING) for k, image in sample.images.items()}
+        fitted = replace(sample, images=images)
     elif crop in ("center", "top-left"):
         rows, columns = height - height % patch_size, width - width % patch_size
         if not rows or not columns:
             raise ValueError(f"{height}x{width} px hold no whole patch of {patch_size} px")
         top, left = ((height - rows) // 2, (width - columns) // 2) if crop == "center" else (0, 0)
-        images = {k: image[top : top + rows, left : left + columns] for k, image in sample.images.items()}
+        fitted = sample.window(top, left, rows, columns)
     else:
         raise ValueError(f"crop must be 'center' or 'top-left', got {crop!r}")
     said = f"{'padded' if pad else 'cropped'} from {height}x{width} px to whole patches of {patch_size} px"
-    return Sample(images, sample.timestamps, sample.title, sample.provenance, (*sample.notes, said))
+    return replace(fitted, notes=(*sample.notes, said))

@@ -6,15 +6,19 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from olmoearth_nb.bands import modality
-from olmoearth_nb.checkpoint import config_from_official, config_to_official
+from olmoearth_nb.checkpoint import WEIGHTS, config_from_official, config_to_official, load_model
 from olmoearth_nb.durable import write
 from olmoearth_nb.encoder import Encoder
+
+FILE = "encoder.safetensors"
+"""Name of the file beside a model's other files."""
 
 _KEY = "olmoearth_config"
 
@@ -60,5 +64,31 @@ def load_encoder(path: str | os.PathLike[str]) -> Encoder:
         raise ValueError(f"{path} is not a whole safetensors file ({error})") from error
     with torch.device("meta"):
         encoder = Encoder(config_from_official(json.loads(header[_KEY])))
-    encoder.load_state_dict(weights, assign=True)
+    try:
+        encoder.load_state_dict(weights, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: its weights do not fit the configuration in its header ({error})") from error
     return encoder.eval()
+
+
+def open_encoder(source: str | os.PathLike[str], **options: Any) -> Encoder:
+    """An encoder from wherever there is one, in evaluation mode on the CPU.
+
+    Args:
+        source: the name of a published model, a model folder, or a `.safetensors` file that `save_encoder` wrote, or
+            a folder that holds one as `encoder.safetensors` and no whole model.
+        options: for a name, those of `hub.download`.
+
+    Raises:
+        FileNotFoundError: if there is no such file, or the folder holds no model.
+        ValueError: for an unknown name, or files that are not a model's.
+        DownloadError: if a published model cannot be had.
+    """
+    path = Path(source)
+    if path.is_dir() and not (path / WEIGHTS).is_file() and (path / FILE).is_file():
+        path = path / FILE
+    if path.suffix != ".safetensors":
+        return load_model(source, **options).encoder
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    return load_encoder(path)

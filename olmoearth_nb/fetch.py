@@ -39,13 +39,18 @@ class ChecksumError(DownloadError):
     """A file is not the one that was listed or recorded."""
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, quiet: bool = True) -> str:
     """Checksum of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file, Bar(f"checking {path.name}", quiet) as bar:
+        bar.begin(0, path.stat().st_size)
+        while block := file.read(CHUNK):
+            digest.update(block)
+            bar.advance(len(block))
+    return digest.hexdigest()
 
 
-def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False) -> Path:
+def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False, room: float = 1.0) -> Path:
     """Downloads a file, going on where an earlier call ended.
 
     Args:
@@ -53,41 +58,38 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
         path: where the whole file goes; an existing file is replaced.
         checksum: sha256 that the whole must have, if it is known.
         quiet: whether to leave out the progress bar, which shows from the third second on.
+        room: how many times the file's size must be free before the first byte: 2 where it is unpacked next to it.
 
     Returns:
         The path.
 
     Raises:
+        ValueError: if the address is not http or https.
         ChecksumError: if the whole has another checksum; it is removed.
         DownloadError: if the server refuses, breaks off five times in a row, or the disk is too small.
     """
     from filelock import FileLock
 
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError(f"an address begins with http:// or https://, got {url!r}")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(path.with_name(path.name + ".part"), url)
-    with FileLock(path.with_name(path.name + ".lock")), _Bar(path.name, quiet) as bar:
-        failed = 0
+    with FileLock(path.with_name(path.name + ".lock")), Bar(path.name, quiet) as bar:
+        failed, reached = 0, part.size
         while not part.whole:
-            before = part.size
             try:
-                _receive(url, part, bar)
+                _receive(url, part, bar, room)
             except urllib.error.HTTPError as error:
                 failed += 1
-                if error.code == 416:
+                if error.code == 416 and part.size and failed < TRIES:
                     part.beyond_the_end(error)
                 else:
                     _refused(url, error, failed)
             except (OSError, http.client.HTTPException) as error:
-                if getattr(error, "errno", None) == errno.ENOSPC:
-                    raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
-                failed = 1 if part.size > before else failed + 1
-                if failed >= TRIES:
-                    raise DownloadError(
-                        f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
-                        "the same call goes on from there"
-                    ) from error
-                time.sleep(min(2.0**failed, 30.0))
+                failed = 1 if part.size > reached else failed + 1
+                reached = max(reached, part.size)
+                _broke_off(url, part, error, failed)
         found = sha256(part.path)
         if checksum is not None and found != checksum:
             part.remove()
@@ -97,13 +99,13 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
     return path
 
 
-def _receive(url: str, part: _Part, bar: _Bar) -> None:
+def _receive(url: str, part: _Part, bar: Bar, room: float) -> None:
     """One connection: appends what comes to the part, or begins it anew if the server's file has changed."""
     request = urllib.request.Request(url, headers={"User-Agent": "olmoearth_nb", **part.headers()})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         start = part.accept(answer)
         bar.begin(start, part.total)
-        _require_space(part)
+        _require_space(part, room)
         with part.path.open("r+b" if start else "wb") as file:
             file.truncate(start)
             file.seek(start)
@@ -148,18 +150,18 @@ class _Part:
 
     def accept(self, answer: Any) -> int:
         """Reads what the server is going to send; returns the position of its first byte."""
-        start, length = 0, answer.headers.get("Content-Length")
-        self.total = int(length) if length is not None else None
-        if answer.status == 206:
-            span, total = answer.headers["Content-Range"].removeprefix("bytes ").split("/")
-            start, self.total = int(span.split("-")[0]), int(total)
-            if start > self.size:
-                raise ConnectionError(f"the server sent bytes from {start:,} on, {self.size:,} were asked for")
+        start, self.total = _announced(answer)
+        if start > self.size:
+            raise ConnectionError(f"the server sent bytes from {start:,} on, {self.size:,} were asked for")
         if self.total is None:
             raise DownloadError(f"{self.url} does not say how long it is, so a whole file cannot be told from a part")
+        if start == 0:
+            self.remove()  # before the new version is noted: old bytes are never taken for part of it
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
         weak = version is not None and version.startswith("W/")
-        self.about.write_text(json.dumps({"url": self.url, "version": None if weak else version}), encoding="utf8")
+        note = self.about.with_suffix(".note")
+        note.write_text(json.dumps({"url": self.url, "version": None if weak else version}), encoding="utf8")
+        note.replace(self.about)
         return start
 
     def beyond_the_end(self, error: urllib.error.HTTPError) -> None:
@@ -175,13 +177,41 @@ class _Part:
         self.about.unlink(missing_ok=True)
 
 
-def _require_space(part: _Part) -> None:
-    """Raises a DownloadError unless the rest of the file fits on the disk."""
-    need, free = (part.total or 0) - part.size, shutil.disk_usage(part.path.parent).free
+def _announced(answer: Any) -> tuple[int, int | None]:
+    """The first byte that a server is going to send, and the size of the whole.
+
+    Raises:
+        ConnectionError: if its headers cannot be read.
+    """
+    length, span = answer.headers.get("Content-Length"), answer.headers.get("Content-Range")
+    try:
+        if answer.status != 206:
+            return 0, int(length) if length is not None else None
+        first, total = str(span).removeprefix("bytes ").split("/")
+        return int(first.split("-")[0]), int(total)
+    except ValueError as error:
+        raise ConnectionError(f"Content-Length {length!r} and Content-Range {span!r} make no sense") from error
+
+
+def _require_space(part: _Part, room: float) -> None:
+    """Raises a DownloadError unless the rest of the file, and what is made of it, fits on the disk."""
+    need, free = int((part.total or 0) * room) - part.size, shutil.disk_usage(part.path.parent).free
     if need > free:
         raise DownloadError(
             f"{part.path.name} needs {need / 1e9:.2f} GB more and {part.path.parent} has {free / 1e9:.2f} GB free"
         )
+
+
+def _broke_off(url: str, part: _Part, error: Exception, failed: int) -> None:
+    """Waits a little after a broken connection, or raises where that does not help."""
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
+    if failed >= TRIES:
+        raise DownloadError(
+            f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
+            "the same call goes on from there"
+        ) from error
+    time.sleep(min(2.0**failed, 30.0))
 
 
 def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:
@@ -194,7 +224,7 @@ def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:
     time.sleep(min(max(wait, 0.0), 60.0))
 
 
-class _Bar:
+class Bar:
     """A progress bar that comes up only when there is time to look at it."""
 
     def __init__(self, name: str, quiet: bool) -> None:
@@ -203,7 +233,7 @@ class _Bar:
         self.task: Any = None
         self.done, self.total = 0, 0
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *error: object) -> None:

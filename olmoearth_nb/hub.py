@@ -9,7 +9,6 @@ process was killed (`huggingface_hub` 2 begins such a file again).
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from olmoearth_nb.checkpoint import CONFIG, WEIGHTS
 from olmoearth_nb.config import PUBLISHED
 from olmoearth_nb.fetch import ChecksumError, DownloadError, fetch, sha256
+from olmoearth_nb.pins import RECORDED, read_pins, require, write_pin
 
 ORGANISATION = "allenai"
 
@@ -28,9 +28,6 @@ MODELS: dict[str, str] = {
     for size in sizes
 }
 """Name of every published model that we load -> its repository."""
-
-
-_RECORDED = "recorded when it was first downloaded"
 
 
 def default_cache() -> Path:
@@ -96,11 +93,11 @@ def fetch_pinned(
         ChecksumError: if a file differs from what the hub lists or from what was recorded.
         DownloadError: if the hub does not have them, refuses, or cannot be reached.
     """
-    pinned = _read_lock(lock).get(name)
+    pinned = read_pins(lock).get(name)
     if pinned is not None and all((cache / name / pinned["commit"] / file).is_file() for file in pinned["sha256"]):
         return _verified(cache / name / pinned["commit"], pinned)
     pinned = _fetch(repository, files, pinned, endpoint, cache / name)
-    _write_lock(lock, name, pinned)
+    write_pin(lock, name, pinned)
     return cache / name / pinned["commit"]
 
 
@@ -112,7 +109,7 @@ def _git_blob(path: Path) -> str:
 
 def _verified(folder: Path, pinned: dict[str, Any]) -> Path:
     """The folder, if its files are the recorded ones."""
-    _require([(folder / file, sha256(folder / file), wanted) for file, wanted in pinned["sha256"].items()], _RECORDED)
+    require([(folder / file, sha256(folder / file), wanted) for file, wanted in pinned["sha256"].items()], RECORDED)
     return folder
 
 
@@ -133,7 +130,7 @@ def _fetch(
             url = hf_hub_url(repository.name, file, repo_type=repository.kind, revision=info.sha, endpoint=endpoint)
             fetch(url, folder / file)
     paths = {file: folder / file for file in files}
-    _require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
+    require([(path, *_listed_checksum(listed[file], path)) for file, path in paths.items()], "listed by the hub")
     found = {"commit": info.sha, "sha256": {file: sha256(path) for file, path in paths.items()}}
     if pinned:
         _verified(folder, pinned)
@@ -175,38 +172,3 @@ def _listed_checksum(listed: Any, path: Path) -> tuple[str, str]:
     if listed.blob_id is not None:
         return _git_blob(path), listed.blob_id
     raise ChecksumError(f"the hub lists no checksum for {listed.rfilename}, so it cannot be verified")
-
-
-def _require(files: list[tuple[Path, str, str]], source: str) -> None:
-    """Raises unless every checksum is right; wrong files are removed, so that the next try loads them anew.
-
-    Args:
-        files: (path, checksum found, checksum wanted).
-        source: who says what is wanted.
-    """
-    wrong = [(path, found, wanted) for path, found, wanted in files if found != wanted]
-    for path, _, _ in wrong:
-        path.unlink(missing_ok=True)
-    if wrong:
-        said = "; ".join(f"{path.name} has checksum {found[:12]}, not {wanted[:12]}" for path, found, wanted in wrong)
-        raise ChecksumError(f"{said}, which was {source}; removed, the next try loads it anew")
-
-
-def _read_lock(path: Path) -> dict[str, Any]:
-    """What was recorded so far."""
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf8"))
-    except ValueError as error:
-        raise DownloadError(
-            f"the lock file {path} is damaged ({error}); mend it, or remove it to record anew"
-        ) from error
-
-
-def _write_lock(path: Path, name: str, entry: dict[str, Any]) -> None:
-    """Records one model, replacing the file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(_read_lock(path) | {name: entry}, indent=2) + "\n", encoding="utf8")
-    part.replace(path)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
 from olmoearth_nb.grid import TokenGrid
+from olmoearth_nb.place import Georeference
 from olmoearth_nb.tokenization import Tokenization
 
 
@@ -29,6 +30,7 @@ class Sample:
         title: what to call it in a figure.
         provenance: where it comes from, in words; simulated data say so here.
         notes: what the door had to assume or change, one sentence each.
+        georeference: where the pixels lie on Earth, if the door knows it.
     """
 
     images: Mapping[str, np.ndarray]
@@ -36,6 +38,7 @@ class Sample:
     title: str = "sample"
     provenance: str = "unknown"
     notes: tuple[str, ...] = field(default=())
+    georeference: Georeference | None = None
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -73,10 +76,23 @@ class Sample:
         images = {k: v[:, :, steps] if modality(k).multitemporal else v for k, v in self.images.items()}
         return replace(self, images=images, timestamps=self.timestamps[steps])
 
-    def window(self, row: int, column: int, size: int) -> Sample:
-        """The square of so many pixels whose upper left corner is given."""
-        inside = slice(row, row + size), slice(column, column + size)
-        return replace(self, images={name: image[inside] for name, image in self.images.items()})
+    def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
+        """The rectangle of so many pixels, by default a square, whose upper left corner is given.
+
+        It ends where the sample ends.
+
+        Raises:
+            ValueError: if the corner lies outside.
+        """
+        rows, columns = next(iter(self.images.values())).shape[:2]
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
+        inside = slice(row, row + height), slice(column, column + (height if width is None else width))
+        return replace(
+            self,
+            images={name: image[inside] for name, image in self.images.items()},
+            georeference=self.georeference and self.georeference.shifted(row, column),
+        )
 
 
 def _check_image(name: str, image: np.ndarray, steps: int) -> None:

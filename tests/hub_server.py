@@ -7,8 +7,10 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-LARGE = (".pth", ".zip")
+LARGE = (".pth", ".zip", ".tar")
 """Files that the hub keeps as large ones, with a sha256."""
+LIES = {"says less than it has": 0.6, "says more than it has": 1.5, "says more than it has, always": 1.5}
+"""Faults by which the server announces a wrong length, and how wrong."""
 
 
 class Hub:
@@ -95,10 +97,14 @@ class Hub:
         if request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:
             start = 0
         if start >= len(data):
-            return self.send(request, 416, b"", {"Content-Range": f"bytes */{len(data)}"}, body)
+            size = len(data) * 2 if self.fault == "says more than it has, always" else len(data)
+            return self.send(request, 416, b"", {"Content-Range": f"bytes */{size}"}, body)
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         part = data[start:]
+        if self.fault in LIES:
+            headers["Content-Length"] = str(int(len(part) * LIES[self.fault]))
+            return self.send(request, 206 if start else 200, part, headers, body, cut=len(part))
         if self.breaks and body and name.endswith(LARGE):
             self.breaks -= 1
             return self.send(request, 206 if start else 200, part, headers, body, cut=len(part) // 2)

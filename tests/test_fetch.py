@@ -101,6 +101,12 @@ def test_asked_again(hub, path, status):
         fetch(hub.url, path.with_name("again"))
 
 
+def test_never_a_byte(hub, path):
+    hub.refusals = [416] * 10
+    with pytest.raises(DownloadError, match=r"refused .*: 416"):
+        fetch(hub.url, path)
+
+
 def test_nobody_there(hub, path):
     hub.stop()
     with pytest.raises(DownloadError, match=r"broke off 5 times in a row .* the same call goes on from there"):
@@ -113,6 +119,41 @@ def test_the_disk_is_too_small(hub, path, monkeypatch):
     with pytest.raises(DownloadError, match=r"needs 0\.00 GB more and .* has 0\.00 GB free"):
         fetch(hub.url, path)
     assert not path.exists()
+
+
+def test_room_for_what_is_made_of_it(hub, path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10, 9, int(1.5 * len(DATA))))
+    with pytest.raises(DownloadError, match="GB more"):
+        fetch(hub.url, path, room=2)
+    assert not path.with_name("data.tar.part").exists(), "looked at before the first byte"
+    assert fetch(hub.url, path).read_bytes() == DATA
+
+
+def test_an_announced_end_that_never_comes(hub, path):
+    """What a server says when it has nothing more decides; one that lies there too is given up."""
+    hub.fault = "says more than it has"
+    assert fetch(hub.url, path).read_bytes() == DATA
+    hub.fault = "says more than it has, always"
+    with pytest.raises(DownloadError, match="broke off 5 times in a row"):
+        fetch(hub.url, path.with_name("again"))
+    assert not path.with_name("again").exists()
+
+
+@pytest.mark.parametrize("span", ["bytes 1-2/*", "bytes", "10"])
+def test_a_range_that_makes_no_sense(hub, path, monkeypatch, span):
+    monkeypatch.setattr(
+        hub, "file", lambda request, name, body: hub.send(request, 206, DATA, {"Content-Range": span}, body)
+    )
+    with pytest.raises(DownloadError, match=r"broke off 5 times .*make no sense"):
+        fetch(hub.url, path)
+
+
+@pytest.mark.parametrize("url", ["FILE:///etc/hostname", "ftp://127.0.0.1/x", "data.tar"])
+def test_an_address_that_is_not_of_the_web(path, url):
+    with pytest.raises(ValueError, match="begins with http"):
+        fetch(url, path)
+    assert not path.parent.exists()
 
 
 def test_silence_counts_as_broken(hub, path, monkeypatch):

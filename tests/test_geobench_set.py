@@ -17,9 +17,9 @@ from hub_server import Hub
 from test_data import Bomb, write_chip
 
 from olmoearth_nb import SENTINEL2
-from olmoearth_nb.data.archive import unpack_zip
 from olmoearth_nb.data.geobench import LABELS, load_geobench_chip, read_label
 from olmoearth_nb.data.geobench_set import ARCHIVE, CLASSES, REPOSITORY, GeoBench
+from olmoearth_nb.data.unzip import unpack_zip
 from olmoearth_nb.fetch import ChecksumError, DownloadError
 
 S2 = "sentinel2_l2a"

@@ -134,6 +134,14 @@ def test_what_is_not_read(tmp_path):
         file["missing_timesteps_masks/sentinel2_l2a"][:] = False
     with pytest.raises(ValueError, match="no date of any of"):
         read_tile(good)
+    with h5py.File(good, "a") as file:
+        del file["missing_timesteps_masks/sentinel2_l2a"]
+    with pytest.raises(ValueError, match=r"of the 12 slots whether \['sentinel2_l2a'\] have it"):
+        read_tile(good)
+    with h5py.File(good, "a") as file:
+        file["missing_timesteps_masks/sentinel2_l2a"] = np.ones(3, bool)
+    with pytest.raises(ValueError, match="of the 12 slots"):
+        read_tile(good)
 
 
 def test_a_folder_that_lacks_tiles(tmp_path):

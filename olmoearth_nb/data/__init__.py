@@ -129,9 +129,6 @@ def load_place(data: str | os.PathLike[str] = "", edge: int = 64) -> Sample:
     height, width = sample.images["sentinel2_l2a"].shape[:2]
     if max(height, width) <= edge:
         return sample
-    image = sample.images["sentinel2_l2a"]
     rows, columns = min(height, edge), min(width, edge)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    image = image[top : top + rows, left : left + columns]
-    note = f"the middle {rows}x{columns} of {height}x{width} px"
-    return replace(sample, images={"sentinel2_l2a": image}, notes=(*sample.notes, note))
+    middle = sample.window((height - rows) // 2, (width - columns) // 2, rows, columns)
+    return replace(middle, notes=(*sample.notes, f"the middle {rows}x{columns} of {height}x{width} px"))

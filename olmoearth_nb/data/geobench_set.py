@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from olmoearth_nb.data.archive import unpack_zip
 from olmoearth_nb.data.geobench import LABELS, ORDERS, Inert, check_names, load_geobench_chip, read_label, read_pickle
 from olmoearth_nb.data.inside import inside
+from olmoearth_nb.data.unzip import unpack_zip
 from olmoearth_nb.sample import Sample
 
 CLASSES = (

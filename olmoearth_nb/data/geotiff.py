@@ -123,4 +123,4 @@ def _together(parts: list[Sample], first: Raster) -> Sample:
     where = "place unknown (no coordinate system)" if place is None else f"{place[0]:.4f} N {place[1]:.4f} E"
     images = {name: image for part in parts for name, image in part.images.items()}
     notes = tuple(note for part in parts for note in part.notes)
-    return Sample(images, parts[0].timestamps, title, f"{title}, {where}", notes)
+    return Sample(images, parts[0].timestamps, title, f"{title}, {where}", notes, first.georeference)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from olmoearth_nb.data.offset import Said, read_offset
+from olmoearth_nb.place import Georeference
 
 DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE", "TIFFTAG_DATETIME")
 """Tags of a file that are read as its date, in this order."""
@@ -40,6 +41,7 @@ class Raster:
         scaling: scale and offset of each band, where the file has any.
         grid: coordinate system, origin and pixel size, size.
         place: latitude and longitude of the centre, or None.
+        georeference: where the pixels lie, or None.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class Raster:
     scaling: list[dict[str, Any]]
     grid: tuple[Any, ...]
     place: tuple[float, float] | None
+    georeference: Georeference | None
 
     def offset(self) -> Said:
         """What the file says of the offset of Sentinel-2's digital numbers."""
@@ -85,9 +88,16 @@ def read(path: Path) -> Raster:
             ]
             grid = (file.crs, tuple(round(x, 9) for x in file.transform), file.shape)
             tags = {**file.tags(1), **file.tags()}
-            return Raster(path, values, list(file.descriptions), tags, scaling, grid, place)
+            return Raster(path, values, list(file.descriptions), tags, scaling, grid, place, _georeference(file))
     except RasterioError as error:
         raise ValueError(f"{path.name} is not a whole GeoTIFF ({error})") from error
+
+
+def _georeference(file: Any) -> Georeference | None:
+    """Where the pixels of an open file lie, if it says so."""
+    if file.crs is None or file.transform.is_identity:
+        return None
+    return Georeference(file.crs.to_string(), tuple(file.transform)[:6])
 
 
 def same_grid(rasters: Sequence[Raster]) -> None:

@@ -149,9 +149,13 @@ def _read(
     if stamps.shape != (MAX_TIMESTEPS, 3):
         raise ValueError(f"{title}: timestamps must be (12, 3), got {stamps.shape}")
     names = [name for name in modalities or MODALITIES if name in file]
-    present = {name: file[f"{PRESENT}/{name}"][()].astype(bool) for name in names if name in SENSORS}
+    sensors = [name for name in names if name in SENSORS]
+    bare = [name for name in sensors if getattr(file.get(f"{PRESENT}/{name}"), "shape", None) != (MAX_TIMESTEPS,)]
+    if bare:
+        raise ValueError(f"{title}: {PRESENT} must say of each of the {MAX_TIMESTEPS} slots whether {bare} have it")
+    present = {name: file[f"{PRESENT}/{name}"][()].astype(bool) for name in sensors}
     if not any(mask.any() for mask in present.values()):
-        raise ValueError(f"{title} has no date of any of {[name for name in names if name in SENSORS] or SENSORS}")
+        raise ValueError(f"{title} has no date of any of {sensors or SENSORS}")
     used = np.flatnonzero(np.any(list(present.values()), axis=0))
     slots = slice(None) if all_slots else slice(int(used[0]), int(used[-1]) + 1)
     images = {}

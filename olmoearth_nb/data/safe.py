@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ from olmoearth_nb.bands import MAX_TIMESTEPS, SENTINEL2
 from olmoearth_nb.data.inside import inside
 from olmoearth_nb.data.offset import Offset, Said, remove_offset, settle
 from olmoearth_nb.data.safe_metadata import Metadata, read_metadata
-from olmoearth_nb.data.safe_read import PIXEL, Grid, place_of, read_grid, read_window, window_of
+from olmoearth_nb.data.safe_read import PIXEL, Grid, georeference, place_of, read_grid, read_window, window_of
 from olmoearth_nb.door import to_sample
 from olmoearth_nb.sample import Sample
 
@@ -109,7 +109,7 @@ def load_safe(
     image = np.stack([_image(product, corner, size) for product in products], axis=2)
     valid, left_out = _valid(image, products, corner, mask_clouds)
     image, taken = _without_offset(image, products, offset)
-    return to_sample(
+    sample = to_sample(
         image,
         SENTINEL2.band_names,
         [product.date for product in products],
@@ -120,6 +120,7 @@ def load_safe(
         + ", ".join(product.folder.name for product in products),
         notes=[*taken, *notes, *left_out],
     )
+    return replace(sample, georeference=georeference(products[0].grid, corner))
 
 
 def _open(folder: Path) -> _Product:

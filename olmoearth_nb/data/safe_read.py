@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from olmoearth_nb.place import Georeference
+
 PIXEL = 10
 """Edge of the finest pixels in metres."""
 
@@ -143,6 +145,12 @@ def place_of(grid: Grid, corner: tuple[int, int], size: int) -> str:
     x, y = grid.origin[0] + PIXEL * (corner[1] + size / 2), grid.origin[1] - PIXEL * (corner[0] + size / 2)
     (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [x], [y])
     return f"{lat:.4f} N {lon:.4f} E"
+
+
+def georeference(grid: Grid, corner: tuple[int, int]) -> Georeference:
+    """Where the pixels of a window lie."""
+    x, y = grid.origin[0] + PIXEL * corner[1], grid.origin[1] - PIXEL * corner[0]
+    return Georeference(grid.crs, (PIXEL, 0.0, x, 0.0, -PIXEL, y))
 
 
 def _moved(corner: tuple[int, ...], wanted: tuple[int, int]) -> str:

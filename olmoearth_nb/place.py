@@ -1,0 +1,76 @@
+"""`Georeference`: where on Earth the pixels of a sample lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LONLAT = "OGC:CRS84"
+"""Longitude, then latitude, in degrees of WGS84, as in GeoJSON."""
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """A pixel grid on the Earth.
+
+    Attributes:
+        crs: coordinate system as text, such as ``"EPSG:32631"``, or WKT.
+        transform: (a, b, c, d, e, f), the affine map of GeoTIFF, rasterio and GDAL tools: the pixel corner at `column`
+            and `row`, both counted from the upper left corner, lies at x = a column + b row + c and
+            y = d column + e row + f, in the unit of the coordinate system and in the order x (east), y (north).
+    """
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.crs, str) or not self.crs.strip():
+            raise ValueError(f"a coordinate system is given as text, such as 'EPSG:32631', got {self.crs!r}")
+        numbers = tuple(float(number) for number in self.transform)
+        if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
+            raise ValueError(f"an affine transform is six finite numbers (a, b, c, d, e, f), got {self.transform}")
+        if numbers[0] * numbers[4] == numbers[1] * numbers[3]:
+            raise ValueError(f"the affine transform {numbers} puts all pixels on one line")
+        object.__setattr__(self, "transform", numbers)
+
+    def shifted(self, row: int, column: int) -> Georeference:
+        """The grid whose upper left corner is that of a pixel of this one."""
+        a, b, c, d, e, f = self.transform
+        return Georeference(self.crs, (a, b, a * column + b * row + c, d, e, d * column + e * row + f))
+
+    def to_lonlat(self, column: Any, row: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Pixel coordinates, counted from the upper left corner, to degrees of longitude and latitude."""
+        a, b, c, d, e, f = self.transform
+        column, row = np.asarray(column, dtype=np.float64), np.asarray(row, dtype=np.float64)
+        return transformed(self.crs, LONLAT, a * column + b * row + c, d * column + e * row + f)
+
+    def to_pixels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Degrees of longitude and latitude to columns and rows; not finite where the coordinate system ends.
+
+        A place lies in the pixel ``floor(column), floor(row)``.
+        """
+        a, b, c, d, e, f = self.transform
+        x, y = transformed(LONLAT, self.crs, lon, lat)
+        x, y, area = x - c, y - f, a * e - b * d
+        with np.errstate(invalid="ignore"):  # infinity times nothing, where there is no place
+            return (e * x - b * y) / area, (a * y - d * x) / area
+
+
+def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of one system in another, both in the order x (east), y (north).
+
+    Raises:
+        ValueError: if either system is unknown, or there is no way from one to the other.
+    """
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    try:
+        transformer = Transformer.from_crs(source, target, always_xy=True)
+    except ProjError as error:
+        raise ValueError(f"no way from coordinate system {source!r} to {target!r} ({error})") from error
+    x, y = transformer.transform(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+    return np.asarray(x), np.asarray(y)
