@@ -13,6 +13,7 @@ import json
 import os
 import re
 import time
+import warnings
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ from olmoearth_nb.fetch import DownloadError
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _THREADS = 8
+_BEYOND_THE_END = 416
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,28 @@ class Reader:
         Raises:
             DownloadError: if a file cannot be had, is no GeoTIFF, or is not what the catalogue says.
         """
+        from rasterio.errors import NotGeoreferencedWarning
+
         path, kept = self.path(item), _read_kept(self.path(item), tuple(self.grid.shape))
-        if kept is not None:
-            return kept
+        if kept is None:
+            with warnings.catch_warnings():  # here, because rasterio switches it off and on in every thread
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                kept = self._fetch(item)
+            _keep(path, *kept)
+        return kept
+
+    def _fetch(self, item: StacItem) -> tuple[np.ndarray, np.ndarray | None]:
+        """What `read` returns, from the web."""
         classes = self._file(item, CLASSES).astype(np.uint8)
-        numbers = None
         try:
             seen = clear(classes).any()
         except ValueError as error:
             raise DownloadError(f"{item.id}: {error}") from error
-        if seen:
-            with ThreadPoolExecutor(_THREADS) as pool:
-                bands = pool.map(lambda name: self._file(item, name), SENTINEL2.band_names)
-                numbers = np.stack(list(bands), axis=-1)
-        _keep(path, classes, numbers)
-        return classes, numbers
+        if not seen:
+            return classes, None
+        with ThreadPoolExecutor(_THREADS) as pool:
+            bands = list(pool.map(lambda name: self._file(item, name), SENTINEL2.band_names))
+        return classes, np.stack(bands, axis=-1)
 
     def _file(self, item: StacItem, name: str) -> np.ndarray:
         """(H, W) window of one file, asked for again as long as there is hope."""
@@ -127,8 +136,8 @@ def _gdal(fresh: bool) -> dict[str, Any]:
     settings = {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing, no side-car files
         "GDAL_HTTP_MAX_RETRY": 0,
-        "GDAL_HTTP_CONNECTTIMEOUT": fetch.TIMEOUT,
-        "GDAL_HTTP_LOW_SPEED_TIME": fetch.TIMEOUT,  # seconds below LOW_SPEED_LIMIT bytes a second
+        "GDAL_HTTP_CONNECTTIMEOUT": int(fetch.TIMEOUT),
+        "GDAL_HTTP_LOW_SPEED_TIME": int(fetch.TIMEOUT),  # seconds below LOW_SPEED_LIMIT bytes a second
         "GDAL_HTTP_LOW_SPEED_LIMIT": 1,
         "GDAL_HTTP_USERAGENT": "olmoearth_nb",
     }
@@ -176,12 +185,16 @@ def _wait_for(href: str, what: str) -> None:
             session.mount(scheme, HTTPAdapter(max_retries=patience()))
         headers = {"Range": "bytes=0-15", "User-Agent": "olmoearth_nb", "Accept-Encoding": "identity"}
         try:
-            with session.get(href, headers=headers, stream=True, timeout=fetch.TIMEOUT) as answer:
-                start = next(answer.iter_content(16), b"") if answer.ok else b""
+            answer = session.get(href, headers=headers, stream=True, timeout=fetch.TIMEOUT)
         except requests.RequestException as error:
-            raise DownloadError(f"{what} cannot be had ({error})") from error
-    if not answer.ok:
-        raise DownloadError(f"the server refused {what}: {answer.status_code} {answer.reason}: {href}")
+            raise DownloadError(f"{what} cannot be had ({error}): {href}") from error
+        with answer:
+            if not answer.ok and answer.status_code != _BEYOND_THE_END:
+                raise DownloadError(f"the server refused {what}: {answer.status_code} {answer.reason}: {href}")
+            try:
+                start = next(answer.iter_content(16), b"") if answer.ok else b""
+            except requests.RequestException:  # it broke off: there is something, and the caller asks again
+                return
     if not start.startswith(_TIFF):
         raise DownloadError(f"{what} is not a GeoTIFF, it begins with {start!r}: {href}")
 
@@ -191,7 +204,7 @@ def _read_kept(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarr
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             classes, numbers = file["classes"], file["numbers"] if "numbers" in file.files else None
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, ValueError):
         return None

@@ -84,6 +84,7 @@ def _ask(
 
     from pystac.errors import STACError
     from pystac_client import Client, ConformanceClasses
+    from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
     from pystac_client.stac_api_io import StacApiIO
     from pystac_client.warnings import PystacClientWarning
@@ -102,7 +103,7 @@ def _ask(
         if code is not None:
             raise DownloadError(f"the catalogue {catalogue} refused: {code} {said}") from error
         raise DownloadError(f"the catalogue {catalogue} cannot be reached ({said}); are you online?") from error
-    except (PystacClientWarning, STACError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ClientTypeError, PystacClientWarning, STACError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DownloadError(
             f"{catalogue} does not answer as a STAC API with item search ({type(error).__name__}: {error})"
         ) from error
