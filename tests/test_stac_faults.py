@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -23,9 +22,8 @@ ROOT = Path(__file__).parents[1]
 # Servers that are busy, slow, or break off
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-@pytest.mark.parametrize("part", ["/", "/search", "B11", "SCL"])
-def test_asked_again(catalogue, status, part):
+@pytest.mark.parametrize(("part", "status"), [("/", 503), ("/search", 429), ("SCL", 504), ("B11", 429), ("B12", 500)])
+def test_asked_again(catalogue, part, status):
     add(catalogue, "item_20230501", field())
     catalogue.refusals = {part: [status] * 3}
     catalogue.retry_after = "7"
@@ -35,8 +33,6 @@ def test_asked_again(catalogue, status, part):
 
 def test_refused_in_the_middle_of_a_file(catalogue):
     add(catalogue, "item_20230501", field())
-    for _, path, _ in list(catalogue.requests):
-        assert path
     catalogue.refusals = {"B02": [None, 503, None, 429, None, None, 500]}
     np.testing.assert_array_equal(images(load(catalogue))[0], field())
 
@@ -74,7 +70,7 @@ def test_failed_items_may_be_left_out(catalogue):
     catalogue.requests.clear()
     back = load(catalogue, skip_failed=True)
     np.testing.assert_array_equal(images(back)[0], field())
-    assert "1 items stayed unreadable and are left out: bad_20230505" in back.notes
+    assert "left out, because unreadable: bad_20230505" in back.notes
     assert not catalogue.asked("/files/good"), "it was kept"
 
 
@@ -115,7 +111,7 @@ def test_a_damaged_file_is_fetched_again(catalogue):
     load(catalogue)
     (kept,) = catalogue.cache.iterdir()
     whole = kept.read_bytes()
-    for damage in (whole[: len(whole) // 2], b"", whole[:-2000] + bytes(2000)):
+    for damage in (whole[: len(whole) // 2], whole[:-2000] + bytes(2000)):
         kept.write_bytes(damage)
         np.testing.assert_array_equal(images(load(catalogue))[0], field())
         assert kept.read_bytes()[:4] == b"PK\x03\x04"
@@ -146,9 +142,10 @@ def test_killed_and_resumed(catalogue):
         assert process.poll() is None, "it ended before it was killed"
         catalogue.closing.wait(0.02)
         kept = sorted(path.name[:13] for path in catalogue.cache.glob("*.npz")) if catalogue.cache.exists() else []
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     said = process.communicate()[0].decode()
-    assert "6 items of 6 dates (2023-01-01 to 2023-06-01) in 6 of 12 months; reading 16 x 16 px around" in said
+    assert "6 items of 6 dates in 6 of 12 months, 0 already kept in" in said
+    assert "2023-01: 01; 2023-02: 01;" in said
     catalogue.delay = 0
     catalogue.requests.clear()
     kept = sorted(path.name[:13] for path in catalogue.cache.glob("*.npz"))
@@ -175,6 +172,7 @@ WRONG = {
     "size 1025": ({"size": 1025}, "8 to 1024, got 1025"),
     "size 16.5": ({"size": 16.5}, "8 to 1024, got 16.5"),
     "no cloud allowed": ({"max_cloud": 0}, "in percent, above 0 to 100, got 0"),
+    "one number": ({"place": (43.6,)}, r"got \(43.6,\)"),
     "an odd offset": ({"offset": -1000}, "'auto' or what to take off the digital numbers, 0 to 2000, got -1000"),
 }
 
@@ -189,7 +187,7 @@ def test_wrong_arguments_ask_nothing(catalogue, name):
 
 def test_nothing_there(catalogue):
     add(catalogue, "item_20230501", field(), np.full((16, 16), 9))
-    with pytest.raises(ValueError, match=r"none of 1 items .* free of clouds .* a longer time"):
+    with pytest.raises(ValueError, match=r"none of 1 item .* free of clouds .* a longer time"):
         load(catalogue)
     with pytest.raises(
         ValueError, match=r"no item of sentinel-2-l2a at 43\.\d+ N 3\.\d+ E from 2022-01-01 to 2022-02-01 "
@@ -239,6 +237,9 @@ CATALOGUE_LIES = {
         lambda data: data.replace(b"http://127", b"file:///127"),
         "over http or https",
     ),
+    "clouds in words": ("/search", lambda data: data.replace(b"5.0", b'"few"'), "no STAC item"),
+    "no such zone": ("/search", lambda data: data.replace(b"32631", b"99999"), "SCL of item_20230501 cannot be right"),
+    "no geometry": ("/search", lambda data: data.replace(b'"Polygon"', b'"Poly"'), "item_20230501 cannot be right"),
     "no such band": ("/search", lambda data: data.replace(b'"B11"', b'"B10"'), "no assets for B11; its assets are B02"),
     "an unreadable baseline": (
         "/search",

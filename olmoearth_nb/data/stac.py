@@ -10,13 +10,14 @@ import datetime as dt
 import os
 import re
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, SENTINEL2
-from olmoearth_nb.data.stac_item import StacItem
+from olmoearth_nb.data.stac_item import StacItem, counted
 from olmoearth_nb.data.stac_months import Months
 from olmoearth_nb.data.stac_read import Reader
 from olmoearth_nb.data.stac_search import EARTH_SEARCH, search
@@ -49,6 +50,9 @@ def load_stac(
     pretraining data. Clouds go by the scene classification (`composite.DROPPED`); observations of one day count once;
     each month is the median of its clear observations, dated by its first day that was asked for. Months without any
     are left out and named in the notes; pixels without any are `bands.MISSING`.
+
+    Files are read in whole blocks (Earth Search's are of 1024 x 1024 px): a year of a small square is read as slowly as
+    one of a large one. A smaller `max_cloud` means fewer items.
 
     Args:
         place: latitude and longitude in degrees (WGS 84).
@@ -84,8 +88,8 @@ def load_stac(
     images = months.run(items, quiet)
     if not images:
         raise ValueError(
-            f"none of {len(items)} items from {days[0]} to {days[1]} shows the ground at {_written(place)} free of "
-            f"clouds ({len(months.failed)} could not be read); a longer time or a larger max_cloud may help"
+            f"none of {counted(len(items), 'item')} from {days[0]} to {days[1]} shows the ground at {_written(place)} "
+            f"free of clouds ({len(months.failed)} could not be read); a longer time or a larger max_cloud may help"
         )
     return to_sample(
         np.stack(list(images.values()), axis=2),
@@ -93,7 +97,7 @@ def load_stac(
         [max(month, days[0]) for month in images],
         title=f"{_written(place)}, {days[0]} to {days[1]}",
         provenance=f"contains modified Copernicus Sentinel data {_years(days)}; {collection} of {catalogue}, "
-        f"{len(months.used)} items; {size} x {size} px of 10 m around {_written(place)} in {grid.crs}",
+        f"{counted(len(months.used), 'item')}; {size} x {size} px of 10 m around {_written(place)} in {grid.crs}",
         notes=[*months.notes(), *_gaps(images, days)],
     )
 
@@ -119,12 +123,11 @@ def _months(first: dt.date, last: dt.date) -> list[dt.date]:
 
 def _check(place: tuple[float, float], size: int, max_cloud: float, offset: Any) -> None:
     """Raises a ValueError for arguments that cannot be."""
-    lat, lon = place
-    if not (-90 <= lat <= 90 and -180 <= lon <= 180):
+    if len(place) != 2 or not (-90 <= place[0] <= 90 and -180 <= place[1] <= 180):
         raise ValueError(f"place is (latitude -90 to 90, longitude -180 to 180) in degrees, got {tuple(place)}")
-    if not -80 <= lat <= 84:
-        raise ValueError(f"Sentinel-2 is gridded from 80 S to 84 N (UTM), got latitude {lat}")
-    if isinstance(size, bool) or size != int(size) or not SIZES[0] <= size <= SIZES[1]:
+    if not -80 <= place[0] <= 84:
+        raise ValueError(f"Sentinel-2 is gridded from 80 S to 84 N (UTM), got latitude {place[0]}")
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not SIZES[0] <= size <= SIZES[1]:
         raise ValueError(f"size is the edge in pixels of 10 m, {SIZES[0]} to {SIZES[1]}, got {size}")
     if not 0 < max_cloud <= 100:
         raise ValueError(f"max_cloud is in percent, above 0 to 100, got {max_cloud}")
@@ -176,15 +179,15 @@ def _announce(
     from rich.console import Console
 
     dates = sorted({item.day for item in items})
+    by_month = {f"{month:%Y-%m}": list(own) for month, own in groupby(dates, lambda day: day.replace(day=1))}
     kept = sum(reader.path(item).is_file() for item in items)
-    Console().print(
-        f"{len(items)} items of {len(dates)} dates ({dates[0]} to {dates[-1]}) in "
-        f"{len({(day.year, day.month) for day in dates})} of {len(_months(*days))} months; reading {size} x {size} px "
-        f"around {_written(place)} in {reader.grid.crs}; {kept} items are already kept in {reader.cache}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    lines = [
+        f"{counted(len(items), 'item')} of {counted(len(dates), 'date')} in {len(by_month)} of "
+        f"{counted(len(_months(*days)), 'month')}, {kept} already kept in {reader.cache}",
+        "; ".join(f"{month}: {' '.join(f'{day:%d}' for day in own)}" for month, own in by_month.items()),
+        f"reading {size} x {size} px of 10 m around {_written(place)} in {reader.grid.crs}",
+    ]
+    Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _gaps(images: dict[dt.date, np.ndarray], days: tuple[dt.date, dt.date]) -> list[str]:

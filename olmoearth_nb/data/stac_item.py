@@ -31,6 +31,7 @@ class StacItem:
         properties: all that the catalogue says of the whole.
         geometry: GeoJSON footprint in degrees.
         bbox: west, south, east, north in degrees.
+        cloud: cloud cover of the whole tile in percent, or None where the catalogue does not say so.
         assets: our name of a band, or `CLASSES` -> what the catalogue says of its file.
     """
 
@@ -39,6 +40,7 @@ class StacItem:
     properties: Mapping[str, Any]
     geometry: Mapping[str, Any]
     bbox: tuple[float, ...]
+    cloud: float | None
     assets: Mapping[str, Mapping[str, Any]]
 
     @classmethod
@@ -51,6 +53,8 @@ class StacItem:
         try:
             name, properties, geometry = str(raw["id"]), raw["properties"], raw["geometry"]
             bbox = tuple(float(x) for x in raw["bbox"])
+            cloud = properties.get("eo:cloud_cover")
+            cloud = None if cloud is None else float(cloud)
             day = dt.datetime.fromisoformat(properties["datetime"].replace("Z", "+00:00")).date()
             offered = {str(key): {**asset, "href": str(asset["href"])} for key, asset in raw["assets"].items()}
             valid = raw["type"] == "Feature" and "type" in geometry and len(bbox) == 4
@@ -60,17 +64,12 @@ class StacItem:
             ) from error
         if not valid:
             raise DownloadError(f"the catalogue's item {name} is no STAC item: type {raw['type']!r}, bbox {bbox}")
-        return cls(name, day, properties, geometry, bbox, _by_band(name, offered))
+        return cls(name, day, properties, geometry, bbox, cloud, _by_band(name, offered))
 
     @property
     def crs(self) -> str | None:
         """Coordinate system of the files, such as ``"EPSG:32631"``, if the catalogue says so."""
         return said_crs(self.properties)
-
-    @property
-    def cloud(self) -> float | None:
-        """Share of clouds in the whole tile in percent, if the catalogue says so."""
-        return self.properties.get("eo:cloud_cover")
 
     def offsets(self) -> list[int]:
         """What must be taken off the digital numbers of each band, in the models' order.
@@ -122,3 +121,8 @@ def _described(offered: Mapping[str, Mapping[str, Any]], names: list[str]) -> st
         if any(str(text).lower() in names for text in said if text):
             return key
     return ""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as in 1 item, 2 items."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.composite import DROPPED, clear, first_seen, median, without_offset
-from olmoearth_nb.data.stac_item import StacItem
+from olmoearth_nb.data.stac_item import StacItem, counted
 from olmoearth_nb.data.stac_read import Reader
 from olmoearth_nb.fetch import DownloadError
 
@@ -108,15 +108,16 @@ class Months:
         days = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         source = "by what the catalogue says" if self.offset == "auto" else "as asked for"
         offsets = [
-            f"{offset or 'nothing'} off {count} of {len(self.used)} items" for offset, count in self.taken.items()
+            f"{offset or 'nothing'} off {count} of {counted(len(self.used), 'item')}"
+            for offset, count in sorted(self.taken.items(), reverse=True)
         ]
         said = [
             f"each month is the median of its clear days ({days} a month), without {', '.join(DROPPED.values())}",
             "20 m and 60 m bands are repeated to 10 m (nearest neighbour)",
-            f"offset of the digital numbers, {source}: {', '.join(sorted(offsets))}",
+            f"offset of the digital numbers, {source}: {', '.join(offsets)}",
         ]
         if self.failed:
-            said.append(f"{len(self.failed)} items stayed unreadable and are left out: {', '.join(self.failed)}")
+            said.append(f"left out, because unreadable: {', '.join(self.failed)}")
         if self.doubtful:
             said.append(
                 f"values below the offset that was taken off, in {', '.join(self.doubtful)}: it may have been taken "

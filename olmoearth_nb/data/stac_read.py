@@ -31,7 +31,7 @@ from olmoearth_nb.data.stac_search import patience
 from olmoearth_nb.fetch import DownloadError
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_THREADS = 8
+_THREADS = len(SENTINEL2.bands)
 _BEYOND_THE_END = 416
 
 
@@ -92,6 +92,7 @@ class Reader:
         """(H, W) window of one file, asked for again as long as there is hope."""
         import rasterio
         from rasterio.errors import RasterioError
+        from shapely.errors import ShapelyError  # type: ignore[import-untyped]
 
         href = item.assets[name]["href"]
         for attempt in range(fetch.TRIES):
@@ -101,6 +102,10 @@ class Reader:
                     return self._window(item, name)
             except RasterioError as error:
                 failed = error
+            except (KeyError, TypeError, ValueError, ShapelyError) as error:
+                raise DownloadError(
+                    f"what the catalogue says of {name} of {item.id} cannot be right ({type(error).__name__}: {error})"
+                ) from error
             _wait_for(href, f"{name} of {item.id}")
             time.sleep(min(2.0**attempt - 1, 30.0))
         raise DownloadError(
@@ -146,6 +151,7 @@ def _gdal(fresh: bool) -> dict[str, Any]:
 
 def _check(file: Any, item: StacItem, name: str) -> None:
     """Raises unless an open file is what the catalogue says."""
+    from rasterio.crs import CRS
     from rasterio.warp import transform_bounds
 
     asset, what = item.assets[name], f"{name} of {item.id}"
@@ -154,7 +160,7 @@ def _check(file: Any, item: StacItem, name: str) -> None:
     if file.crs is None:
         raise DownloadError(f"{what} has no coordinate system: {asset['href']}")
     said = said_crs(asset) or item.crs
-    if said is not None and said != file.crs and said.upper() != str(file.crs.to_string()).upper():
+    if said is not None and CRS.from_user_input(said) != file.crs:
         raise DownloadError(f"{what} is in {file.crs}, but the catalogue says {said}")
     shape = asset.get("proj:shape")
     if shape is not None and tuple(shape) != file.shape:
