@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -36,6 +37,9 @@ CORNER = (500_040, 4_800_000)
 KEPT_GRID = {"B01": 4, "B09": 4}
 """The official data, and so the simulated world, keep 60 m bands on a grid of 40 m."""
 
+NUMBERS = count(1000)
+"""Part of every file's address, so that GDAL does not take one server for an earlier one on the same port."""
+
 
 class Quiet(ThreadingHTTPServer):
     """A server that does not mind when a connection is broken off on the other side."""
@@ -66,6 +70,7 @@ class StacServer:
         self.refusals, self.stall, self.breaks, self.lies = {}, {}, {}, {}
         self.retry_after, self.secret = "0", ""
         self.closing = threading.Event()
+        self.number = next(NUMBERS)
         stac = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -114,7 +119,7 @@ class StacServer:
             write_cog(
                 self.folder / f"{name}_{band}.tif", own[:: step[band], :: step[band]], corner, crs, 10 * step[band]
             )
-            href = f"{self.url}/files/{name}_{band}.tif"
+            href = f"{self.url}/{self.number}/files/{name}_{band}.tif"
             assets[options.get("names", {}).get(band, band)] = {"href": href, **options.get("fields", {})}
         height, width = numbers.shape[:2]
         bounds = (corner[0], corner[1] - 10 * height, corner[0] + 10 * width, corner[1])
@@ -138,7 +143,7 @@ class StacServer:
 
     def answer(self, request, body):
         """One request of any kind."""
-        path = urlparse(request.path).path
+        path = urlparse(request.path).path.removeprefix(f"/{self.number}")
         self.requests.append((request.command, path, request.headers.get("Range")))
         for part, codes in self.refusals.items():
             if fits(part, path) and codes and (code := codes.pop(0)) is not None:
@@ -175,8 +180,8 @@ class StacServer:
             item
             for item in self.items
             if item["collection"] in asked["collections"]
-            and item["bbox"][0] <= east
-            and west <= item["bbox"][2]
+            and (west > east or item["bbox"][0] > item["bbox"][2] or item["bbox"][0] <= east)
+            and (west > east or item["bbox"][0] > item["bbox"][2] or west <= item["bbox"][2])
             and item["bbox"][1] <= north
             and south <= item["bbox"][3]
             and first <= item["properties"]["datetime"] <= last

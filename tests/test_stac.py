@@ -219,6 +219,17 @@ def test_two_zones_in_one_sample(catalogue):
     assert np.abs(first - second).max() > 0
 
 
+def test_across_180_degrees(catalogue):
+    corner, crs = (819_360, 8_118_000), "EPSG:32760"
+    item = add(catalogue, "item_20230501", field(), corner=corner, crs=crs)
+    west, south, east, north = item["bbox"]
+    assert west > 179
+    assert east < -179, "the scene lies on both sides"
+    halves = [[(a, south), (b, south), (b, north), (a, north), (a, south)] for a, b in ((west, 180), (-180, east))]
+    item["geometry"] = {"type": "MultiPolygon", "coordinates": [[half] for half in halves]}
+    np.testing.assert_array_equal(images(load(catalogue, middle(corner, 16, crs)))[0], field())
+
+
 # The file that the command writes
 
 

@@ -61,6 +61,15 @@ def test_a_file_that_is_refused(catalogue, status):
     assert len(catalogue.asked("B11")) == 2, "once by GDAL, once for a clear answer"
 
 
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_file_that_is_never_given(catalogue, status):
+    add(catalogue, "item_20230501", field())
+    catalogue.refusals = {"SCL": [status] * 99}
+    with pytest.raises(DownloadError, match=f"the server refused SCL of item_20230501: {status} "):
+        load(catalogue)
+    assert len(catalogue.asked("SCL")) == 7, "once by GDAL, then five times again"
+
+
 def test_failed_items_may_be_left_out(catalogue):
     add(catalogue, "good_20230501", field())
     add(catalogue, "bad_20230505", field(1))
@@ -187,7 +196,7 @@ def test_wrong_arguments_ask_nothing(catalogue, name):
 
 def test_nothing_there(catalogue):
     add(catalogue, "item_20230501", field(), np.full((16, 16), 9))
-    with pytest.raises(ValueError, match=r"none of 1 item .* free of clouds .* a longer time"):
+    with pytest.raises(ValueError, match=r"no item from 2023-01-01 .* free of clouds .* a longer time"):
         load(catalogue)
     with pytest.raises(
         ValueError, match=r"no item of sentinel-2-l2a at 43\.\d+ N 3\.\d+ E from 2022-01-01 to 2022-02-01 "
@@ -234,7 +243,7 @@ CATALOGUE_LIES = {
     ),
     "a file of this machine": (
         "/search",
-        lambda data: data.replace(b"http://127", b"file:///127"),
+        lambda data: data.replace(b"http://127", b"/vsizip/127"),
         "over http or https",
     ),
     "clouds in words": ("/search", lambda data: data.replace(b"5.0", b'"few"'), "no STAC item"),

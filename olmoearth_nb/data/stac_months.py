@@ -112,7 +112,7 @@ class Months:
             for offset, count in sorted(self.taken.items(), reverse=True)
         ]
         said = [
-            f"each month is the median of its clear days ({days} a month), without {', '.join(DROPPED.values())}",
+            f"each month is the median of its clear days ({days} a month); not clear: {', '.join(DROPPED.values())}",
             "20 m and 60 m bands are repeated to 10 m (nearest neighbour)",
             f"offset of the digital numbers, {source}: {', '.join(offsets)}",
         ]
