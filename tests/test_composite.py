@@ -1,10 +1,10 @@
-"""Masks, offsets and medians, on arrays small enough to check by hand."""
+"""Masks and medians, on arrays small enough to check by hand."""
 
 import numpy as np
 import pytest
 
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data.composite import DROPPED, clear, first_seen, median, without_offset
+from olmoearth_nb.data.composite import DROPPED, clear, first_seen, median
 
 
 def test_classes():
@@ -12,13 +12,6 @@ def test_classes():
     assert sorted(DROPPED) == [0, 1, 3, 8, 9, 10]
     with pytest.raises(ValueError, match="holds 12; its classes are 0 to 11"):
         clear(np.array([4, 12]))
-
-
-def test_the_offset_leaves_no_data_and_never_makes_it():
-    numbers = np.array([[[0, 0], [1, 1], [1000, 1000], [1001, 1001], [65535, 65535]]], dtype=np.uint16)
-    found = without_offset(numbers, [1000, 0])
-    assert found[0, :, 0].tolist() == [0, 1, 1, 1, 64535]
-    assert found[0, :, 1].tolist() == [0, 1, 1000, 1001, 65535]
 
 
 def test_the_first_that_saw_something():

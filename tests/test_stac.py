@@ -106,7 +106,7 @@ def test_the_offset_goes_once(catalogue, declared):
     for _ in range(2):  # from the files, and from what is kept of them
         back = load(catalogue)
         np.testing.assert_array_equal(images(back)[0], field())
-        said = f"offset of the digital numbers, by what the catalogue says: {there or 'nothing'} off 1 of 1 item"
+        said = f"{there or 'nothing'} taken off the digital numbers of 1 of 1 item (by what the catalogue says)"
         assert said in back.notes
 
 
@@ -115,10 +115,13 @@ def test_the_offset_by_the_caller_and_in_a_mixed_month(catalogue):
     add(catalogue, "new_20230511", field(1) + 1000, properties={"s2:processing_baseline": "05.09"})
     back = load(catalogue)
     np.testing.assert_array_equal(images(back)[0], field(1))
-    assert any("1000 off 1 of 2 items, nothing off 1 of 2 items" in note for note in back.notes)
+    assert (
+        "1000 taken off the digital numbers of 1 of 2 items, nothing taken off the digital numbers of 1 of 2 items "
+        "(by what the catalogue says)"
+    ) in back.notes
     forced = load(catalogue, offset=1000, end="2023-05-05")
     np.testing.assert_array_equal(images(forced)[0], np.maximum(field(1) - 1000, 1))
-    assert any("as asked for: 1000 off 1 of 1" in note for note in forced.notes)
+    assert "1000 taken off the digital numbers of 1 of 1 item (as asked for)" in forced.notes
 
 
 def test_an_offset_that_was_taken_off_before_is_suspected(catalogue):
@@ -270,8 +273,11 @@ def test_npz_there_and_back(catalogue, tmp_path):
     sample = load(catalogue)
     back = load_npz(save_npz(sample, tmp_path / "new" / "place.npz"))
     np.testing.assert_array_equal(back.images[S2], sample.images[S2])
-    for name in ("title", "provenance", "notes", "dates"):
+    for name in ("title", "provenance", "dates"):
         assert getattr(back, name) == getattr(sample, name)
+    assert set(sample.notes) <= set(back.notes)
+    with np.load(tmp_path / "new" / "place.npz") as file:
+        assert str(file["BOA_OFFSET_APPLIED"]) == "True", "nobody takes it off again"
     assert re.fullmatch(r"43\.\d{4} N 3\.\d{4} E, 2023-01-01 to 2023-12-31", back.title)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["place.npz"]
     with pytest.raises(ValueError, match="must be named"):

@@ -43,17 +43,6 @@ def clear(scl: np.ndarray) -> np.ndarray:
     return ~np.isin(scl, list(DROPPED))
 
 
-def without_offset(numbers: np.ndarray, offsets: Sequence[int]) -> np.ndarray:
-    """Takes an offset off every band, not below 1, so that 0 stays "not observed".
-
-    Args:
-        numbers: (H, W, C) unsigned digital numbers.
-        offsets: one for each band.
-    """
-    taken = np.maximum(numbers.astype(np.int32) - np.asarray(offsets, dtype=np.int32), 1)
-    return np.where(numbers > 0, taken, 0).astype(np.uint16)
-
-
 def first_seen(layers: Sequence[np.ndarray]) -> np.ndarray:
     """One picture of several of the same day: the first layer that observed a value.
 

@@ -6,10 +6,12 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.data.offset import offset_tags
 from olmoearth_nb.door import to_sample
 from olmoearth_nb.sample import Sample
 
@@ -67,17 +69,12 @@ def save_npz(sample: Sample, path: str | os.PathLike[str]) -> Path:
     if path.suffix.lower() != ".npz":
         raise ValueError(f"the file must be named *.npz to be opened again, got {path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {"image": sample.images[SENTINEL2.name], "bands": np.array(SENTINEL2.band_names)}
+    arrays |= {"dates": np.array(sample.dates), "title": np.array(sample.title)}
+    arrays |= {"provenance": np.array(sample.provenance), "notes": np.array(sample.notes, dtype=np.str_)}
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
-        np.savez_compressed(
-            file,
-            image=sample.images[SENTINEL2.name],
-            bands=np.array(SENTINEL2.band_names),
-            dates=np.array(sample.dates),
-            title=np.array(sample.title),
-            provenance=np.array(sample.provenance),
-            notes=np.array(sample.notes, dtype=np.str_),
-        )
+        np.savez_compressed(file, **arrays, **offset_tags(sample))
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

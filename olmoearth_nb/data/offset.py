@@ -1,22 +1,29 @@
-"""The offset of Sentinel-2 digital numbers since processing baseline 04.00."""
+"""The offset of Sentinel-2 digital numbers since processing baseline 04.00 (ESA, 25 January 2022)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-OFFSET = 1000
-"""What files straight from the archive carry since baseline 04.00 (ESA, 25 January 2022)."""
+import numpy as np
+
+from olmoearth_nb.sample import Sample
+
+DONE = "taken off the digital numbers"
+"""Words of the note that marks a sample without the offset."""
+
+TAG = "BOA_OFFSET_APPLIED"
+"""Tag of a file that marks its digital numbers as being without the offset."""
 
 
-def boa_offset(item_properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> int:
-    """What must be taken off an item's digital numbers, by what its catalogue says of it.
+def boa_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> int:
+    """Digital numbers still to be taken off a STAC item's bands.
 
     In this order: `earthsearch:boa_offset_applied` true, nothing; `s2:processing_baseline` before 04.00, nothing; an
     `offset` of the raster extension, if there is one, as it says; baseline 04.00 or later, 1000.
 
     Args:
-        item_properties: the item's properties.
+        properties: the item's.
         raster_bands: `raster:bands` of the asset (or `bands`, where its fields begin with ``raster:``).
 
     Returns:
@@ -25,14 +32,35 @@ def boa_offset(item_properties: Mapping[str, Any], raster_bands: Sequence[Mappin
     Raises:
         ValueError: for a baseline that is not a number.
     """
-    if item_properties.get("earthsearch:boa_offset_applied") is True:
+    if properties.get("earthsearch:boa_offset_applied") is True:
         return 0
-    said = item_properties.get("s2:processing_baseline")
+    said = properties.get("s2:processing_baseline")
     baseline = None if said is None else float(said)
     if baseline is not None and baseline < 4:
         return 0
     for band in raster_bands or ():
         offset = band.get("offset", band.get("raster:offset"))
         if offset is not None:
-            return OFFSET if offset < 0 else 0
-    return OFFSET if baseline is not None else 0
+            return 1000 if offset < 0 else 0
+    return 1000 if baseline is not None else 0
+
+
+def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
+    """Takes the offset off unsigned digital numbers, not below 1, so that 0 stays no data.
+
+    Args:
+        image: digital numbers of any shape.
+        offset: what to take off; an array is broadcast.
+    """
+    signed = image.astype(np.int64)
+    return np.where(signed > 0, np.maximum(signed - np.asarray(offset), 1), 0).astype(image.dtype)
+
+
+def offset_done(sample: Sample) -> bool:
+    """Whether a sample's notes say that the offset was taken off."""
+    return any(DONE in note for note in sample.notes)
+
+
+def offset_tags(sample: Sample) -> dict[str, str]:
+    """Tags to write into a file of this sample, so that nobody takes the offset off again."""
+    return {TAG: "True"} if offset_done(sample) else {}

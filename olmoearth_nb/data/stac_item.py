@@ -57,6 +57,7 @@ class StacItem:
             cloud = None if cloud is None else float(cloud)
             day = dt.datetime.fromisoformat(properties["datetime"].replace("Z", "+00:00")).date()
             offered = {str(key): {**asset, "href": str(asset["href"])} for key, asset in raw["assets"].items()}
+            assets = _by_band(name, offered)
             valid = raw["type"] == "Feature" and "type" in geometry and len(bbox) == 4
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DownloadError(
@@ -64,7 +65,7 @@ class StacItem:
             ) from error
         if not valid:
             raise DownloadError(f"the catalogue's item {name} is no STAC item: type {raw['type']!r}, bbox {bbox}")
-        return cls(name, day, properties, geometry, bbox, cloud, _by_band(name, offered))
+        return cls(name, day, properties, geometry, bbox, cloud, assets)
 
     @property
     def crs(self) -> str | None:

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.data.composite import DROPPED, clear, first_seen, median, without_offset
+from olmoearth_nb.data.composite import DROPPED, clear, first_seen, median
+from olmoearth_nb.data.offset import DONE, remove_offset
 from olmoearth_nb.data.stac_item import StacItem, counted
 from olmoearth_nb.data.stac_read import Reader
 from olmoearth_nb.fetch import DownloadError
@@ -78,9 +79,9 @@ class Months:
         for item in sorted(reversed(items), key=lambda item: item.crs not in (own, None)):
             try:
                 classes, numbers = self.reader.read(item)
-            except DownloadError:
+            except DownloadError as error:
                 if not self.skip_failed:
-                    raise
+                    raise DownloadError(f"{error}; what was read is kept, skip_failed goes on without it") from error
                 self.failed.append(item.id)
                 continue
             covered |= classes != 0
@@ -100,7 +101,7 @@ class Months:
             self.doubtful.append(f"{item.id} ({below:.0%})")
         self.used.append(item.id)
         self.taken[max(offsets)] += 1
-        return without_offset(numbers, offsets)
+        return remove_offset(numbers, np.array(offsets))
 
     def notes(self) -> list[str]:
         """What was decided on the way, one sentence each; warns of doubtful offsets."""
@@ -108,13 +109,13 @@ class Months:
         days = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         source = "by what the catalogue says" if self.offset == "auto" else "as asked for"
         offsets = [
-            f"{offset or 'nothing'} off {count} of {counted(len(self.used), 'item')}"
+            f"{offset or 'nothing'} {DONE} of {count} of {counted(len(self.used), 'item')}"
             for offset, count in sorted(self.taken.items(), reverse=True)
         ]
         said = [
             f"each month is the median of its clear days ({days} a month); not clear: {', '.join(DROPPED.values())}",
             "20 m and 60 m bands are repeated to 10 m (nearest neighbour)",
-            f"offset of the digital numbers, {source}: {', '.join(offsets)}",
+            f"{', '.join(offsets)} ({source})",
         ]
         if self.failed:
             said.append(f"left out, because unreadable: {', '.join(self.failed)}")

@@ -77,16 +77,16 @@ class Reader:
 
     def _fetch(self, item: StacItem) -> tuple[np.ndarray, np.ndarray | None]:
         """What `read` returns, from the web."""
-        classes = self._file(item, CLASSES).astype(np.uint8)
+        classes = self._file(item, CLASSES)
         try:
             seen = clear(classes).any()
         except ValueError as error:
             raise DownloadError(f"{item.id}: {error}") from error
         if not seen:
-            return classes, None
+            return classes.astype(np.uint8), None
         with ThreadPoolExecutor(_THREADS) as pool:
             bands = list(pool.map(lambda name: self._file(item, name), SENTINEL2.band_names))
-        return classes, np.stack(bands, axis=-1)
+        return classes.astype(np.uint8), np.stack(bands, axis=-1)
 
     def _file(self, item: StacItem, name: str) -> np.ndarray:
         """(H, W) window of one file, asked for again as long as there is hope."""
@@ -96,6 +96,8 @@ class Reader:
 
         href = item.assets[name]["href"]
         for attempt in range(fetch.TRIES):
+            if attempt:
+                time.sleep(min(2.0**attempt - 2, 30.0))
             try:
                 with rasterio.Env(**_gdal(fresh=attempt > 0)), rasterio.open(href) as file:
                     _check(file, item, name)
@@ -107,11 +109,7 @@ class Reader:
                     f"what the catalogue says of {name} of {item.id} cannot be right ({type(error).__name__}: {error})"
                 ) from error
             _wait_for(href, f"{name} of {item.id}")
-            time.sleep(min(2.0**attempt - 1, 30.0))
-        raise DownloadError(
-            f"{name} of {item.id} stays unreadable ({failed}): {href}; what was read is kept, skip_failed=True goes on "
-            "without it"
-        )
+        raise DownloadError(f"{name} of {item.id} stays unreadable ({failed}): {href}")
 
     def _window(self, item: StacItem, name: str) -> np.ndarray:
         """One file on the grid, nearest neighbour."""
