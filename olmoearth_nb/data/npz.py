@@ -72,9 +72,10 @@ def save_npz(sample: Sample, path: str | os.PathLike[str]) -> Path:
     arrays: dict[str, Any] = {"image": sample.images[SENTINEL2.name], "bands": np.array(SENTINEL2.band_names)}
     arrays |= {"dates": np.array(sample.dates), "title": np.array(sample.title)}
     arrays |= {"provenance": np.array(sample.provenance), "notes": np.array(sample.notes, dtype=np.str_)}
+    arrays |= offset_tags(sample)
     part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
-        np.savez_compressed(file, **arrays, **offset_tags(sample))
+        np.savez_compressed(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
