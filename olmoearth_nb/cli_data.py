@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from olmoearth_nb.data.stac_search import EARTH_SEARCH
 from olmoearth_nb.data.subset import URL
 
 data_app = typer.Typer(help="Make and fetch data.", no_args_is_help=True)
@@ -36,6 +37,50 @@ def simulate(
         raise typer.Exit(2) from error
     size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
+
+
+@data_app.command()
+def stac(
+    lat: Annotated[float, typer.Option(help="latitude in degrees, south negative")],
+    lon: Annotated[float, typer.Option(help="longitude in degrees, west negative")],
+    start: Annotated[str, typer.Option(help="first day, such as 2023-01-01")],
+    end: Annotated[str, typer.Option(help="last day; at most twelve calendar months with the first")],
+    out: Annotated[Path, typer.Option(help="the .npz file to write")],
+    size: Annotated[int, typer.Option(help="edge in pixels of 10 m, 8 to 1024")] = 64,
+    max_cloud: Annotated[float, typer.Option(help="leave out tiles with that many clouds or more, in percent")] = 60,
+    catalogue: Annotated[str, typer.Option(help="address of a STAC API")] = EARTH_SEARCH,
+    collection: Annotated[str, typer.Option(help="name of Sentinel-2 L2A there")] = "sentinel-2-l2a",
+    cache: Annotated[Path | None, typer.Option(help="folder that keeps what was read")] = None,
+    offset: Annotated[int | None, typer.Option(help="taken off all digital numbers; by default as declared")] = None,
+    skip_failed: Annotated[bool, typer.Option(help="go on without what stays unreadable")] = False,
+) -> None:
+    """Fetch Sentinel-2 of a place as monthly composites from a STAC catalogue."""
+    from olmoearth_nb.data.npz import save_npz
+    from olmoearth_nb.data.stac import load_stac
+    from olmoearth_nb.durable import DiskFullError
+    from olmoearth_nb.fetch import DownloadError
+
+    try:
+        if out.suffix.lower() != ".npz":
+            raise ValueError(f"--out must be named *.npz, got {out}")
+        sample = load_stac(
+            (lat, lon),
+            start,
+            end,
+            size=size,
+            max_cloud=max_cloud,
+            catalogue=catalogue,
+            collection=collection,
+            cache=cache,
+            offset="auto" if offset is None else offset,
+            skip_failed=skip_failed,
+        )
+        save_npz(sample, out)
+    except (DiskFullError, DownloadError, OSError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{out}: {size} x {size} px, {len(sample.dates)} months: {' '.join(date[:7] for date in sample.dates)}")
+    typer.echo("\n".join([sample.provenance, *(f"* {note}" for note in sample.notes)]))
 
 
 @data_app.command()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -49,6 +50,16 @@ def write(path: Path, save: Callable[[Path], Any]) -> Path:
 def write_json(path: Path, value: Any) -> Path:
     """Writes a value as JSON."""
     return write(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf8"))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """Writes arrays as a compressed `.npz`."""
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # by its name, numpy would add .npz to it
+            np.savez_compressed(file, **arrays)
+
+    return write(path, save)
 
 
 def write_tensors(path: Path, state: Any) -> Path:

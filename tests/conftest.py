@@ -45,3 +45,16 @@ def random_roles(grid, batch, seed=0, ragged=False) -> torch.Tensor:
 def _seeded():
     torch.manual_seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture
+def catalogue(tmp_path, monkeypatch):
+    """A STAC server; waiting takes no time and is written down in `sleeps`."""
+    from stac_server import StacServer
+
+    (tmp_path / "files").mkdir()
+    server = StacServer(tmp_path / "files")
+    server.sleeps, server.cache = [], tmp_path / "cache"
+    monkeypatch.setattr("time.sleep", server.sleeps.append)
+    yield server
+    server.stop()
