@@ -190,5 +190,5 @@ def official(name: str, size: str) -> Recipe:
 def two_cores(name: str) -> Recipe:
     """A built-in recipe as it runs in minutes on two cores; what differs from the official one is `differences`."""
     found = recipe(name)
-    small = Optimisation(rate=1e-3, weight_decay=0.02, warmup=2048, decay=0.2, batch=32, micro_batch=32)
+    small = Optimisation(rate=3e-3, weight_decay=0.02, warmup=1024, decay=0.2, batch=16, micro_batch=16)
     return replace(found, normalisation="standard", optimisation=small)

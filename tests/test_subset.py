@@ -113,8 +113,8 @@ def test_stalls_and_breaks(hub, out, monkeypatch, patient):
     hub.breaks, hub.stall_after = 2, 100_000
     assert is_whole(fetch_subset(out, hub.url, quiet=True))
     starts = [int(span.removeprefix("bytes=").rstrip("-")) if span else 0 for _, _, span in hub.requests]
-    assert starts == sorted(set(starts)), "nothing is asked for twice"
-    assert len(starts) == 3
+    assert starts == sorted(starts), "what has arrived is not asked for again"
+    assert len(starts) >= 3
 
 
 @pytest.mark.parametrize("status", [404, 429, 500])
