@@ -85,6 +85,13 @@ def sensors_of(grid, flags):
     return by_set(grid, flags)[:, sensor_sets(grid)]
 
 
+UNITS = {
+    "random": lambda grid: np.arange(len(grid)),
+    "time": lambda grid: grid.time.numpy(),
+    "space": lambda grid: (10 * grid.row + grid.column).numpy(),
+}
+"""What the plain strategies encode as a whole."""
+
 EVERY = pytest.mark.parametrize("tokenization", TOKENIZATIONS)
 STRATEGY = pytest.mark.parametrize("strategy", STRATEGIES)
 
@@ -115,8 +122,7 @@ class TestEveryStrategy:
     def test_every_sample_has_something_to_predict_if_it_can(self, strategy, tokenization):
         """Units of what is encoded are tokens, dates, patches; v1.1 needs two tokens in every band set."""
         grid, missing, roles = drawn(strategy, tokenization)
-        units = {"time": grid.time.numpy(), "space": (10 * grid.row + grid.column).numpy()}
-        unit = units.get(strategy, np.arange(len(grid)))
+        unit = UNITS.get(strategy, UNITS["random"])(grid)
         observed = ~missing & ~grid.decode_only.numpy()
         if strategy == V1_1:
             own = sensors_of(grid, observed)
@@ -428,17 +434,11 @@ class TestV1_1:
 
 
 class TestPlainOnes:
-    UNITS = {
-        "random": lambda grid: np.arange(len(grid)),
-        "time": lambda grid: grid.time.numpy(),
-        "space": lambda grid: (100 * grid.row + grid.column).numpy(),
-    }
-
     @EVERY
     @pytest.mark.parametrize("strategy", UNITS)
     def test_half_of_the_units_are_encoded_as_a_whole_and_everything_else_is_predicted(self, strategy, tokenization):
         grid, missing, roles = drawn(strategy, tokenization)
-        unit, sensors = self.UNITS[strategy](grid), ~grid.decode_only.numpy()
+        unit, sensors = UNITS[strategy](grid), ~grid.decode_only.numpy()
         assert not (roles == Role.TARGET_ONLY).any()
         assert ((roles == Role.DECODER) == ~missing)[:, ~sensors].all()
         for absent, own in zip(missing, roles, strict=True):
