@@ -113,7 +113,8 @@ class Encoder(nn.Module):
         grid = batch.grid(self.config.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
-        tokens = self.patch_embeddings(images, grid, decode_only=False)
+        online = roles == Role.ONLINE
+        tokens = self.patch_embeddings(images, grid, None if bool(online.all()) else online)
         tokens = tokens.add_(self.composite_encodings(grid, batch.timestamps))
         return self.encode(tokens, roles, grid, batch.timestamps)
 

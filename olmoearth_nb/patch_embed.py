@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from olmoearth_nb.bands import MISSING, modality
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.tokenization import Tokenization
 
@@ -68,15 +68,25 @@ class GroupEmbed(nn.Module):
         self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU(inplace=True)) if pixel_hidden else None
         self.proj = nn.Linear(PATCH * PATCH * (pixel_hidden or bands), width)
 
-    def forward(self, frames: Tensor, timesteps: int) -> Tensor:
-        """(B T, C, H, W) resized pixels to (B, H/8, W/8, T, D)."""
+    def forward(self, frames: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Embeds the patches of (F, C, H, W) resized frames.
+
+        Args:
+            frames: one for each date of each sample.
+            keep: (F, H/8, W/8) bool, True = embed this patch; None for all.
+
+        Returns:
+            (F, H/8, W/8, D), or (kept patches, D) in order.
+        """
         x = frames.permute(0, 2, 3, 1)
+        if keep is not None:
+            x = x.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3)[keep]  # (kept, 8, 8, C)
+            return self.proj((x if self.pixel_proj is None else self.pixel_proj(x)).flatten(1))
         if self.pixel_proj is not None:
             x = self.pixel_proj(x.contiguous())
         _, height, width, channels = x.shape
         rows = x.reshape(-1, height // PATCH, PATCH, width // PATCH, PATCH * channels)
-        patches = rows.transpose(2, 3).flatten(3)  # (B T, h, w, pixel row x pixel column x channel)
-        return self.proj(patches).unflatten(0, (-1, timesteps)).permute(0, 2, 3, 1, 4)
+        return self.proj(rows.transpose(2, 3).flatten(3))  # (F, h, w, pixel row x pixel column x channel) -> D
 
 
 class PatchEmbed(nn.Module):
@@ -111,39 +121,50 @@ class PatchEmbed(nn.Module):
                 {f"{name}__{i}": GroupEmbed(len(group), width, pixel_hidden) for i, group in enumerate(groups)}
             )
 
-    def forward(self, images: Mapping[str, Tensor], grid: TokenGrid, decode_only: bool = True) -> Tensor:
+    def forward(self, images: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None = None) -> Tensor:
         """Tokens of all modalities.
 
         Args:
             images: modality name -> (B, H, W, T, C), normalised, from `observed`: without `bands.MISSING`.
             grid: their layout.
-            decode_only: whether to embed the maps too (targets) or leave their tokens zero (encoder).
+            keep: (B, N) bool, True = embed this token, the others are 0; by default all tokens.
 
         Returns:
             (B, N, D).
         """
+        return self.embed({name: enlarged(images[name], grid.patch_size) for name in grid.shapes}, grid, keep)
+
+    def embed(self, frames: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None = None) -> Tensor:
+        """`forward` for frames that are enlarged already, which pretraining does once for targets and both views.
+
+        Args:
+            frames: modality name -> (B T, C, 8 H/P, 8 W/P) of `enlarged`.
+            grid: their layout.
+            keep: see `forward`.
+        """
         return torch.cat(
             [
-                self._modality(name, images[name], grid.patch_size)
-                if decode_only or not modality(name).decode_only
-                else images[name].new_zeros(len(images[name]), span.stop - span.start, self.width)
-                for name, span in grid.slices.items()
+                self._modality(name, frames[name], shape[2], None if keep is None else grid.unflatten(keep, name))
+                for name, shape in grid.shapes.items()
             ],
             dim=1,
         )
 
-    def _modality(self, name: str, image: Tensor, patch_size: int) -> Tensor:
-        """(B, H, W, T, C) to (B, H/P * W/P * T * G, D)."""
-        timesteps = image.shape[3]
-        frames = image.permute(0, 3, 4, 1, 2).flatten(0, 1)  # (B T, C, H, W)
-        frames = resize_to_patches(frames, patch_size)
+    def _modality(self, name: str, frames: Tensor, timesteps: int, keep: Tensor | None) -> Tensor:
+        """(B, H/P * W/P * T * G, D) tokens of one modality."""
         tokens = []
         for number, indices in enumerate(self.tokenization.indices(name)):
             embed = self.per_modality_embeddings[name].get_submodule(f"{name}__{number}")
             group = _channels(frames, indices)
             if self._drops_bands(name):
                 group = self._drop_bands(group, timesteps)  # a band of zeros is one before and after the resize
-            tokens.append(embed(group, timesteps))  # (B, h, w, T, D)
+            if keep is None:
+                token = embed(group)
+            else:
+                mine = keep[..., number].permute(0, 3, 1, 2).flatten(0, 1)  # (B T, h, w)
+                kept = embed(group, mine)
+                token = kept.new_zeros(*mine.shape, self.width).index_put((mine,), kept)
+            tokens.append(token.unflatten(0, (-1, timesteps)).permute(0, 2, 3, 1, 4))  # (B, h, w, T, D)
         return torch.stack(tokens, dim=4).flatten(1, 4)
 
     def _drops_bands(self, name: str) -> bool:
@@ -166,6 +187,11 @@ class PatchEmbed(nn.Module):
         spared = torch.randint(bands, (samples, 1), device=device)
         keep = keep | (~keep.any(1, keepdim=True) & (torch.arange(bands, device=device) == spared))
         return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]
+
+
+def enlarged(image: Tensor, patch_size: int) -> Tensor:
+    """(B, H, W, T, C) to frames (B T, C, 8 H/P, 8 W/P)."""
+    return resize_to_patches(image.permute(0, 3, 4, 1, 2).flatten(0, 1), patch_size)
 
 
 def _channels(frames: Tensor, indices: list[int]) -> Tensor:

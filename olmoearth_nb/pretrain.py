@@ -1,7 +1,6 @@
 """One step of pretraining: two masked views, predictions of what is hidden, losses.
 
-The views of a micro-batch share everything up to the masks: pixels are enlarged and targets computed once, and patches
-are embedded once unless band dropout makes the views differ.
+The views of a micro-batch share pixels and targets, and only what a view sees is embedded for it.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ from torch import Tensor, nn
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.encoder import Encoded
+from olmoearth_nb.grid import Role
 from olmoearth_nb.losses import contrast, patch_discrimination
 from olmoearth_nb.microbatch import MicroBatch
 from olmoearth_nb.model import OlmoEarth
+from olmoearth_nb.patch_embed import enlarged
 from olmoearth_nb.recipes import Recipe
 
 
@@ -27,7 +28,7 @@ class Step(NamedTuple):
         patches: () patch discrimination, mean of the two views.
         contrast: () contrast of the views, before its weight.
         pooled: (B, D) mean embeddings of the first view.
-        targets: (B, N, D) what was to be predicted.
+        targets: (B, N, D) what was to be predicted in either view, 0 elsewhere.
     """
 
     loss: Tensor
@@ -57,17 +58,16 @@ class Pretraining(nn.Module):
     def forward(self, micro: MicroBatch) -> Step:
         """The losses of a micro-batch."""
         encoder, grid = self.model.encoder, micro.grid
+        frames = {name: enlarged(micro.images[name], grid.patch_size) for name in grid.shapes}
         with torch.no_grad():
-            targets = self.model.target_encoder.patch_embeddings(micro.images, grid)
+            hidden = (micro.roles == Role.DECODER).any(0)
+            targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)
         encodings = encoder.composite_encodings(grid, micro.timestamps)
-        tokens = encoder.patch_embeddings(micro.images, grid, decode_only=False) + encodings
         patches, views = [], []
-        for view in range(2):
-            if view == 1 and self.recipe.band_dropout:
-                tokens = encoder.patch_embeddings(micro.images, grid, decode_only=False) + encodings
-            encoded = encoder.encode(tokens, micro.roles[view], grid, micro.timestamps)
-            views.append(encoded)
-            patches.append(self._patches(encoded, targets))
+        for roles in micro.roles:
+            tokens = encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE) + encodings
+            views.append(encoder.encode(tokens, roles, grid, micro.timestamps))
+            patches.append(self._patches(views[-1], targets))
         between = contrast(encoder.project(views[0]), encoder.project(views[1]))
         mean = (patches[0] + patches[1]) / 2
         return Step(
