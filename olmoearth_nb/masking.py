@@ -63,7 +63,7 @@ def draw_roles(
     for row, sample in enumerate(samples):
         if absent[row, sensor].all():
             raise ValueError(f"sample {sample} cannot be masked: no sensor observed any token of it")
-        generator = np.random.default_rng([seed, step, sample, view])
+        generator = np.random.default_rng([seed, step, sample, 1 + view])  # a 0 at the end would change nothing
         drawn[row] = STRATEGIES[strategy](grid, absent[row], generator)
     return torch.from_numpy(drawn).to(missing.device)
 
