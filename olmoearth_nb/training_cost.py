@@ -79,17 +79,16 @@ def _embedding(config: ModelConfig, grid: TokenGrid, plan: Plan) -> float:
 def describe(plan: Plan) -> str:
     """A plan and its cost in words, for people who are about to pay it."""
     cost, samples = training_cost(plan), plan.budgets[-1]
-    lines = [
-        f"size                   {plan.size}, {plan.precision}, seed {plan.seed}",
-        str(plan.recipe),
-        f"patch sizes            {' '.join(map(str, plan.crops.patch_sizes))} px",
-        f"edges of crops         {' '.join(map(str, plan.crops.fitting))} patches",
-        f"budget of tokens       {plan.crops.budget:,}, counted as {plan.crops.counted.name}",
-        f"samples                {', '.join(f'{budget:,}' for budget in plan.budgets)}",
-        f"optimiser steps        {samples // plan.batch:,} of {plan.batch}",
-        f"passes over the data   {samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples",
-        f"tokens a sample        {cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view",
-        f"MACs a sample          {cost.macs / 1e9:,.2f} G, two views, forward and backward",
-        f"MACs of the run        {cost.macs * samples:.2e}",
-    ]
-    return "\n".join(lines)
+    said = {
+        "size": f"{plan.size}, {plan.precision}, seed {plan.seed}",
+        "patch sizes": f"{' '.join(map(str, plan.crops.patch_sizes))} px",
+        "edges of crops": f"{' '.join(map(str, plan.crops.fitting))} patches",
+        "budget of tokens": f"{plan.crops.budget:,}, counted as {plan.crops.counted.name}",
+        "samples": ", ".join(f"{budget:,}" for budget in plan.budgets),
+        "optimiser steps": f"{samples // plan.batch:,} of {plan.batch}",
+        "passes over the data": f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples",
+        "tokens a sample": f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view",
+        "MACs a sample": f"{cost.macs / 1e9:,.2f} G, two views, forward and backward",
+        "MACs of the run": f"{cost.macs * samples:.2e}",
+    }
+    return "\n".join([str(plan.recipe), *(f"{name:24} {value}" for name, value in said.items())])
