@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -71,8 +71,7 @@ def save_trained(model: OlmoEarth, folder: Path, about: dict[str, Any], half: bo
     Returns:
         The folder.
     """
-    start = initial_model(model.config, about["seed"])
-    about = about | {"targets": weights_hash(start.target_encoder)}
+    about = about | {"targets": weights_hash(model.target_encoder)}
     kept = initial_model(model.config, about["seed"])
     kept.load_state_dict(model.state_dict())
     if about["normalisation"] == "standard":
@@ -89,7 +88,7 @@ def load_trained(folder: Path) -> OlmoEarth:
     """A whole model from its small form, in evaluation mode.
 
     Raises:
-        ValueError: if the targets made again are not those of the run.
+        ValueError: if the targets made again are not those of the run, or a file is not whole.
     """
     about = json.loads((folder / RUN).read_text(encoding="utf8"))
     encoder = load_encoder(folder / ENCODER)
@@ -103,7 +102,14 @@ def load_trained(folder: Path) -> OlmoEarth:
         fold(model.encoder.patch_embeddings)
         fold(model.target_encoder.patch_embeddings)
     model.encoder.load_state_dict(encoder.state_dict(), strict=False)
-    with safe_open(folder / PREDICTOR, framework="pt") as file:
-        weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    model.decoder.load_state_dict(weights)
+    model.decoder.load_state_dict(_tensors(folder / PREDICTOR))
     return model.eval()
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file as float32."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error})") from error
