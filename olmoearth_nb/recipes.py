@@ -107,34 +107,34 @@ class Recipe:
 
     def __str__(self) -> str:
         """One line a field."""
-        return "\n".join(f"{name:24} {value}" for name, value in _flat(self).items())
+        return "\n".join(f"{name:24} {value}" for name, value in flat(self).items())
 
 
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
     """Exactly what differs between two recipes, their names left out: field -> (first, second)."""
-    one, other = (_flat(given, all_groups=True) for given in (first, second))
+    one, other = (flat(given, all_groups=True) for given in (first, second))
     return {name: (one[name], other[name]) for name in one if name != "name" and one[name] != other[name]}
 
 
-def _flat(recipe: Recipe, all_groups: bool = False) -> dict[str, Any]:
+def flat(recipe: Recipe, all_groups: bool = False) -> dict[str, Any]:
     """Every field by name; tokenizations as their groups, the optimisation's fields one by one.
 
     Groups are those of Sentinel-2 and Landsat, which the releases group differently, and of modalities with groups of
     their own; or of all.
     """
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for item in fields(recipe):
         value = getattr(recipe, item.name)
         if isinstance(value, Tokenization):
             for name, spec in MODALITIES.items():
                 groups = value.groups_of(name)
                 if all_groups or name in ("sentinel2_l2a", "landsat") or groups != (spec.band_names,):
-                    flat[f"tokens of {name}"] = " | ".join(" ".join(group) for group in groups)
+                    found[f"tokens of {name}"] = " | ".join(" ".join(group) for group in groups)
         elif isinstance(value, Optimisation):
-            flat |= {own.name: getattr(value, own.name) for own in fields(value)}
+            found |= {own.name: getattr(value, own.name) for own in fields(value)}
         else:
-            flat[item.name] = value
-    return flat
+            found[item.name] = value
+    return found
 
 
 _V1 = Recipe("v1")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -88,7 +88,7 @@ def load_trained(folder: Path) -> OlmoEarth:
     """A whole model from its small form, in evaluation mode.
 
     Raises:
-        ValueError: if the targets made again are not those of the run, or a file is not whole.
+        ValueError: if the targets made again are not those of the run.
     """
     about = json.loads((folder / RUN).read_text(encoding="utf8"))
     encoder = load_encoder(folder / ENCODER)
@@ -102,14 +102,7 @@ def load_trained(folder: Path) -> OlmoEarth:
         fold(model.encoder.patch_embeddings)
         fold(model.target_encoder.patch_embeddings)
     model.encoder.load_state_dict(encoder.state_dict(), strict=False)
-    model.decoder.load_state_dict(_tensors(folder / PREDICTOR))
+    with safe_open(folder / PREDICTOR, framework="pt") as file:
+        weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    model.decoder.load_state_dict(weights)
     return model.eval()
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file as float32."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error})") from error

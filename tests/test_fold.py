@@ -1,4 +1,4 @@
-"""What a run leaves: folded, small, the same after loading, and readable by the published implementation."""
+"""What a run leaves: folded, bit for bit the same after loading, and what the published implementation makes of it."""
 
 import copy
 import json
@@ -181,19 +181,6 @@ class TestTampered:
         save_trained(trained(seed=8), tmp_path, about(seed=SEED))
         with pytest.raises(ValueError, match=f"made again from seed {SEED} are not those of the run"):
             load_trained(tmp_path)
-
-    @pytest.mark.parametrize("file", [ENCODER, PREDICTOR])
-    def test_half_a_file(self, folder, file):
-        whole = (folder / file).read_bytes()
-        (folder / file).write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(ValueError, match=f"{file} is not a whole safetensors file"):
-            load_trained(folder)
-
-    @pytest.mark.parametrize("file", [PREDICTOR, RUN])
-    def test_a_file_that_is_not_there(self, folder, file):
-        (folder / file).unlink()
-        with pytest.raises(FileNotFoundError, match=file):
-            load_trained(folder)
 
 
 @pytest.fixture(scope="module", params=["v1", "naive", "v1.1"])
