@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MODALITIES
+from olmoearth_nb.data.official import TILE
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization, check_patch_size
 
 MAPS = sum(spec.decode_only for spec in MODALITIES.values())
@@ -41,6 +42,10 @@ class Crops:
             check_patch_size(patch_size)
         if not self.patch_sizes or not self.edges or min(self.edges) < 1:
             raise ValueError(f"give patch sizes and edges of at least 1 patch, got {self.patch_sizes}, {self.edges}")
+        if max(self.edges) * max(self.patch_sizes) > TILE:
+            raise ValueError(
+                f"{max(self.edges)} patches of {max(self.patch_sizes)} px do not fit into a tile of {TILE} px"
+            )
         if not self.fitting:
             raise ValueError(
                 f"a budget of {self.budget} tokens leaves no date for a crop of {min(self.edges)} x {min(self.edges)} "

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from olmoearth_nb.encodings import CompositeEncodings, token_coordinates
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.patch_embed import PatchEmbed, observed
 from olmoearth_nb.sample import Batch
-from olmoearth_nb.transformer import Block, Packing, by_length, init_linears
+from olmoearth_nb.transformer import Block, Packing, by_length, in_order, init_linears
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,30 +114,34 @@ class Encoder(nn.Module):
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
         online = roles == Role.ONLINE
-        tokens = self.patch_embeddings(images, grid, None if bool(online.all()) else online)
-        tokens = tokens.add_(self.composite_encodings(grid, batch.timestamps))
-        return self.encode(tokens, roles, grid, batch.timestamps)
+        keep = None if bool(online.all()) else online
+        return self.encode(self._embed(images, grid, keep, batch.timestamps), roles, grid, batch.timestamps)
+
+    def _embed(self, images: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None, timestamps: Tensor) -> Tensor:
+        """(B, N, D) patch embeddings plus encodings."""
+        return self.patch_embeddings(images, grid, keep).add_(self.composite_encodings(grid, timestamps))
 
     def encode(self, tokens: Tensor, roles: Tensor, grid: TokenGrid, timestamps: Tensor) -> Encoded:
-        """Encodes the ONLINE ones of embedded patches; pretraining embeds once for both of its views.
+        """Encodes the ONLINE ones of embedded patches.
 
         Args:
-            tokens: (B, N, D) patch embeddings plus encodings.
+            tokens: (B, N, D) patch embeddings plus encodings; only those of ONLINE tokens are read.
             roles: (B, N) `Role` of each token, at least one ONLINE in every sample.
             grid: what each token is.
             timestamps: (B, T, 3) day, month, year.
         """
         online = roles == Role.ONLINE
         at = token_coordinates(grid, timestamps) if self.config.rotary else None
-
-        def run(rows: Any) -> Tensor:
+        parts, groups = [], by_length(online)
+        for rows in groups:
             packing = Packing(online[rows])
             x, x_at = packing.pack(tokens[rows]), None if at is None else packing.pack(at[rows])
+            if rows is groups[-1]:
+                del tokens  # not held while the blocks run
             for block in self.blocks:
                 x = block(x, key_mask=packing.key_mask, x_at=x_at)
-            return packing.unpack(self.norm(x))
-
-        return Encoded(by_length(online, run), roles, grid, timestamps)
+            parts.append(packing.unpack(self.norm(x)))
+        return Encoded(in_order(parts, groups), roles, grid, timestamps)
 
     def project(self, encoded: Encoded) -> Tensor:
         """(B, D) projected mean of the encoded tokens (the official "project_aggregated")."""

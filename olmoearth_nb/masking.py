@@ -51,16 +51,19 @@ def draw_roles(
         (B, N) int64 `Role`.
 
     Raises:
-        ValueError: for an unknown strategy, or a sample of which nothing was observed.
+        ValueError: for an unknown strategy, numbers that are not one a sample, or a sample of which no sensor
+            observed anything.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown masking {strategy!r}; valid are {', '.join(STRATEGIES)}")
+    if len(samples) != len(missing):
+        raise ValueError(f"{len(missing)} samples need a number each, got {len(samples)} numbers")
     absent, sensor = missing.cpu().numpy(), ~grid.decode_only.numpy()
     drawn = np.empty(absent.shape, dtype=np.int64)
     for row, sample in enumerate(samples):
         if absent[row, sensor].all():
             raise ValueError(f"sample {sample} cannot be masked: no sensor observed any token of it")
-        generator = np.random.default_rng([seed, step, sample, view])
+        generator = np.random.default_rng([seed, step, sample, 1 + view])  # a 0 at the end would change nothing
         drawn[row] = STRATEGIES[strategy](grid, absent[row], generator)
     return torch.from_numpy(drawn).to(missing.device)
 
@@ -89,12 +92,12 @@ def modality_cross_random(grid: TokenGrid, missing: np.ndarray, generator: np.ra
 def _drawn_band_sets(
     grid: TokenGrid, roles: np.ndarray, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Band sets to encode and to decode, as v1 draws them."""
+    """Band sets to encode and to decode, as v1 draws them; none to encode if no sensor has an ONLINE token."""
     number, maps = grid.band_set.numpy(), _is_map(grid)
     sensors = [i for i in range(len(maps)) if not maps[i] and (roles[number == i] == Role.ONLINE).any()]
     present = sensors + [i for i in range(len(maps)) if maps[i] and (roles[number == i] != Role.MISSING).any()]
-    if len(present) <= 2:
-        return np.array(present[:1], dtype=int), np.array(present[1:], dtype=int)
+    if not sensors or len(present) <= 2:
+        return np.array(sensors[:1], dtype=int), np.array(present[1:], dtype=int)
     many = generator.integers(min(2, len(sensors)), len(sensors) + 1)
     encoded = generator.permutation(sensors)[:many]
     decoded = generator.permutation(present)[: generator.integers(1, len(present) + 1)]

@@ -17,13 +17,12 @@ from torch.utils.data import Dataset
 from olmoearth_nb.bands import MISSING, MODALITIES, modality
 from olmoearth_nb.crops import SENSORS, Crops, first_date
 from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.official import TILE
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.masking import draw_roles
 from olmoearth_nb.patch_embed import observed
 from olmoearth_nb.recipes import Recipe
 from olmoearth_nb.sample import Batch, Sample
-
-TILE = 128
 
 
 class MicroBatch:

@@ -8,7 +8,7 @@ units, ReLU): the pixel layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import torch
@@ -47,9 +47,13 @@ def resize_to_patches(image: Tensor, patch_size: int) -> Tensor:
 
 
 @lru_cache(maxsize=256)
+@torch.inference_mode(False)
 def _enlargement(patches: int, patch_size: int) -> Tensor:
-    """(8 patches, P patches) weight of each pixel along one axis in each pixel of the enlarged image."""
-    pixels = torch.eye(patches * patch_size)[None, None]
+    """(8 patches, P patches) weight of each pixel along one axis in each pixel of the enlarged image.
+
+    Never a tensor of inference mode: it is kept, and a later call may need gradients of pixels.
+    """
+    pixels = torch.eye(patches * patch_size, device="cpu")[None, None]
     size = [patches * PATCH, patches * patch_size]
     return F.interpolate(pixels, size=size, mode="bicubic", antialias=True)[0, 0]
 
@@ -132,7 +136,7 @@ class PatchEmbed(nn.Module):
         Returns:
             (B, N, D).
         """
-        return self.embed({name: enlarged(images[name], grid.patch_size) for name in grid.shapes}, grid, keep)
+        return self._all(lambda name: enlarged(images[name], grid.patch_size), grid, keep)
 
     def embed(self, frames: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None = None) -> Tensor:
         """`forward` for frames that are enlarged already, which pretraining does once for targets and both views.
@@ -142,9 +146,13 @@ class PatchEmbed(nn.Module):
             grid: their layout.
             keep: see `forward`.
         """
+        return self._all(frames.__getitem__, grid, keep)
+
+    def _all(self, frames: Callable[[str], Tensor], grid: TokenGrid, keep: Tensor | None) -> Tensor:
+        """(B, N, D) tokens, from the frames of one modality at a time."""
         return torch.cat(
             [
-                self._modality(name, frames[name], shape[2], None if keep is None else grid.unflatten(keep, name))
+                self._modality(name, frames(name), shape[2], None if keep is None else grid.unflatten(keep, name))
                 for name, shape in grid.shapes.items()
             ],
             dim=1,

@@ -6,8 +6,6 @@ cross-attention. Queries never see each other; the context stays the same in all
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +13,7 @@ from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.encoder import Encoded
 from olmoearth_nb.encodings import CompositeEncodings, token_coordinates
 from olmoearth_nb.grid import Role
-from olmoearth_nb.transformer import Block, Packing, by_length, init_linears
+from olmoearth_nb.transformer import Block, Packing, by_length, in_order, init_linears
 
 
 class Predictor(nn.Module):
@@ -51,8 +49,8 @@ class Predictor(nn.Module):
         online, hidden = encoded.online, encoded.roles == Role.DECODER
         encodings = self.composite_encodings(grid, timestamps)
         at = token_coordinates(grid, timestamps) if self.config.rotary else None
-
-        def run(rows: Any) -> Tensor:
+        parts, groups = [], by_length(hidden)
+        for rows in groups:
             seen, asked, own = Packing(online[rows]), Packing(hidden[rows]), encodings[rows]
             context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens[rows]))) + seen.pack(own)
             x = self.mask_token + asked.pack(own)
@@ -60,6 +58,5 @@ class Predictor(nn.Module):
             context_at = None if at is None else seen.pack(at[rows])
             for block in self.blocks:
                 x = block(x, context, seen.key_mask, x_at, context_at)
-            return asked.unpack(self.to_output_embed(self.norm(x)))
-
-        return by_length(hidden, run)
+            parts.append(asked.unpack(self.to_output_embed(self.norm(x))))
+        return in_order(parts, groups)

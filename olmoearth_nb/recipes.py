@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from olmoearth_nb.config import SIZES, ModelConfig
+from olmoearth_nb.bands import MODALITIES
+from olmoearth_nb.config import PUBLISHED, SIZES, ModelConfig
 from olmoearth_nb.masking import STRATEGIES
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
@@ -82,6 +83,7 @@ class Recipe:
             raise ValueError(f"normalisation must be 'official' or 'standard', got {self.normalisation!r}")
         if self.contrast < 0:
             raise ValueError(f"contrast is a weight of at least 0, got {self.contrast}")
+        self.config("mini")  # checks position and band dropout
 
     def config(self, size: str) -> ModelConfig:
         """The model of a size: `config.SIZES`.
@@ -105,28 +107,34 @@ class Recipe:
 
     def __str__(self) -> str:
         """One line a field."""
-        return "\n".join(f"{name:22} {value}" for name, value in _flat(self).items())
+        return "\n".join(f"{name:24} {value}" for name, value in flat(self).items())
 
 
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
     """Exactly what differs between two recipes, their names left out: field -> (first, second)."""
-    one, other = _flat(first), _flat(second)
+    one, other = (flat(given, all_groups=True) for given in (first, second))
     return {name: (one[name], other[name]) for name in one if name != "name" and one[name] != other[name]}
 
 
-def _flat(recipe: Recipe) -> dict[str, Any]:
-    """Every field by name; tokenizations as their groups, the optimisation's fields one by one."""
-    flat: dict[str, Any] = {}
+def flat(recipe: Recipe, all_groups: bool = False) -> dict[str, Any]:
+    """Every field by name; tokenizations as their groups, the optimisation's fields one by one.
+
+    Groups are those of Sentinel-2 and Landsat, which the releases group differently, and of modalities with groups of
+    their own; or of all.
+    """
+    found: dict[str, Any] = {}
     for item in fields(recipe):
         value = getattr(recipe, item.name)
         if isinstance(value, Tokenization):
-            for sensor in ("sentinel2_l2a", "landsat"):
-                flat[f"tokens of {sensor}"] = " | ".join(" ".join(group) for group in value.groups_of(sensor))
+            for name, spec in MODALITIES.items():
+                groups = value.groups_of(name)
+                if all_groups or name in ("sentinel2_l2a", "landsat") or groups != (spec.band_names,):
+                    found[f"tokens of {name}"] = " | ".join(" ".join(group) for group in groups)
         elif isinstance(value, Optimisation):
-            flat |= {own.name: getattr(value, own.name) for own in fields(value)}
+            found |= {own.name: getattr(value, own.name) for own in fields(value)}
         else:
-            flat[item.name] = value
-    return flat
+            found[item.name] = value
+    return found
 
 
 _V1 = Recipe("v1")
@@ -181,9 +189,17 @@ def recipe(name: str) -> Recipe:
 
 
 def official(name: str, size: str) -> Recipe:
-    """A built-in recipe with the released learning rate and weight decay of a size."""
+    """A built-in recipe with the released learning rate and weight decay of a size.
+
+    What is compared with a release is trained as that release was: `naive` as v1, ablations as v1.1.
+
+    Raises:
+        ValueError: for an unknown recipe or size, listing the valid ones.
+    """
     found = recipe(name)
-    rate, decay = RATES.get((name, size), (1e-4, 0.02))
+    found.config(size)  # checks the size
+    release = {"naive": "v1"}.get(name, name if name in PUBLISHED else "v1.1")
+    rate, decay = RATES.get((release, size), (1e-4, 0.02))
     return replace(found, optimisation=replace(found.optimisation, rate=rate, weight_decay=decay))
 
 

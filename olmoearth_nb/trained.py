@@ -71,8 +71,7 @@ def save_trained(model: OlmoEarth, folder: Path, about: dict[str, Any], half: bo
     Returns:
         The folder.
     """
-    start = initial_model(model.config, about["seed"])
-    about = about | {"targets": weights_hash(start.target_encoder)}
+    about = about | {"targets": weights_hash(model.target_encoder)}
     kept = initial_model(model.config, about["seed"])
     kept.load_state_dict(model.state_dict())
     if about["normalisation"] == "standard":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -196,24 +195,27 @@ SAMPLES_AT_ONCE = 8
 """Samples of similar length that run together on a CPU."""
 
 
-def by_length(keep: Tensor, run: Callable[[Any], Tensor]) -> Tensor:
-    """Runs samples of similar length together, so that little is padded; results in the given order.
+def by_length(keep: Tensor) -> list[Any]:
+    """Indices of samples of similar length, to be run together so that little is padded.
 
     Lengths of masked samples differ several times, and attention pays for padding squared. A GPU would rather have
     all samples at once, and gets them so.
 
     Args:
         keep: (B, N) bool, True = a token that counts.
-        run: maps an index of samples to their (b, N, D).
 
     Returns:
-        (B, N, D).
+        Indices of the batch axis that take each sample once; one slice of all where there is nothing to gain.
     """
     counts = keep.sum(1)
     if keep.device.type != "cpu" or len(keep) <= SAMPLES_AT_ONCE or bool((counts == counts[0]).all()):
-        return run(slice(None))
-    order = counts.argsort()
-    return torch.cat([run(rows) for rows in order.split(SAMPLES_AT_ONCE)])[order.argsort()]
+        return [slice(None)]
+    return list(counts.argsort().split(SAMPLES_AT_ONCE))
+
+
+def in_order(parts: list[Tensor], groups: list[Any]) -> Tensor:
+    """Results of the groups of `by_length` in the order of the batch."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(groups).argsort()]
 
 
 def init_linears(module: nn.Module) -> None:

@@ -41,6 +41,14 @@ def random_roles(grid, batch, seed=0, ragged=False) -> torch.Tensor:
     return roles
 
 
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory):
+    """Eight simulated tiles: six to train on, one for validation, one for the test."""
+    from olmoearth_nb.data.simulate.generate import simulate
+
+    return simulate(tmp_path_factory.mktemp("small") / "world", 8 * 16, size=32, quiet=True)
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)

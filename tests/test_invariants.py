@@ -107,6 +107,16 @@ def test_below_8_the_resize_reaches_two_pixels_into_hidden_patches(patch_size):
     assert (inside[nearest >= 2] == 0).all()
 
 
+def test_pixels_have_gradients_after_an_inference():
+    """What the resize keeps from one call to the next serves both."""
+    encoder, batch = nano("v1.1"), random_batch((S2,), (35, 35), timesteps=1, batch=1)
+    with torch.inference_mode():
+        encoder(batch, 5)
+    image = batch.images[S2].requires_grad_()
+    encoder(Batch({S2: image}, batch.timestamps), 5).tokens.square().sum().backward()
+    assert (image.grad != 0).all()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_missing_and_decode_only_tokens_are_never_encoded(version):
     """Unobserved pixels may hold anything: they reach no token, even where only part of a patch is missing."""

@@ -6,6 +6,7 @@ tile is asked for, it is written again without compression into a cache, and win
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -21,7 +22,8 @@ class Corpus:
 
     Args:
         folder: a folder of tiles in the official format; of a simulated world only training tiles are used.
-        cache: folder for the uncompressed tiles, some 10 MB each; None reads every tile whole every time.
+        cache: folder for the uncompressed tiles, some 10 MB each, which data sets may share; None reads every tile
+            whole every time.
 
     Raises:
         FileNotFoundError: if there are no tiles.
@@ -29,8 +31,8 @@ class Corpus:
 
     def __init__(self, folder: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> None:
         self.tiles = OfficialDataset(folder)
-        self.numbers = training_tiles(Path(folder), len(self.tiles))
-        self.cache = Path(cache) if cache else None
+        self.numbers = training_tiles(self.tiles)
+        self.cache = Path(cache) / _key(self.tiles.folder) if cache else None
 
     def __len__(self) -> int:
         """How many tiles may be trained on."""
@@ -60,19 +62,32 @@ class Corpus:
         return copy
 
 
-def training_tiles(folder: Path, count: int) -> np.ndarray:
+def training_tiles(tiles: OfficialDataset) -> np.ndarray:
     """Numbers of the tiles that may be trained on: all of a real subset, the training tiles of a simulated world."""
-    if not (folder / "world.json").is_file():
-        return np.arange(count)
+    if not _world(tiles).is_file():
+        return np.arange(len(tiles))
     from olmoearth_nb.data.simulate.tile import split_of
 
-    return np.array([tile for tile in range(count) if split_of(tile) == "train"])
+    return np.array([tile for tile in range(len(tiles)) if split_of(tile) == "train"])
 
 
 def identity(corpus: Corpus) -> dict[str, object]:
     """What a run remembers of its data, to go on with the same only."""
-    about = corpus.tiles.folder.parents[2] / "world.json"
     found: dict[str, object] = {"tiles": len(corpus.tiles), "trained on": len(corpus)}
-    if about.is_file():
-        found["world"] = json.loads(about.read_text(encoding="utf8"))["parameters"]
+    if _world(corpus.tiles).is_file():
+        found["world"] = json.loads(_world(corpus.tiles).read_text(encoding="utf8"))["parameters"]
     return found
+
+
+def _world(tiles: OfficialDataset) -> Path:
+    """What a simulated world says of itself, three folders above its tiles, wherever a path given to it pointed."""
+    return tiles.folder.parents[2] / "world.json"
+
+
+def _key(folder: Path) -> str:
+    """Name for the tiles of a data set, from the list of them and where they lie on Earth."""
+    digest = hashlib.sha256()
+    for name in ("sample_metadata.csv", "latlon_distribution.npy"):
+        if (folder / name).is_file():
+            digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:16]
