@@ -6,7 +6,8 @@ nearest neighbour, as in the official pretraining data. Clouds go by the scene c
 observations of one day count once, and each month is the median of its clear days, dated by its first day that was
 asked for. Months without any are left out and named in the notes; pixels without any are `bands.MISSING`.
 
-Files are read in whole blocks, which may be larger than a small square. A smaller `max_cloud` means fewer items. Twelve months of 1024 x 1024 px take 3.3 GB of memory.
+Files are read in whole blocks, which may be larger than a small square. A smaller `max_cloud` means fewer items. Twelve
+months of 1024 x 1024 px take 3.3 GB of memory.
 """
 
 from __future__ import annotations
