@@ -1,11 +1,15 @@
-"""A calculator of tokens and cost: live sliders, and a static twin for pages and slow machines."""
+"""What moves in a notebook: a calculator of tokens and cost, bands and dates by slider, a map to zoom.
+
+Each has a static twin for pages and slow machines, and says so where its library is not installed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from olmoearth_nb.config import size_config
 from olmoearth_nb.cost import encoder_cost
+from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import TOKENIZATIONS
 
 
@@ -48,3 +52,55 @@ def token_calculator(sizes: Sequence[str] = ("nano", "tiny", "base", "large")) -
         patch_size=ipywidgets.IntSlider(4, 1, 8, description="patch, px", **options),
         timesteps=ipywidgets.IntSlider(1, 1, 12, description="dates", **options),
     )
+
+
+def band_browser(sample: Sample) -> None:
+    """Shows two sliders, band (by wavelength) and date, above `plots_sample.show_band`.
+
+    Args:
+        sample: a sample with Sentinel-2.
+    """
+    try:
+        import ipywidgets
+    except ModuleNotFoundError:
+        print("ipywidgets is not installed; plots_sample.show_band(sample, band, date) draws the same")
+        return
+    from olmoearth_nb.bands import SENTINEL2
+    from olmoearth_nb.indices import clearest
+    from olmoearth_nb.plots import BY_WAVELENGTH
+    from olmoearth_nb.plots_sample import show_band
+
+    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], sample.dates
+    ipywidgets.interact(
+        lambda band, time: show_band(sample, band, time),
+        band=ipywidgets.SelectionSlider(options=bands, value="B08", continuous_update=False),
+        time=ipywidgets.SelectionSlider(
+            options=[(date, step) for step, date in enumerate(dates)],
+            value=clearest(sample),
+            description="date",
+            continuous_update=False,
+        ),
+    )
+
+
+def live_map(places: Sequence[tuple[float, float]], named: Mapping[str, tuple[float, float]]) -> None:
+    """Shows a map to zoom and to click on; `plots_map.show_places` is its twin that needs no network.
+
+    Args:
+        places: latitude and longitude of the dots.
+        named: label -> latitude and longitude.
+    """
+    try:
+        import folium
+    except ModuleNotFoundError:
+        print("folium is not installed; the map below shows the same")
+        return
+    from IPython.display import display
+
+    shown = folium.Map(location=(30, 10), zoom_start=2, height=360)
+    for place in places:
+        label = f"{place[0]:.2f}, {place[1]:.2f}"
+        folium.CircleMarker(place, radius=3, color="#444444", weight=1, fill=True, tooltip=label).add_to(shown)
+    for label, place in named.items():
+        folium.Marker(place, tooltip=label).add_to(shown)
+    display(shown)

@@ -1,16 +1,21 @@
 """The shape of the committed notebooks, and that they say what their sources say."""
 
+import base64
+import io
 import re
 import statistics
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from olmoearth_nb.book.page import headline, write_page
+from olmoearth_nb.book.pictures import with_palette
 from olmoearth_nb.book.run import execute
-from olmoearth_nb.book.source import read_source, sources
+from olmoearth_nb.book.source import read_source, sources, tidy
 
 pytestmark = pytest.mark.xdist_group("kernels")  # kernels that start at the same moment may take each other's ports
 
@@ -198,6 +203,37 @@ def test_a_page_drops_what_would_load(tmp_path):
     assert not OUTSIDE.search(page), OUTSIDE.search(page)
     assert "<p>kept</p>" in page
     assert "a map" in page
+
+
+def test_what_lives_in_a_session_only_is_not_kept():
+    frame = nbformat.v4.new_output("display_data", {"text/html": '<iframe srcdoc="x"></iframe>', "text/plain": "a map"})
+    widget = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "0"}})
+    table = nbformat.v4.new_output("display_data", {"text/html": "<table></table>"})
+    cell = nbformat.v4.new_code_cell("show()", outputs=[frame, table, widget], execution_count=1)
+    kept = tidy(nbformat.v4.new_notebook(cells=[cell])).cells[0].outputs
+    assert kept == [table]
+
+
+def test_pictures_are_kept_in_few_bytes():
+    """A noisy grey figure in colours: a third of the bytes, hardly another picture; one that is small stays."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 1)).repeat(3, -1).repeat(2, 0).repeat(2, 1)
+    noise[:16] = (0, 114, 178)
+    small, given = with_palette(_png(noise)), _png(noise)
+    assert len(small) < 0.5 * len(given)
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")).astype(int)
+    assert np.abs(seen - noise).mean() < 2
+    assert (seen[:16] == (0, 114, 178)).all()
+    tiny = with_palette(_png(np.zeros((1, 1, 3))))
+    assert with_palette(tiny) == tiny
+    clear = np.zeros((4, 4, 4))
+    shown = Image.open(io.BytesIO(base64.b64decode(with_palette(_png(clear))))).convert("RGBA")
+    assert shown.getpixel((0, 0)) in {(255, 255, 255, 255), (0, 0, 0, 0)}
+
+
+def _png(pixels):
+    made = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(made, "PNG")
+    return base64.b64encode(made.getvalue()).decode()
 
 
 def test_headline_of_each_notebook(notebook):
