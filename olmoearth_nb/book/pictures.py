@@ -5,23 +5,24 @@ from __future__ import annotations
 import base64
 import io
 
+import numpy as np
 from nbformat import NotebookNode
 
-COLOURS = 256
-"""Colours of a picture with a palette; more do not fit a byte a pixel."""
+STEP = 8
+"""Colours are rounded to steps of so many of 256: no pixel moves by more than half of it, which nobody sees."""
 
 
 def shrink(notebook: NotebookNode) -> NotebookNode:
-    """Gives each PNG of an executed notebook a palette, where that is smaller; about a third of the bytes remain."""
+    """Rounds the colours of each PNG of an executed notebook, where that makes it smaller: about to the half."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = with_palette(output.data["image/png"])
+                output.data["image/png"] = rounded(output.data["image/png"])
     return notebook
 
 
-def with_palette(picture: str) -> str:
-    """A PNG with the 256 colours that suit it best, no dots of mixture, on white.
+def rounded(picture: str) -> str:
+    """A PNG with colours in steps of `STEP`, on white, with a palette if 256 colours are enough.
 
     Args:
         picture: PNG in base64.
@@ -35,9 +36,15 @@ def with_palette(picture: str) -> str:
         whole = opened.convert("RGBA")
     ground = Image.new("RGBA", whole.size, "white")
     ground.alpha_composite(whole)
-    method, dither = Image.Quantize.MEDIANCUT, Image.Dither.NONE
-    few = ground.convert("RGB").quantize(COLOURS, method=method, kmeans=2, dither=dither)
+    pixels = np.asarray(ground.convert("RGB")).astype(int)
+    pixels = np.minimum((pixels + STEP // 2) // STEP * STEP, 255).astype(np.uint8)
+    colours, number = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
     made = io.BytesIO()
-    few.save(made, "PNG", optimize=True)
+    if len(colours) <= 256:
+        few = Image.fromarray(number.reshape(pixels.shape[:2]).astype(np.uint8), "P")
+        few.putpalette(colours.tobytes())
+        few.save(made, "PNG", optimize=True)
+    else:
+        Image.fromarray(pixels).save(made, "PNG", optimize=True)
     small = base64.b64encode(made.getvalue()).decode()
     return small if len(small) < len(picture.strip()) else picture
