@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from olmoearth_nb.bands import SENTINEL2
@@ -128,18 +129,25 @@ def show_band(sample: Sample, band: str, time: int) -> None:
         band: its name.
         time: timestep.
     """
-    date = sample.dates[time]
-    series = reflectance(sample)[..., SENTINEL2.indices([band])[0]]
-    _, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), layout="constrained")
+    band_figure(sample, band, time, plt.figure(figsize=(7.2, 3.3)))
+    plt.show()
+
+
+def band_figure(sample: Sample, band: str, time: int, figure: Figure | None = None) -> Figure:
+    """What `show_band` shows, on a figure that is not shown: the given one, or a new one."""
+    figure = figure or Figure(figsize=(7.2, 3.3))
+    figure.set_layout_engine("constrained")
+    series, date = reflectance(sample)[..., SENTINEL2.indices([band])[0]], sample.dates[time]
+    left, right = figure.subplots(1, 2)
     left.imshow(true_colour(sample, time))
     left.set_title(f"true colours, {date}")
     right.set_facecolor("#999999")
     shown = right.imshow(series[:, :, time], cmap="gray", vmin=0, vmax=float(np.nanpercentile(series, 95)))
     right.set_title(f"{band}, {date}" + (": no data" if np.isnan(series[:, :, time]).all() else ""))
-    plt.colorbar(shown, ax=right, label="reflectance")
+    figure.colorbar(shown, ax=right, label="reflectance")
     for ax in (left, right):
         ax.set(xticks=[], yticks=[])
-    plt.show()
+    return figure
 
 
 def show_year(sample: Sample, row: int, column: int, size: int = 8) -> None:

@@ -155,6 +155,15 @@ def test_a_white_date_is_marked_and_not_joined(figures):
     assert [text.get_text() for text in green.texts] == ["cloud\nor snow"]
 
 
+def test_one_band_at_a_date_and_at_a_gap(figures):
+    sample = place([4, 5])
+    sample.images["sentinel2_l2a"][:, :, 1] = MISSING
+    for time, said in ((0, "B11, 2023-05-01"), (1, "B11, 2023-06-01: no data")):
+        plots_sample.show_band(sample, "B11", time)
+        assert figures[time].axes[1].get_title() == said
+    assert figures[0].axes[1].images[0].get_clim() == figures[1].axes[1].images[0].get_clim()
+
+
 def test_surfaces_and_a_place_of_ones_own(figures):
     plots_world.show_surfaces(library("train"), np.full(12, 0.3), "mine")
     left, right, *_ = figures[0].axes
