@@ -103,12 +103,12 @@ def band_browser(sample: Sample) -> None:
         return picture.getvalue()
 
     bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], [(day, i) for i, day in enumerate(sample.dates)]
-    options = {"continuous_update": False}
+    options = {"continuous_update": False, "layout": {"width": "440px"}}
     controls = {
         "band": ipywidgets.SelectionSlider(options=bands, value="B08", **options),
         "time": ipywidgets.SelectionSlider(options=dates, value=clearest(sample), description="date", **options),
     }
-    _controlled(controls, ipywidgets.Image(format="png"), draw)
+    _controlled(controls, ipywidgets.Image(format="png", layout={"width": "576px"}), draw)
 
 
 def live_map(places: Sequence[tuple[float, float]], named: Mapping[str, tuple[float, float]]) -> None:

@@ -282,7 +282,7 @@ print(*lines, sep=";\n")
 # ## Where samples lie
 # A tile of the official data covers 1.28 km and knows its latitude and longitude. Simulated tiles have them too: the
 # latitude sets sun, snow and season; the longitude hardly matters, was drawn without a map, and puts many tiles into
-# the sea. The first map can be zoomed and needs a network; the second is its still twin.
+# the sea. The first map can be zoomed; without a network it stays empty. The second is its still twin.
 
 # %%
 places = [tile_place(0, number) for number in range(60)]
