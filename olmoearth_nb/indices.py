@@ -14,6 +14,21 @@ def reflectance(sample: Sample) -> np.ndarray:
     return np.where(image == MISSING, np.nan, image / 10_000)
 
 
+def square_means(sample: Sample, row: int, column: int, size: int) -> np.ndarray:
+    """(T, 12) mean reflectance of the observed pixels of a square, NaN where there are none.
+
+    Args:
+        sample: a sample with Sentinel-2.
+        row: upper row of the square in pixels.
+        column: its left column.
+        size: its edge in pixels.
+    """
+    square = reflectance(sample.window(row, column, size))
+    seen = ~np.isnan(square)
+    total, count = np.where(seen, square, 0).sum((0, 1)), seen.sum((0, 1))
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
 def ndvi(values: np.ndarray) -> np.ndarray:
     """Normalised difference vegetation index, (near infrared - red) / (near infrared + red), of B08 and B04.
 

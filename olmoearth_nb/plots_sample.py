@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.indices import ndvi, reflectance
+from olmoearth_nb.indices import ndvi, reflectance, square_means
 from olmoearth_nb.plots import BY_WAVELENGTH, GROUP_COLOURS, true_colour
 from olmoearth_nb.sample import Sample
 
@@ -159,7 +159,7 @@ def show_year(sample: Sample, row: int, column: int, size: int = 8) -> None:
         column: its left column.
         size: its edge in pixels.
     """
-    means = reflectance(sample)[row : row + size, column : column + size].mean((0, 1))  # (T, 12)
+    means = square_means(sample, row, column, size)  # (T, 12)
     steps, each, left, height = len(sample.dates), 0.6, 0.62, 5.1  # inches
     width = left + max(steps, 6) * each + 0.95
     figure = plt.figure(figsize=(width, height))

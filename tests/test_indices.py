@@ -5,7 +5,7 @@ import pytest
 
 from olmoearth_nb import SENTINEL2, Sample
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.indices import clearest, ndvi, reflectance
+from olmoearth_nb.indices import clearest, ndvi, reflectance, square_means
 
 RED, INFRARED, BLUE = SENTINEL2.indices(["B04", "B08", "B02"])
 
@@ -25,6 +25,16 @@ def test_reflectance_and_gaps():
     values = reflectance(series((300, 500, 4000), None))
     assert values[0, 0, 0, [BLUE, RED, INFRARED]] == pytest.approx([0.03, 0.05, 0.4])
     assert np.isnan(values[:, :, 1]).all()
+
+
+def test_the_mean_of_a_square_is_that_of_its_observed_pixels():
+    sample = series((300, 500, 4000), None)
+    sample.images["sentinel2_l2a"][2, 2, 0, BLUE] = MISSING
+    sample.images["sentinel2_l2a"][2, 3, 0, BLUE] = 1600
+    means = square_means(sample, 2, 2, 2)
+    assert means.shape == (2, 12)
+    assert means[0, [BLUE, RED]] == pytest.approx([(0.16 + 2 * 0.03) / 3, 0.05])
+    assert np.isnan(means[1]).all()
 
 
 def test_ndvi_of_leaves_water_nothing_and_gaps():

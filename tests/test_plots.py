@@ -141,7 +141,7 @@ def test_a_year_has_a_picture_and_a_column_for_each_date(figures, sample):
     assert len(pictures.images) == steps
     assert table.images[0].get_array().shape == (12, steps)
     missing = [text for text in green.texts if text.get_text() == "no data"]
-    assert len(missing) == int((sample.images["sentinel2_l2a"][:8, :8] == MISSING).any((0, 1, 3)).sum())
+    assert len(missing) == int((sample.images["sentinel2_l2a"][:8, :8] == MISSING).all((0, 1, 3)).sum())
 
 
 def test_a_white_date_is_marked_and_not_joined(figures):

@@ -58,7 +58,7 @@ from olmoearth_nb.data import load_place
 from olmoearth_nb.data.simulate.library import library, surface_spectra
 from olmoearth_nb.data.simulate.tile import tile_place, tile_sample
 from olmoearth_nb.exercises import check
-from olmoearth_nb.indices import clearest, ndvi, reflectance
+from olmoearth_nb.indices import clearest, ndvi, reflectance, square_means
 from olmoearth_nb.patch_embed import observed
 from olmoearth_nb.plots_map import show_places
 from olmoearth_nb.plots_sample import show_bands, show_resolutions, show_year
@@ -157,7 +157,7 @@ for metres, edge in ((10, 2), (20, 2), (60, 4)):
 
 # %%
 top, left = (edge // 16 * 8 for edge in (height, width))
-square = reflectance(sample)[top : top + 8, left : left + 8].mean((0, 1))  # (T, C)
+square = square_means(sample, top, left, size=8)  # (T, C), of the pixels that were observed
 show_surfaces(library("train"), square[time], "our square")
 
 # %% [markdown]
@@ -309,7 +309,8 @@ show_places(places, named)
 # With a network, set `online = True` and `latitude`, `longitude` to a place that you know: a field near you, your
 # school. The next cell then asks a public catalogue (STAC, the common way to list satellite images) for a year of
 # Sentinel-2, reads only the 640 m around the place, takes clouds out, and makes one image a month. You would see the
-# figure of *A year of a field* for your place: real seasons, and more gaps than here.
+# figure of *A year of a field* for your place: real seasons; where clouds were taken out, grey pixels; and no column
+# for a month without any clear day.
 
 # %%
 if online:
