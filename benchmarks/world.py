@@ -23,6 +23,7 @@ from olmoearth_nb.data.simulate.geography import CROPS, SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import library
 from olmoearth_nb.data.simulate.tile import make_tile
 from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.indices import clearest
 from olmoearth_nb.plots import use_style
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
@@ -95,7 +96,7 @@ def main():
     save("years", plots_world.show_years, years())
     some = world.samples(np.arange(0, len(world), max(1, len(world) // 300)), ("sentinel2_l2a", "sentinel1", "landsat"))
     table(some)
-    clear = [s.images["sentinel2_l2a"][:, :, plots_world.clearest(s)] for s in some]
+    clear = [s.images["sentinel2_l2a"][:, :, clearest(s)] for s in some]
     matrices = {"world, clear dates": np.corrcoef(np.concatenate([c.reshape(-1, 12) for c in clear]).T)}
     tile = [make_tile(0, i).images["sentinel2_l2a"] for i in range(8)]
     month = [int(np.argmin(t[..., 0].mean((0, 1)))) for t in tile]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
 Answer = TypeVar("Answer")
@@ -96,3 +100,31 @@ def native_pixels(answer: int) -> str:
     if not isinstance(answer, int):
         return "give a whole number"
     return "" if answer == 100 else "one pixel of 60 m covers 6 x 6 pixels of 10 m"
+
+
+def band_that_tells_snow_from_cloud(answer: str) -> str:
+    """Notebook 01: a band in which snow and cloud differ at least twofold."""
+    from olmoearth_nb.data.simulate.library import library, surface_spectra
+
+    if answer not in SENTINEL2.band_names:
+        return f"give one of {', '.join(map(repr, SENTINEL2.band_names))}"
+    spectra, channel = surface_spectra(library("train")), SENTINEL2.indices([answer])[0]
+    snow, cloud = (float(spectra[name][channel]) for name in ("snow", "cloud"))
+    if max(snow, cloud) >= 2 * min(snow, cloud):
+        return ""
+    return f"in {answer} snow reflects {snow:.0%} and cloud {cloud:.0%}; another band tells them apart more clearly"
+
+
+def equal_to(sample: Sample) -> Callable[[Sample], str]:
+    """Notebook 01: whether an answer holds the Sentinel-2 values of a sample, to half a digital number."""
+
+    def problem(answer: Sample) -> str:
+        if not isinstance(answer, Sample):
+            return "give a Sample, as to_sample returns it"
+        given, right = answer.images["sentinel2_l2a"], sample.images["sentinel2_l2a"]
+        if given.shape != right.shape:
+            return f"its image is {given.shape}, not {right.shape}"
+        far = int((np.abs(given - right) > 0.5).sum())
+        return f"{far:,} values differ from those of the sample" if far else ""
+
+    return problem

@@ -31,6 +31,15 @@ COLOURS = {
 GROUP_COLOURS = plt.get_cmap("Set3").colors  # type: ignore[attr-defined]
 """Twelve pale grounds, one for each group of a tokenization, in order."""
 
+BY_WAVELENGTH = sorted(range(len(SENTINEL2.bands)), key=lambda i: SENTINEL2.bands[i].centre or 0.0)
+"""Channels of Sentinel-2 in the order of their wavelengths."""
+
+BRIGHTEST = 0.3
+"""Reflectance that is white in a true-colour picture: above dry soil, below snow and cloud."""
+
+GAMMA = 1.5
+"""How much a true-colour picture lifts what is dark, such as forest and water."""
+
 
 def use_style() -> None:
     """The one look of every figure."""
@@ -54,20 +63,15 @@ def colour_of(name: str) -> str:
 
 
 def true_colour(sample: Sample, time: int = 0) -> np.ndarray:
-    """(H, W, 3) true-colour picture, all dates of a sample stretched alike; gaps are grey.
+    """(H, W, 3) true-colour picture; gaps are grey.
 
-    What the darkest 2 % of a band have above 400, over all dates, is taken for haze and subtracted; one gain
-    serves all three bands.
+    Every picture of every place and date is stretched alike, red, green and blue with it: reflectance from 0 to
+    `BRIGHTEST` becomes 0 to 1, brightened by `GAMMA`. So hues are the ground's own, two pictures can be compared,
+    and haze shows as what it is.
     """
     rgb = _values(sample, time)[..., SENTINEL2.indices(["B04", "B03", "B02"])]
-    gap = np.isnan(rgb).any(-1)
-    if gap.all():
-        return np.full(rgb.shape, 0.6)
-    whole = sample.images["sentinel2_l2a"][..., SENTINEL2.indices(["B04", "B03", "B02"])]
-    low, high = np.nanpercentile(np.where(whole == MISSING, np.nan, whole), [2, 98], axis=(0, 1, 2))
-    haze = np.clip(low - 400, 0, None)
-    picture = np.clip((rgb - haze) / max((high - haze).max(), 1.0), 0, 1) ** 0.8
-    return np.where(gap[..., None], 0.6, picture)
+    picture = np.clip(rgb / (10_000 * BRIGHTEST), 0, 1) ** (1 / GAMMA)
+    return np.where(np.isnan(rgb).any(-1, keepdims=True), 0.6, picture)
 
 
 def _values(sample: Sample, time: int) -> np.ndarray:
@@ -97,13 +101,14 @@ def show_patch_grid(sample: Sample, patch_size: int, row: int, column: int, time
         title=f"{sample.title}, {sample.dates[time]}: {patch_size} x {patch_size} px patches", xticks=[], yticks=[]
     )
     pixels = _patch(sample, patch_size, row, column, time).reshape(-1, len(SENTINEL2.bands))
-    order = np.argsort([band.centre or 0 for band in SENTINEL2.bands])
     seen = pixels[~np.isnan(pixels).any(1)]
-    low, middle, high = np.percentile(seen[:, order], [0, 50, 100], axis=0) if len(seen) else np.full((3, 12), np.nan)
-    x = np.arange(len(order))
+    low, middle, high = (
+        np.percentile(seen, [0, 50, 100], axis=0)[:, BY_WAVELENGTH] if len(seen) else np.full((3, 12), np.nan)
+    )
+    x = np.arange(len(BY_WAVELENGTH))
     right.vlines(x, low, high, color="#bbbbbb", lw=6)
     right.plot(x, middle, "o-", color="black", ms=4, lw=1)
-    right.set_xticks(x, [SENTINEL2.bands[i].name for i in order], rotation=60)
+    right.set_xticks(x, [SENTINEL2.bands[i].name for i in BY_WAVELENGTH], rotation=60)
     right.set(title="the marked patch: median and range of its pixels", ylabel="digital number", ylim=(0, None))
     plt.show()
 

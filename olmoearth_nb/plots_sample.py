@@ -1,99 +1,214 @@
-"""Figures of a sample: its bands, its spectra, its year; the look is that of `olmoearth_nb.plots`."""
+"""Figures of a sample: its bands, its resolutions, its year; the look is that of `olmoearth_nb.plots`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from olmoearth_nb.bands import MISSING, SENTINEL2
-from olmoearth_nb.plots import GROUP_COLOURS, true_colour
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.indices import ndvi, reflectance, square_means
+from olmoearth_nb.plots import BY_WAVELENGTH, GROUP_COLOURS, true_colour
 from olmoearth_nb.sample import Sample
 
-PLACE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-"""Colours of marked pixels, in order."""
+RESOLUTION_COLOURS = {10: GROUP_COLOURS[0], 20: GROUP_COLOURS[1], 60: GROUP_COLOURS[2]}
+"""Ground of a band's name: how many metres its pixels measure."""
 
-YEAR_BANDS = {
-    "B02": "#0072B2",
-    "B03": "#009E73",
-    "B04": "#D55E00",
-    "B05": "#CC79A7",
-    "B08": "#000000",
-    "B11": "#E69F00",
+WHITE = 0.25
+"""Reflectance of B02 above which a field is taken for cloud or snow."""
+
+_LIGHT = {
+    "#8d6fd1": (380, 450),
+    "#5b8fe8": (450, 495),
+    "#6cc070": (495, 570),
+    "#f2dd55": (570, 590),
+    "#f0a040": (590, 620),
+    "#e2604e": (620, 700),
 }
-"""Bands followed through a year, and their colours."""
-
-
-def _series(sample: Sample, row: int, column: int) -> np.ndarray:
-    """(T, C) values of one pixel, NaN where nothing was observed."""
-    values = sample.images["sentinel2_l2a"][row, column]
-    return np.where(values == MISSING, np.nan, values)
+"""What we see: a colour, and the wavelengths in nm that look like it."""
 
 
 def show_bands(sample: Sample, time: int = 0) -> None:
-    """Every band of one date in its own grey scale, in channel order, the ground coloured by resolution.
+    """Where the bands lie in the light, the place in true colours, and what each band sees, by wavelength.
 
     Args:
         sample: a sample with Sentinel-2.
         time: timestep.
     """
-    image = sample.images["sentinel2_l2a"][:, :, time]
-    _, axes = plt.subplots(2, 6, figsize=(8.6, 3.6), dpi=84, layout="constrained")
-    ground = {10: GROUP_COLOURS[0], 20: GROUP_COLOURS[1], 60: GROUP_COLOURS[2]}
-    for ax, band, pixels in zip(axes.flat, SENTINEL2.bands, np.moveaxis(image, -1, 0), strict=True):
-        pixels = np.where(pixels == MISSING, np.nan, pixels)
-        ax.imshow(pixels, cmap="gray")
-        title = f"{band.name}, {band.centre:.0f} nm, {band.resolution:.0f} m"
-        ax.set_title(title, fontsize=8, backgroundcolor=ground[int(band.resolution)])
+    figure = plt.figure(figsize=(8.6, 5.5), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 2.3])
+    above, below = parts
+    windows, eye = above.subplots(1, 2, width_ratios=[4.6, 1])
+    _draw_windows(windows)
+    eye.imshow(true_colour(sample, time))
+    eye.set_title("to the eye", fontsize=8)
+    eye.set(xticks=[], yticks=[])
+    values = reflectance(sample)[:, :, time]
+    for ax, channel in zip(below.subplots(2, 6).flat, BY_WAVELENGTH, strict=True):
+        ax.imshow(values[..., channel], cmap="gray")
+        band = SENTINEL2.bands[channel]
+        _title(ax, f"{band.name}, {band.centre:.0f} nm, {band.resolution:.0f} m", band.resolution)
         ax.set(xticks=[], yticks=[])
     plt.show()
 
 
-def show_spectra(sample: Sample, pixels: Mapping[str, tuple[int, int]], time: int = 0) -> None:
-    """Spectra of a few pixels beside the picture that shows where they are.
+def _title(ax: Axes, text: str, resolution: float) -> None:
+    """A small title on the ground of a resolution."""
+    ax.set_title(text, fontsize=8, backgroundcolor=RESOLUTION_COLOURS[int(resolution)])
+
+
+def _draw_windows(ax: Axes) -> None:
+    """Every band as a bar from its shortest to its longest wavelength, in a row of its resolution."""
+    for colour, (low, high) in _LIGHT.items():
+        ax.axvspan(low, high, color=colour, alpha=0.28, lw=0)
+    rows = {10: 2, 20: 1, 60: 0}
+    for band in SENTINEL2.bands:
+        row, centre, width = rows[int(band.resolution)], band.centre or 0.0, band.width or 0.0
+        colour = RESOLUTION_COLOURS[int(band.resolution)]
+        ax.add_patch(Rectangle((centre - width / 2, row + 0.08), width, 0.42, fc=colour, ec="#444444", lw=0.8))
+        ax.text(centre, row + 0.54, band.name, ha="center", va="bottom", fontsize=6.5)
+    ax.set(xscale="log", xlim=(400, 2500), ylim=(0, 3), xlabel="wavelength, nm")
+    wavelengths(ax)
+    ax.set_yticks([row + 0.3 for row in rows.values()], [f"{metres} m" for metres in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.text(530, 3.05, "visible light", ha="center", va="bottom", fontsize=8)
+    ax.text(1300, 3.05, "infrared", ha="center", va="bottom", fontsize=8)
+
+
+def wavelengths(ax: Axes, ticks: Sequence[int] = (400, 500, 600, 700, 800, 1000, 1300, 1600, 2000, 2500)) -> None:
+    """Round numbers on a logarithmic axis of wavelengths, between its limits."""
+    low, high = ax.get_xlim()
+    inside = [tick for tick in ticks if low <= tick <= high]
+    ax.set_xticks(inside, [str(tick) for tick in inside])
+    ax.set_xticks([], minor=True)
+
+
+def show_resolutions(sample: Sample, time: int, row: int, column: int, size: int = 24) -> None:
+    """A small square as a band of each resolution sees it, with the edges of its native pixels.
 
     Args:
         sample: a sample with Sentinel-2.
-        pixels: label -> (row, column), at most four.
+        time: timestep.
+        row: upper row of the square in pixels; moved inwards where the image is too small.
+        column: its left column; the same.
+        size: its edge in pixels.
+    """
+    values = reflectance(sample)[:, :, time]
+    size = min(size, *values.shape[:2])
+    row, column = min(row, values.shape[0] - size), min(column, values.shape[1] - size)
+    inside = (slice(row, row + size), slice(column, column + size))
+    _, axes = plt.subplots(1, 5, figsize=(8.6, 2.0), layout="constrained")
+    picture = true_colour(sample, time)
+    for ax, part, title in ((axes[0], picture, "the place"), (axes[1], picture[inside], "a corner of it")):
+        ax.imshow(part)
+        ax.set_title(title, fontsize=8)
+    axes[0].add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, ec="yellow", lw=1.8))
+    for ax, (name, step) in zip(axes[2:], (("B04", 1), ("B05", 2), ("B01", 4)), strict=True):
+        channel = SENTINEL2.indices([name])[0]
+        band = SENTINEL2.bands[channel]
+        ax.imshow(values[inside][..., channel], cmap="gray")
+        _title(ax, f"{name}, {band.centre:.0f} nm, {band.resolution:.0f} m", band.resolution)
+        edges = np.arange(0, size, step) - 0.5
+        ax.hlines(edges, -0.5, size - 0.5, color="#ffe08a", lw=0.25)
+        ax.vlines(edges, -0.5, size - 0.5, color="#ffe08a", lw=0.25)
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+    plt.show()
+
+
+def show_band(sample: Sample, band: str, time: int) -> None:
+    """One band at one date beside the true colours, on one scale of reflectance for all dates of the band.
+
+    Args:
+        sample: a sample with Sentinel-2.
+        band: its name.
         time: timestep.
     """
-    _, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.2), width_ratios=[1, 1.8], layout="constrained")
-    left.imshow(true_colour(sample, time))
-    left.set(title=f"{sample.title}, {sample.dates[time]}", xticks=[], yticks=[])
-    order = np.argsort([band.centre or 0 for band in SENTINEL2.bands])
-    centres = [SENTINEL2.bands[i].centre for i in order]
-    for (label, (row, column)), colour in zip(pixels.items(), PLACE_COLOURS, strict=False):
-        left.plot(column, row, "o", mfc=colour, mec="white", ms=9)
-        right.plot(centres, _series(sample, row, column)[time, order], "o-", color=colour, label=label)
-    right.set(xlabel="wavelength, nm", ylabel="digital number", title="one pixel, twelve bands", ylim=(0, None))
-    right.legend(frameon=False)
+    band_figure(sample, band, time, plt.figure(figsize=(7.2, 3.3)))
     plt.show()
 
 
-def show_year(sample: Sample, row: int, column: int) -> None:
-    """The place at up to four dates, and one pixel in six bands over time.
+def band_figure(sample: Sample, band: str, time: int, figure: Figure | None = None) -> Figure:
+    """What `show_band` shows, on a figure that is not shown: the given one, or a new one."""
+    figure = figure or Figure(figsize=(7.2, 3.3))
+    figure.set_layout_engine("constrained")
+    series, date = reflectance(sample)[..., SENTINEL2.indices([band])[0]], sample.dates[time]
+    left, right = figure.subplots(1, 2)
+    left.imshow(true_colour(sample, time))
+    left.set_title(f"true colours, {date}")
+    right.set_facecolor("#999999")
+    shown = right.imshow(series[:, :, time], cmap="gray", vmin=0, vmax=float(np.nanpercentile(series, 95)))
+    right.set_title(f"{band}, {date}" + (": no data" if np.isnan(series[:, :, time]).all() else ""))
+    figure.colorbar(shown, ax=right, label="reflectance")
+    for ax in (left, right):
+        ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def show_year(sample: Sample, row: int, column: int, size: int = 8) -> None:
+    """A square of pixels through all dates: what lies around it, a table of twelve bands, and how green it is.
 
     Args:
         sample: a sample with Sentinel-2.
-        row: pixel row of the followed pixel.
-        column: its pixel column.
+        row: upper row of the square in pixels.
+        column: its left column.
+        size: its edge in pixels.
     """
-    steps = np.unique(np.linspace(0, len(sample.dates) - 1, 4).round().astype(int))
-    figure = plt.figure(figsize=(8.6, 4.6), dpi=80, layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.7])
-    above, below = parts
-    for ax, step in zip(np.atleast_1d(above.subplots(1, len(steps))), steps, strict=True):
-        ax.imshow(true_colour(sample, int(step)))
-        ax.plot(column, row, "o", mfc="yellow", mec="black", ms=6)
-        ax.set(title=sample.dates[step], xticks=[], yticks=[])
-    ax, series = below.subplots(), _series(sample, row, column)
-    for name, colour in YEAR_BANDS.items():
-        index = SENTINEL2.indices([name])[0]
-        label = f"{name}, {SENTINEL2.bands[index].centre:.0f} nm"
-        ax.plot(sample.dates, series[:, index], "o-", ms=4, color=colour, label=label)
-    ax.tick_params(axis="x", rotation=45)
-    ax.set(ylabel="digital number", title="the marked pixel in six of its bands", ylim=(0, None))
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    means = square_means(sample, row, column, size)  # (T, 12)
+    steps, each, left, height = len(sample.dates), 0.6, 0.62, 5.1  # inches
+    width = left + max(steps, 6) * each + 0.95
+    figure = plt.figure(figsize=(width, height))
+
+    def axes(bottom: float, tall: float, start: float = left, wide: float = steps * each) -> Axes:
+        return figure.add_axes((start / width, bottom / height, wide / width, tall / height))
+
+    _draw_pictures(axes(4.25, each), sample, row, column, size)
+    table = axes(1.72, 2.45)
+    table.set_facecolor("#cccccc")
+    shown = table.imshow(means[:, BY_WAVELENGTH].T, cmap="cividis", vmin=0, vmax=0.6, aspect="auto")
+    table.set_yticks(range(12), [SENTINEL2.bands[i].name for i in BY_WAVELENGTH], fontsize=8)
+    table.set_xticks([])
+    bar = axes(1.72, 2.45, left + steps * each + 0.1, 0.12)
+    plt.colorbar(shown, cax=bar, label="reflectance", extend="max")
+    _draw_green(axes(0.6, 1.02), sample.dates, means)
     plt.show()
+
+
+def _draw_pictures(ax: Axes, sample: Sample, row: int, column: int, size: int) -> None:
+    """The square and as much again on each side, at every date."""
+    height, width = sample.images["sentinel2_l2a"].shape[:2]
+    edge = min(4 * size, height, width)
+    top = int(np.clip(row + size / 2 - edge / 2, 0, height - edge))
+    first = int(np.clip(column + size / 2 - edge / 2, 0, width - edge))
+    part = sample.window(top, first, edge)
+    for step in range(len(sample.dates)):
+        ax.imshow(true_colour(part, step), extent=(step - 0.47, step + 0.47, 0.0, 1.0), aspect="auto")
+        corner = (step - 0.47 + 0.94 * (column - first) / edge, 1 - (row - top + size) / edge)
+        ax.add_patch(Rectangle(corner, 0.94 * size / edge, size / edge, fill=False, ec="yellow", lw=1))
+        ax.add_patch(Rectangle((step - 0.47, 0), 0.94, 1, fill=False, ec="#bbbbbb", lw=1))
+    ax.set(xlim=(-0.5, len(sample.dates) - 0.5), ylim=(0, 1), xticks=[], yticks=[])
+    ax.set_title(
+        "a square of the place, date by date: in true colours, in twelve bands, as NDVI", fontsize=10, loc="left"
+    )
+    ax.spines[:].set_visible(False)
+
+
+def _draw_green(ax: Axes, dates: list[str], means: np.ndarray) -> None:
+    """NDVI of the square; a date on which it is white is hollow, and neither it nor a gap is bridged."""
+    green, white = ndvi(means), means[:, SENTINEL2.indices(["B02"])[0]] > WHITE
+    steps = np.arange(len(dates))
+    ax.plot(steps, np.where(white, np.nan, green), "o-", color="#009E73", ms=5, lw=1.5)
+    ax.plot(steps[white], green[white], "o", mfc="none", mec="#888888", ms=6)
+    ax.set(xlim=(-0.5, len(dates) - 0.5), ylim=(-0.2, 1), ylabel="NDVI")
+    ax.set_xticks(steps, [date[:7] for date in dates], rotation=45, fontsize=8, ha="right", rotation_mode="anchor")
+    labels = {"no data": np.isnan(green), "cloud\nor snow": white}
+    for text, where in labels.items():
+        for step in steps[where]:
+            ax.text(step, 0.5, text, rotation=90, ha="center", va="center", fontsize=7.5)
+    for step in steps[np.isnan(green)]:
+        ax.axvspan(step - 0.5, step + 0.5, color="#cccccc", lw=0)

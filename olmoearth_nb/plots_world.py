@@ -7,21 +7,12 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from olmoearth_nb.bands import MISSING, SENTINEL2
-from olmoearth_nb.data.simulate.library import CANOPIES, LAI, UNIT, Library
-from olmoearth_nb.plots import true_colour
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.data.simulate.library import CANOPIES, LAI, UNIT, Library, surface_spectra
+from olmoearth_nb.indices import clearest
+from olmoearth_nb.plots import BY_WAVELENGTH, true_colour
+from olmoearth_nb.plots_sample import wavelengths
 from olmoearth_nb.sample import Sample
-
-BY_WAVELENGTH = sorted(range(12), key=lambda i: SENTINEL2.bands[i].centre or 0.0)
-"""Channels of Sentinel-2 in the order of their wavelengths."""
-
-
-def clearest(sample: Sample) -> int:
-    """Timestep with the least cloud: every pixel observed, lowest mean of the blue band in summer's half."""
-    image = sample.images["sentinel2_l2a"]
-    gaps = (image == MISSING).any((0, 1, 3))
-    infrared, blue = image[..., 3].mean((0, 1)), image[..., 0].mean((0, 1))
-    return int(np.argmax(np.where(gaps, -np.inf, (infrared - 3 * blue) / (infrared + blue + 1))))
 
 
 def show_scenes(samples: Sequence[Sample], titles: Sequence[str], columns: int = 6) -> None:
@@ -39,6 +30,47 @@ def show_scenes(samples: Sequence[Sample], titles: Sequence[str], columns: int =
     for ax, sample, title in zip(axes.flat, samples, titles, strict=False):
         ax.imshow(true_colour(sample.select_times([clearest(sample)])))
         ax.set_title(title, fontsize=8)
+    plt.show()
+
+
+_LOOK = {
+    "clear water": ("#2166ac", "--"),
+    "bare soil": ("#8c510a", "-"),
+    "green leaves": ("#1b7837", "--"),
+    "dry plants": ("#c9a227", "-"),
+    "tile roof": ("#d6604d", "-"),
+    "asphalt": ("#4d4d4d", "-"),
+    "snow": ("#74add1", "--"),
+    "cloud": ("#9e9e9e", "--"),
+}
+"""Surface of `library.SURFACES` -> colour and line: solid for measured spectra, dashed for modelled ones."""
+
+
+def show_surfaces(library: Library, own: np.ndarray, label: str) -> None:
+    """What surfaces reflect in each band: grounds and plants beside a place of one's own, snow and cloud apart.
+
+    Args:
+        library: the world's spectra.
+        own: (12,) reflectance of the place in channel order.
+        label: what to call it.
+    """
+    spectra = surface_spectra(library)
+    _, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.5), width_ratios=[1.7, 1], layout="constrained")
+    centres = [SENTINEL2.bands[i].centre for i in BY_WAVELENGTH]
+    for name, values in spectra.items():
+        colour, line = _LOOK[name]
+        ax = right if name in ("snow", "cloud") else left
+        ax.plot(centres, values[BY_WAVELENGTH], line, marker="o", ms=3.5, lw=1.5, color=colour, label=name)
+    left.plot(centres, own[BY_WAVELENGTH], "D", ms=5, mfc="none", mec="black", label=label)
+    for ax, top in ((left, 0.62), (right, 1.05)):
+        ax.set(xscale="log", xlim=(420, 2400), ylim=(0, top), xlabel="wavelength, nm")
+        ax.legend(frameon=False, fontsize=8, handlelength=1.6)
+    wavelengths(left)
+    wavelengths(right, (500, 1000, 1500, 2000))
+    above = left.secondary_xaxis("top")
+    above.set_xticks(centres, [SENTINEL2.bands[i].name for i in BY_WAVELENGTH], rotation=90, fontsize=7)
+    above.set_xticks([], minor=True)
+    left.set_ylabel("reflectance")
     plt.show()
 
 

@@ -1,11 +1,21 @@
-"""A calculator of tokens and cost: live sliders, and a static twin for pages and slow machines."""
+"""What moves in a notebook: a calculator of tokens and cost, bands and dates by slider, a map to zoom.
+
+Each has a static twin for pages and slow machines, and says so where its library is not installed.
+
+`ipywidgets.interact` is not used: its output area makes programs that execute notebooks wait for their whole time
+limit now and then, because they answer it on the channel on which they also wait for the cell to end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from olmoearth_nb.config import size_config
 from olmoearth_nb.cost import encoder_cost
+from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import TOKENIZATIONS
 
 
@@ -33,6 +43,27 @@ def calculate(size: str, edge: int, patch_size: int, timesteps: int) -> str:
     return "\n".join(lines)
 
 
+def _controlled(controls: Mapping[str, Any], view: Any, draw: Callable[..., Any]) -> None:
+    """Shows controls above a view whose value is drawn anew from theirs whenever one of them moves.
+
+    Args:
+        controls: name of an argument of `draw` -> ipywidgets control.
+        view: a widget with a value.
+        draw: makes that value.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    def update(change: object = None) -> None:
+        view.value = draw(**{name: control.value for name, control in controls.items()})
+
+    for name, control in controls.items():
+        control.description = control.description or name
+        control.observe(update, "value")
+    update()
+    display(ipywidgets.VBox([*controls.values(), view]))
+
+
 def token_calculator(sizes: Sequence[str] = ("nano", "tiny", "base", "large")) -> None:
     """Shows sliders above the table of `calculate`; without ipywidgets, says so."""
     try:
@@ -41,10 +72,63 @@ def token_calculator(sizes: Sequence[str] = ("nano", "tiny", "base", "large")) -
         print("ipywidgets is not installed; the table below is the same calculator without sliders")
         return
     options = {"continuous_update": False}
-    ipywidgets.interact(
-        lambda size, edge, patch_size, timesteps: print(calculate(size, edge, patch_size, timesteps)),
-        size=ipywidgets.Dropdown(options=list(sizes), value="base", description="model"),
-        edge=ipywidgets.IntSlider(64, 8, 128, 8, description="edge, px", **options),
-        patch_size=ipywidgets.IntSlider(4, 1, 8, description="patch, px", **options),
-        timesteps=ipywidgets.IntSlider(1, 1, 12, description="dates", **options),
-    )
+    controls = {
+        "size": ipywidgets.Dropdown(options=list(sizes), value="base", description="model"),
+        "edge": ipywidgets.IntSlider(64, 8, 128, 8, description="edge, px", **options),
+        "patch_size": ipywidgets.IntSlider(4, 1, 8, description="patch, px", **options),
+        "timesteps": ipywidgets.IntSlider(1, 1, 12, description="dates", **options),
+    }
+    _controlled(controls, ipywidgets.HTML(), lambda **values: f"<pre>{html.escape(calculate(**values))}</pre>")
+
+
+def band_browser(sample: Sample) -> None:
+    """Shows two sliders, band (by wavelength) and date, above `plots_sample.show_band`; without ipywidgets, says so.
+
+    Args:
+        sample: a sample with Sentinel-2.
+    """
+    try:
+        import ipywidgets
+    except ModuleNotFoundError:
+        print("ipywidgets is not installed; plots_sample.show_band(sample, band, time) draws the same")
+        return
+    from olmoearth_nb.bands import SENTINEL2
+    from olmoearth_nb.indices import clearest
+    from olmoearth_nb.plots import BY_WAVELENGTH
+    from olmoearth_nb.plots_sample import band_figure
+
+    def draw(band: str, time: int) -> bytes:
+        figure, picture = band_figure(sample, band, time), io.BytesIO()
+        figure.savefig(picture, format="png")
+        return picture.getvalue()
+
+    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], [(day, i) for i, day in enumerate(sample.dates)]
+    options = {"continuous_update": False, "layout": {"width": "440px"}}
+    controls = {
+        "band": ipywidgets.SelectionSlider(options=bands, value="B08", **options),
+        "time": ipywidgets.SelectionSlider(options=dates, value=clearest(sample), description="date", **options),
+    }
+    _controlled(controls, ipywidgets.Image(format="png", layout={"width": "576px"}), draw)
+
+
+def live_map(places: Sequence[tuple[float, float]], named: Mapping[str, tuple[float, float]]) -> None:
+    """Shows a map to zoom and to click on; `plots_map.show_places` is its twin that needs no network.
+
+    Args:
+        places: latitude and longitude of the dots.
+        named: label -> latitude and longitude.
+    """
+    try:
+        import folium
+    except ModuleNotFoundError:
+        print("folium is not installed; the map below shows the same")
+        return
+    from IPython.display import display
+
+    shown = folium.Map(location=(30, 10), zoom_start=2, height=360)
+    for place in places:
+        label = f"{place[0]:.2f}, {place[1]:.2f}"
+        folium.CircleMarker(place, radius=3, color="#444444", weight=1, fill=True, tooltip=label).add_to(shown)
+    for label, place in named.items():
+        folium.Marker(place, tooltip=label).add_to(shown)
+    display(shown)

@@ -93,6 +93,8 @@ def test_the_wheel_works_elsewhere(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(target)!r})\n"
         "import olmoearth_nb, olmoearth_nb.data as data\n"
+        "from olmoearth_nb.data.simulate.tile import tile_sample\n"
+        "assert tile_sample(0, 46).images['sentinel2_l2a'].shape == (128, 128, 12, 12)\n"
         "sample = data.load_embedded('town')\n"
         "print(olmoearth_nb.__file__, data.data_dir(), sample.images['sentinel2_l2a'].shape)"
     )

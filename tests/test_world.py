@@ -18,7 +18,7 @@ from olmoearth_nb.data.simulate.outlines import draw
 from olmoearth_nb.data.simulate.scenes import QUESTIONS, answer, majority, scene_class, slots, windows
 from olmoearth_nb.data.simulate.season import Climate
 from olmoearth_nb.data.simulate.sensors import clouds, kernel, light, shares
-from olmoearth_nb.data.simulate.tile import VERSION, make_tile, split_of
+from olmoearth_nb.data.simulate.tile import VERSION, make_tile, split_of, tile_place, tile_sample
 from olmoearth_nb.data.simulate.world import World
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,24 @@ def test_coarse_bands_are_blocks_as_in_the_archive(tile):
     assert (thermal == thermal[::2, ::2].repeat(2, 0).repeat(2, 1)).all()
     fine = image[..., SENTINEL2.indices(["B08"])[0]]
     assert (fine != fine[::2, ::2].repeat(2, 0).repeat(2, 1)).mean() > 0.5
+
+
+def test_a_tile_as_a_sample(tile):
+    """Months that a sensor lacks are marked, all others are the tile's own; maps come along; the rest is left out."""
+    sample = tile_sample(0, 0, ("sentinel2_l2a", "landsat", "srtm", "cdl"))
+    assert set(sample.images) == {"sentinel2_l2a", "landsat", "srtm"}, "tile 0 lies outside the crop map"
+    for name in ("sentinel2_l2a", "landsat"):
+        there = tile.present[name]
+        assert (sample.images[name][:, :, ~there] == MISSING).all()
+        assert (sample.images[name][:, :, there] == tile.images[name][:, :, there]).all()
+    assert sample.timestamps.tolist() == tile.timestamps.tolist()
+    assert "39.98 N 17.52 W" in sample.provenance
+    assert "simulated" in sample.provenance
+
+
+@pytest.mark.parametrize("number", [0, 6, 7])
+def test_a_place_without_its_tile(number):
+    assert tile_place(0, number) == tuple(make_tile(0, number).latlon.tolist())
 
 
 @pytest.mark.parametrize(("latitude", "bright", "dark"), [(45.0, (1, 1), (-1, -1)), (-40.0, (-1, 1), (1, -1))])

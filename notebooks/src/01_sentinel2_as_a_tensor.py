@@ -4,7 +4,7 @@
 # # Sentinel-2 as a tensor
 #
 # A model of the Earth reads arrays of numbers. **What is in one sample: which bands, which resolutions, which dates,
-# which numbers, and what goes wrong silently when one of them is not what you think?**
+# which numbers; and where on Earth is it?** You need not have seen a satellite image before.
 #
 # | you need | why |
 # |---|---|
@@ -32,123 +32,208 @@ from olmoearth_nb.notebook import start
 device = start(seed=0)
 
 # %% [markdown]
-# `data` takes the path of your own sample: a GeoTIFF whose bands are named and dated, a GeoBench m-eurosat `.hdf5`
-# chip, a tile of the official pretraining data, or an `.npz` with `image` (H, W, T, C), `bands` and `dates`; or the
-# name of a built-in place: `fields`, `forest`, `town`. Larger images are cut to the middle 64 x 64 pixels.
+# These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
+# and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image`
+# (H, W, T, C), `bands` and `dates`. Left empty, we look at a `tile` of a simulated world. `date` is the one that most
+# figures show; the lines from `online` on ask for a real place, at the end.
 
 # %% tags=["parameters"]
-data = "fields"
+data = ""
+tile = 46
+date = "2017-07-01"
+online = False
+latitude = 52.12
+longitude = 11.63
+first_day = "2023-01-01"
+last_day = "2023-12-31"
 
 # %%
 import textwrap
 
 import numpy as np
 
-from olmoearth_nb import SENTINEL2, Batch, exercises, plots_sample, to_sample
+from olmoearth_nb import SENTINEL2, TOKENIZATIONS, Batch, exercises, to_sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place
+from olmoearth_nb.data.simulate.library import library, surface_spectra
+from olmoearth_nb.data.simulate.tile import tile_place, tile_sample
 from olmoearth_nb.exercises import check
+from olmoearth_nb.indices import clearest, ndvi, reflectance, square_means
+from olmoearth_nb.patch_embed import observed
+from olmoearth_nb.plots_map import show_places
+from olmoearth_nb.plots_sample import show_bands, show_resolutions, show_year
+from olmoearth_nb.plots_tokens import show_sequences
+from olmoearth_nb.plots_world import show_surfaces
+from olmoearth_nb.widgets import band_browser, live_map
 
 # %% [markdown]
 # ## What a sample is
-# An array of height x width x dates x bands (H, W, T, C), the dates, and where it comes from. The built-in places are
-# **simulated**: spectra of soils, roofs, roads and dry plants are measured ones, green plants are modelled, and the
-# scenes are invented.
+# An array of height x width x dates x bands (H, W, T, C), the dates, and where it comes from. One pixel is 10 m wide.
+# Our place is **simulated**: fields, river, houses and weather are invented. What the ground reflects is not: it is
+# computed from measured spectra of soils, roofs and roads and from models of leaves, water, snow and cloud.
 
 # %%
-sample = load_place(data)
+sample = load_place(data) if data else tile_sample(seed=0, number=tile).window(36, 60, 64)  # 640 m of its 1.28 km
 image = sample.images["sentinel2_l2a"]
+height, width, steps, channels = image.shape
 print("from:", sample.provenance)
 print("(H, W, T, C) =", image.shape, image.dtype)
-print("dates:", sample.dates[0], "to", sample.dates[-1])
 for note in sample.notes:
     print("note:", note)
 
 # %% [markdown]
-# ## Twelve bands, three resolutions
-# The satellite sees in bands: narrow windows of wavelength, some of them invisible to us. Four are sharp (10 m), six
-# are half as sharp (20 m), two are there to see the air and are coarse (60 m). Here all are brought to one grid of
-# 10 m, the coarse ones by repetition. The models expect them in *this* order, which is not that of their numbers:
+# The satellites pass every few days, but clouds hide the ground, so the models read at most twelve dates, about one a
+# month. Of some months there is nothing at all. Such values are not zero, which would mean black ground; they carry
+# a mark of their own.
 
 # %%
-for resolution in (10, 20, 60):
-    bands = [f"{band.name} {band.centre:.0f} nm" for band in SENTINEL2.bands if band.resolution == resolution]
-    print(f"{resolution} m:", ", ".join(bands))
+empty = [day for day, frame in zip(sample.dates, np.moveaxis(image, 2, 0), strict=True) if (frame == MISSING).all()]
+time = sample.dates.index(date) if date in set(sample.dates) - set(empty) else clearest(sample)
+print(f"{steps} date(s) from {sample.dates[0]} to {sample.dates[-1]}; shown below: {sample.dates[time]}")
+print(f"nothing observed (marked {MISSING:.0f}):", ", ".join(empty) or "no date")
+
+# %% [markdown]
+# ## What each band sees
+# A camera has three colours. Sentinel-2 has twelve *bands*: windows of wavelength, eight of them in the infrared,
+# which we cannot see. (A thirteenth, B10, sees thin high cloud only and is not in data of the ground.)
 
 # %% tags=["headline"]
-time = len(sample.dates) // 2
-plots_sample.show_bands(sample, time)
+show_bands(sample, time)
 
 # %% [markdown]
-# *The place in every band, each stretched to its own full contrast, so compare the order of two fields, not their
-# greys; the ground of the titles tells the resolution. The brighter field of one band can be the darker of another:
-# that difference is what the bands are for.*
+# *Above: the windows, each as wide as it is, in a row of its resolution; and the place as the eye would see it, from
+# B04, B03 and B02. Below: the place in every band, in the order of wavelength, each band in its own full contrast.
+# Compare two fields rather than their greys: the brighter one in one band can be the darker one in another.*
 
 # %% [markdown]
-# ## What a pixel says
-# Read along the bands, a pixel is a spectrum. Green leaves are dark in red (B04, 665 nm), because they use that light,
-# and bright beyond 700 nm; bare ground rises slowly. The difference of the two bands over their sum, the NDVI, says
-# how green a pixel is; here are one of the greenest and one of the least green pixels of this date.
+# The models read the bands in another order, sorted by resolution. An array does not tell its order; that is why
+# every door of this package asks for the names.
 
 # %%
-height, width = image.shape[:2]
-red, infrared = (image[:, :, time, SENTINEL2.indices([name])[0]] for name in ("B04", "B08"))
-ndvi = np.where(red == MISSING, np.nan, (infrared - red) / np.maximum(infrared + red, 1))
-pixels = {}
-for label, share in (("high NDVI", 95), ("low NDVI", 5)):  # not the extremes: those are often mixed pixels
-    distance = np.abs(ndvi - np.nanpercentile(ndvi, share))
-    pixels[label] = divmod(int(np.nanargmin(distance)), width)
-plots_sample.show_spectra(sample, pixels, time)
+print("order of wavelength:", *(band.name for band in sorted(SENTINEL2.bands, key=lambda band: band.centre)))
+print("order in the array: ", *SENTINEL2.band_names)
+assert channels == len(SENTINEL2.bands)
 
 # %% [markdown]
-# *Left: where the pixels are. Right: their digital numbers. A digital number is 10,000 times the share of light that
-# the ground reflects, once the offset of 1,000 that original files carry since January 2022 is taken off.*
+# Move the sliders to see any band at any date (in Jupyter or Colab). On a page without a running kernel nothing
+# appears here; the figures above and below are its still pictures.
+
+# %% tags=["nbval-ignore-output"]
+band_browser(sample)
+
+# %% [markdown]
+# ## Why 10, 20 and 60 m
+# A narrow window lets in little light, and far in the infrared the sun gives little (B11, B12). To have enough of it, a
+# pixel must be larger: the red band B04 is 31 nm wide and sharp; its neighbour B05 has half of that, and pixels of four
+# times the area. B01 and B09 look at haze and water vapour in the air, which change slowly from place to place, so 60
+# m are enough.
+
+# %%
+show_resolutions(sample, time, row=4, column=8)
+
+# %% [markdown]
+# *The same 240 m in three bands. Roofs are sharp at 10 m, blurred at 20 m and one smear at 60 m. Thin lines: the
+# squares that hold one value.*
+
+# %% [markdown]
+# An array has one grid, so the coarser bands are brought to 10 m, in the archive of the models by repetition: 20 m
+# bands in blocks of 2 x 2 equal values. The 60 m bands are first kept at 40 m, so they repeat in blocks of 4 x 4, and
+# some neighbouring blocks are equal too. Finer pixels, but no new information. Other archives interpolate; then the
+# shares below tell, and nothing is asserted.
+
+# %%
+for metres, edge in ((10, 2), (20, 2), (60, 4)):
+    names = [band.name for band in SENTINEL2.bands if band.resolution == metres]
+    values = image[:, :, time, SENTINEL2.indices(names)]
+    blocks = values.reshape(height // edge, edge, width // edge, edge, len(names))
+    constant = float((np.ptp(blocks, axis=(1, 3)) == 0).mean())
+    print(f"{metres} m bands: {constant:.0%} of the {edge} x {edge} blocks hold one value")
+    assert data or (constant == 1.0) == (metres > 10)
+
+# %% [markdown]
+# ## What water, soil, leaves and roofs look like
+# Along the bands, each surface has its own curve, its *spectrum*. We follow one square of 8 x 8 pixels in the middle
+# of the place and lay its mean over those of well-known surfaces.
+
+# %%
+top, left = (edge // 16 * 8 for edge in (height, width))
+square = square_means(sample, top, left, size=8)  # (T, C), of the pixels that were observed
+show_surfaces(library("train"), square[time], "our square")
+
+# %% [markdown]
+# *Share of light reflected, 0 to 1, at the centres of the twelve bands. Solid lines: medians of measured spectra;
+# dashed: modelled. Diamonds: our square on the date shown.*
+
+# %% [markdown]
+# Water swallows the infrared. Leaves use red light (B04) and throw back what lies beyond 700 nm; that step is called
+# the *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in*
+# leaves shows as darkness in B11 and B12. Which of the curves is our square like?
+
+# %%
+spectra = surface_spectra(library("train"))
+distance = {name: float(np.abs(square[time] - values).mean()) for name, values in spectra.items()}
+print("most alike first:", ", ".join(sorted(distance, key=distance.get)[:3]))
 
 # %% [markdown]
 # ## A year of a field
-# With several dates, a pixel becomes a small table: dates x bands. It shows when a place turns green and when it is
-# harvested. (In the built-in places the seasons are invented.)
+# The step at the red edge makes a measure of green: NDVI = (B08 - B04) / (B08 + B04), near 0.9 for dense leaves, 0.1
+# to 0.3 for bare or dry ground, below 0 for water. With twelve bands on twelve dates, a field is a small table.
 
 # %%
-plots_sample.show_year(sample, *pixels["high NDVI"])
+show_year(sample, top, left)
 
 # %% [markdown]
-# *Above: the place at up to four dates, all stretched alike. Below: the pixel marked in yellow; with one date only,
-# there is one point a band.*
+# *Top: our square (yellow) and what lies around it. Middle: its mean in every band on every date. Bottom: its NDVI;
+# hollow where B02 says that the square is white, grey where nothing was observed. Neither is bridged by the line.*
 
 # %% [markdown]
-# ## The numbers that the model reads
-# Each band is shifted and scaled by the mean and spread of the pretraining data: x' = (x - mean) / (4 std) + 1/2.
-# Nothing is clipped. The spread is wide, probably because clouds are in it: clear land uses only a part of the range
-# from 0 to 1. What was not observed stays marked as it is, and is left out here.
+# Read it from the left: a white January; bare ground; leaves from April on, bright from B06 to B09 and dark in B04; and
+# from October a field that turns brown. Three months are missing, two of them in summer. The model gets the white date
+# as it is: nobody tells it which dates are cloud. (If you opened your own sample, read yours.)
 
 # %%
+green = np.nan_to_num(ndvi(square), nan=-1)
+print("greenest date of the square:", sample.dates[int(green.argmax())])
+
+# %% [markdown]
+# ## The numbers: three scales of one pixel
+# Files hold *digital numbers*: whole numbers, 10,000 times the reflectance. A model reads neither; it shifts and
+# scales each band by the mean and spread of the pretraining data, x' = (x - mean) / (4 std) + 1/2, without clipping.
+# By hand for one pixel:
+
+# %%
+row, column = top + 4, left + 4
+pixel = image[row, column, time]  # (C,)
+mean = np.array([band.mean for band in SENTINEL2.bands])
+std = np.array([band.std for band in SENTINEL2.bands])
+by_hand = np.where(pixel == MISSING, MISSING, (pixel - mean) / (4 * std) + 0.5)
+
 batch = Batch.from_samples(sample)
-normal = batch.images["sentinel2_l2a"]
-low, high = np.percentile(normal[normal != MISSING], [1, 99])
-assert normal.shape == (1, *image.shape)
-print("shape for the model (B, H, W, T, C):", tuple(normal.shape))
-print(f"98 % of the values lie between {low:.1f} and {high:.1f}")
+assert np.allclose(by_hand, batch.images["sentinel2_l2a"][0, row, column, time], rtol=1e-5, atol=1e-5)
+print("band  digital number  reflectance  input of the model")
+for band, number, value in zip(SENTINEL2.bands, pixel, by_hand, strict=True):
+    print(f"{band.name:5} {number:14.0f} {number / 10_000:12.4f} {value:19.2f}")
 
 # %% [markdown]
-# Dates become three numbers: day, month and year. **Months count from 0**: January is 0.
+# All twelve inputs are of one size now. Clear land lies well inside 0 to 1, probably because clouds were in the data
+# that the spread was taken from; a cloud comes out above 1 in most bands. Dates become three numbers, and **months
+# count from 0**:
 
 # %%
-print("first date:", sample.dates[0], "->", batch.timestamps[0, 0].tolist())
+print("(B, H, W, T, C) =", tuple(batch.images["sentinel2_l2a"].shape))
+for day, numbers in list(zip(sample.dates, batch.timestamps[0].tolist(), strict=True))[::6]:
+    print(day, "-> day, month, year =", numbers)
 
 # %% [markdown]
-# ## What goes wrong silently
-# A model takes any numbers of the right shape. The mistakes below give wrong embeddings and no error elsewhere; here
-# each is refused with a sentence that says what to do. The whole list, and what nobody can see in the numbers, is in
-# [common mistakes](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/common-mistakes.md).
+# ### What goes wrong silently
+# A network takes any numbers of the right shape, and wrong ones make wrong results, not errors. So `to_sample`, the
+# strict door, looks first. Two mistakes that everybody makes once:
 
 # %%
-bands, dates = list(SENTINEL2.band_names), sample.dates
+bands, share = list(SENTINEL2.band_names), reflectance(sample)
 wrong = {
-    "reflectance instead of digital numbers": lambda: to_sample(image / 10_000, bands, dates),
-    "bands without names": lambda: to_sample(image, None, dates),
+    "reflectance instead of digital numbers": lambda: to_sample(np.nan_to_num(share, nan=MISSING), bands, sample.dates),
     "months counted from 1": lambda: to_sample(image[:, :, :1], bands, np.array([[1, 12, 2023]])),
-    "no dates": lambda: to_sample(image, bands, None),
 }
 for mistake, attempt in wrong.items():
     try:
@@ -156,23 +241,104 @@ for mistake, attempt in wrong.items():
     except ValueError as error:
         print(textwrap.fill(f"{mistake}: {error}", 100, subsequent_indent="    "), end="\n\n")
 
+# %% [markdown]
+# Thirty-odd more, and what nobody can see in the numbers, are in
+# [common mistakes](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/common-mistakes.md).
+
+# %% [markdown]
+# ## One place, three tokenizations
+# A transformer reads neither images nor bands but a sequence of *tokens*. The image is cut into patches of 8 x 8
+# pixels, and each patch on each date becomes one token or several, one for each *group* of bands. OlmoEarth v1 makes
+# three groups, one a resolution; v1.1 makes one of all bands; the third design below gives every band its own.
+
+# %%
+chosen = [TOKENIZATIONS[name] for name in ("v1", "v1.1", "per_band")]
+show_sequences(sample, chosen, row=top // 8, column=left // 8, patch_size=8, time=time)
+
+# %% [markdown]
+# *Left: the place in patches, our square marked. Right: the tokens of that one patch, one box each, a column a date, in
+# the colour of their resolution (grey: mixed). Dotted boxes were not observed: the encoder does not see them.*
+
+# %% [markdown]
+# All patches together. By hand, a design of G groups makes H/8 x W/8 x T x G tokens; the package must agree, also on
+# how many of them were observed.
+
 # %% tags=["headline"]
-print(f"one sample: {len(bands)} bands, {len(dates)} date(s), {height} x {width} pixels")
-print(f"{len(wrong)} mistakes refused")
+seen = (image != MISSING).reshape(height // 8, 8, width // 8, 8, steps, channels).all((1, 3))  # (rows, columns, T, C)
+lines = []
+for tokenization in chosen:
+    groups = tokenization.indices("sentinel2_l2a")
+    total = (height // 8) * (width // 8) * steps * len(groups)
+    counted = sum(int(seen[..., group].all(-1).sum()) for group in groups)
+    missing = observed(batch.images, sample.grid(tokenization, 8))[1]
+    assert (total, counted) == (missing.numel(), int((~missing).sum()))
+    lines.append(f"{tokenization.name}: {total:,} tokens, {counted:,} of them observed")
+print(*lines, sep=";\n")
+
+# %% [markdown]
+# What each choice costs is the question of notebook 02.
+
+# %% [markdown]
+# ## Where samples lie
+# A tile of the official data covers 1.28 km and knows its latitude and longitude. Simulated tiles have them too: the
+# latitude sets sun, snow and season; the longitude hardly matters, was drawn without a map, and puts many tiles into
+# the sea. The first map can be zoomed; without a network it stays empty. The second is its still twin.
+
+# %%
+places = [tile_place(0, number) for number in range(60)]
+named = ({} if data else {"our tile": tile_place(0, tile)}) | {"a real place, see below": (latitude, longitude)}
+south = sum(place[0] < 0 for place in places)
+print(f"{len(places)} simulated tiles, {south} of them in the southern half, where July is winter")
+
+# %% tags=["nbval-ignore-output"]
+live_map(places, named)
+
+# %%
+show_places(places, named)
+
+# %% [markdown]
+# *Dots: the first 60 tiles of the simulated world; stars: named places. Coasts are drawn where the package odc-geo is
+# installed.*
+
+# %% [markdown]
+# v1 and v1.1 are not told where a place lies. They are told the month, and July is high summer in one half of the
+# world and midwinter in the other: the bands must say which.
+
+# %% [markdown]
+# ## Your own place
+# With a network, set `online = True` and `latitude`, `longitude` to a place that you know: a field near you, your
+# school. The next cell then asks a public catalogue (STAC, the common way to list satellite images) for a year of
+# Sentinel-2, reads only the 640 m around the place, takes clouds out, and makes one image a month. You would see the
+# figure of *A year of a field* for your place: real seasons; where clouds were taken out, grey pixels; and no column
+# for a month without any clear day.
+
+# %%
+if online:
+    from olmoearth_nb.data.stac import load_stac
+
+    mine = load_stac((latitude, longitude), first_day, last_day, size=64)
+    print(mine.provenance, *mine.notes, sep="\n")
+    show_year(mine, 28, 28)
+else:
+    print("not asked for: online is False")
 
 # %% [markdown]
 # ## What we learned
 # * A sample is an array with named bands and dates; order, scale and dates are part of the data.
-# * Bands differ in resolution: a value at 60 m stands for 36 pixels.
-# * A spectrum tells green from bare; a year tells when a place is green.
+# * Bands differ in resolution. On the common grid of 10 m, coarse values repeat and tell nothing new.
+# * A spectrum tells what a surface is, a year tells what it does; clouds and gaps are part of every year.
+# * The same numbers can become one token, three, or twelve.
 #
 # ## Where this stops being true
-# * The built-in places have no clouds, haze, shadows or relief. Real series have gaps; mark them as missing.
+# * The place is simulated. Its clouds have one colour, its fields straight edges, its dates one a month; real series
+#   have thin cloud, shadows and haze that no simple rule finds.
+# * "White in B02" finds cloud and snow over dark ground. Over sand or roofs it does not.
 # * Top-of-atmosphere data look alike and are not the same; `to_sample` notices only a cirrus band.
 # * Files processed since 25 January 2022 carry an offset of 1,000 (baseline 04.00). Nothing in the numbers says so:
 #   subtract it, unless your source has done so.
 #
 # ## Exercises
+# Predict first, then run. Each cell tells you whether you got it.
 
 # %% [markdown]
 # **1.** In the models' dates, which month is the number 6?
@@ -186,7 +352,7 @@ month = "July"
 _ = check(1, month, exercises.month_of_index)
 
 # %% [markdown]
-# **2.** How many independent values of B01 are in an image of 60 x 60 pixels of 10 m?
+# **2.** How many values did the satellite measure in B01 for an image of 60 x 60 pixels of 10 m?
 
 # %% tags=["exercise"]
 values = None  # a whole number
@@ -197,5 +363,29 @@ values = 60 // 6 * (60 // 6)
 _ = check(2, values, exercises.native_pixels)
 
 # %% [markdown]
+# **3.** In true colours, snow and cloud are both white. Predict from the spectra which band tells them apart best. Then
+# look at the simulated January in that band: which of the two was it, mostly?
+
+# %% tags=["exercise"]
+band = None  # a name, such as "B04"
+#: solution
+band = "B11"
+#: end
+
+_ = check(3, band, exercises.band_that_tells_snow_from_cloud)
+
+# %% [markdown]
+# **4.** `share` (H, W, T, C) holds reflectance, and NaN where nothing was observed. Bring it through the strict door so
+# that its numbers are those of `sample`. Call `to_sample` and read what it refuses; two of its options do it.
+
+# %% tags=["exercise"]
+repaired = None  # to_sample(share, bands, sample.dates, ...)
+#: solution
+repaired = to_sample(share, bands, sample.dates, scale="reflectance", valid=~np.isnan(share))
+#: end
+
+_ = check(4, repaired, exercises.equal_to(sample))
+
+# %% [markdown]
 # ## Next
-# *02 Designing the token*: which of these bands should share a token?
+# *02 Designing the token*: which of these bands should share a token, and what does each choice cost?

@@ -10,6 +10,7 @@ import nbclient
 import nbformat
 
 from olmoearth_nb.book.page import headline
+from olmoearth_nb.book.pictures import shrink
 from olmoearth_nb.book.source import read_source, sources, tidy
 
 
@@ -32,7 +33,7 @@ def make_notebook(source: Path, folder: Path) -> bool:
     client = nbclient.NotebookClient(
         notebook, timeout=600, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
     )
-    executed = tidy(client.execute())
+    executed = shrink(tidy(client.execute()))
     text = nbformat.writes(executed) + "\n"
     target = folder / f"{source.stem}.ipynb"
     _write_figure(headline(executed).figure, folder.parent / "docs" / "figures" / f"{source.name[:2]}.png")

@@ -69,7 +69,7 @@ def _without_marks(source: str, name: str, solved: bool) -> str:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """Strips what differs from run to run: papermill's metadata, times, widget states and views."""
+    """Strips what differs from run to run: papermill's metadata, times, widgets and maps that load from outside."""
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)
     notebook.metadata.language_info = NotebookNode(name="python")
@@ -77,7 +77,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = NotebookNode({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
         if cell.cell_type != "code":
             continue
-        cell.outputs = _joined([out for out in cell.outputs if not _is_widget(out)])
+        cell.outputs = _joined([out for out in cell.outputs if not _is_live(out)])
         for out in cell.outputs:
             if "metadata" in out:
                 out.metadata = NotebookNode()
@@ -96,6 +96,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return joined
 
 
-def _is_widget(output: NotebookNode) -> bool:
-    """Whether an output is a live widget, which means nothing outside the session that made it."""
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+def _is_live(output: NotebookNode) -> bool:
+    """Whether an output is a widget or a page in a frame, which mean nothing outside the session that made them."""
+    data = output.get("data", {})
+    return "application/vnd.jupyter.widget-view+json" in data or "<iframe" in data.get("text/html", "")

@@ -74,3 +74,32 @@ def library(split: str) -> Library:
         return Library(
             grounds, file["canopies"][:, start :: len(SPLITS)].astype(np.float64), file["soil_below"].astype(float)
         )
+
+
+SURFACES = {
+    "clear water": "clear",
+    "bare soil": "soil",
+    "green leaves": "cereal",
+    "dry plants": "litter",
+    "tile roof": "tile",
+    "asphalt": "asphalt",
+    "snow": "snow",
+    "cloud": "cloud",
+}
+"""Surfaces that everybody knows -> their class here."""
+
+
+def surface_spectra(spectra: Library) -> dict[str, np.ndarray]:
+    """(12,) median reflectance of `SURFACES` in the bands of Sentinel-2, in channel order.
+
+    Soil, dry plants, tile and asphalt are measured; water, snow, cloud and the leaves are modelled. The leaves are
+    green cereals of leaf area index 5.
+    """
+    found = {}
+    for surface, name in SURFACES.items():
+        if name in CANOPIES:
+            values = spectra.canopies[CANOPIES.index(name), ..., 0, LAI.index(5.0), :]
+        else:
+            values = spectra.grounds[name]
+        found[surface] = np.median(values.reshape(-1, values.shape[-1]), 0)[:12] * UNIT
+    return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from olmoearth_nb.bands import modality
+from olmoearth_nb.bands import MISSING, modality
 from olmoearth_nb.data.simulate import sensors
 from olmoearth_nb.data.simulate.geography import (
     BITS,
@@ -21,6 +22,7 @@ from olmoearth_nb.data.simulate.geography import (
 from olmoearth_nb.data.simulate.library import SPLITS, library
 from olmoearth_nb.data.simulate.outlines import draw
 from olmoearth_nb.data.simulate.season import MONTHS, Climate, year
+from olmoearth_nb.sample import Sample
 
 VERSION = 1
 """Version of the world. Any change of a value is a new version; results of all versions stay."""
@@ -74,8 +76,7 @@ def make_tile(seed: int, number: int) -> Tile:
         seed: of the world.
         number: of the tile; it also says the split, and with it which spectra are used.
     """
-    streams = np.random.SeedSequence([VERSION, seed, number]).spawn(6)
-    shape, weather, plants, optics, radar, gaps = (np.random.default_rng(stream) for stream in streams)
+    shape, weather, plants, optics, radar, gaps = _generators(seed, number)
     split = split_of(number)
     spectra, geography, climate = library(split), draw(shape), Climate.draw(weather)
     surfaces = year(geography, spectra, climate, plants)
@@ -93,19 +94,64 @@ def make_tile(seed: int, number: int) -> Tile:
     }
     labels = label_maps(geography, view)
     images |= maps(labels, geography)
-    absent = [name for name, chance in ABSENT_MAPS.items() if gaps.uniform() < chance]
-    present = {name: gaps.uniform(size=MONTHS) >= chance for name, chance in MISSING_DATES.items()}
-    present["sentinel2_l2a"][gaps.integers(MONTHS)] = True
-    when = int(gaps.integers(2017, 2024))
-    timestamps = np.array([(1, month, when) for month in range(MONTHS)], dtype=np.int32)
-    south, north, west, east = AMERICA
-    there = south <= climate.latitude <= north and gaps.uniform() < 0.5
-    longitude = np.round(gaps.uniform(west, east) if there else gaps.uniform(-20, 140), 3)
-    latlon = np.array([climate.latitude, longitude], dtype=np.float32)
+    absent, present = _absent(gaps)
+    timestamps, latlon, there = _when_and_where(climate, gaps)
     absent += [] if there else ["cdl"]
     absent += [] if images["openstreetmap_raster"].any() else ["openstreetmap_raster"]  # as the official converter
     images = {name: image for name, image in images.items() if name not in absent}
     return Tile(images, present, timestamps, latlon, labels, split)
+
+
+def tile_sample(seed: int, number: int, modalities: Sequence[str] = ("sentinel2_l2a",)) -> Sample:
+    """A tile as a sample; months that a sensor lacks are `bands.MISSING`.
+
+    Args:
+        seed: of the world.
+        number: of the tile.
+        modalities: which of its sensors and maps; those that the tile does not have are left out.
+    """
+    tile = make_tile(seed, number)
+    images = {name: tile.images[name].astype(np.float32) for name in modalities if name in tile.images}
+    for name in images.keys() & tile.present.keys():
+        images[name][:, :, ~tile.present[name]] = MISSING
+    latitude, longitude = tile.latlon.tolist()
+    where = f"{abs(latitude):.2f} {'N' if latitude >= 0 else 'S'} {abs(longitude):.2f} {'E' if longitude >= 0 else 'W'}"
+    made = f"simulated (world version {VERSION}, seed {seed}, tile {number}), {where}"
+    return Sample(images, tile.timestamps, f"simulated tile {number}", made)
+
+
+def tile_place(seed: int, number: int) -> tuple[float, float]:
+    """Latitude and longitude of a tile in degrees, without making it."""
+    _, weather, _, _, _, gaps = _generators(seed, number)
+    _absent(gaps)
+    latitude, longitude = _when_and_where(Climate.draw(weather), gaps)[1].tolist()
+    return latitude, longitude
+
+
+def _generators(seed: int, number: int) -> list[np.random.Generator]:
+    """Six independent sources of chance for one tile: outlines, weather, plants, optics, radar, gaps."""
+    return [np.random.default_rng(stream) for stream in np.random.SeedSequence([VERSION, seed, number]).spawn(6)]
+
+
+def _absent(gaps: np.random.Generator) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Maps that the tile lies outside of, and for each sensor which months are there, at least one of Sentinel-2."""
+    absent = [name for name, chance in ABSENT_MAPS.items() if gaps.uniform() < chance]
+    present = {name: gaps.uniform(size=MONTHS) >= chance for name, chance in MISSING_DATES.items()}
+    present["sentinel2_l2a"][gaps.integers(MONTHS)] = True
+    return absent, present
+
+
+def _when_and_where(climate: Climate, gaps: np.random.Generator) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Timestamps, latitude and longitude, and whether that is in the conterminous United States.
+
+    Longitudes know no coasts: many tiles lie in the sea.
+    """
+    when = int(gaps.integers(2017, 2024))
+    timestamps = np.array([(1, month, when) for month in range(MONTHS)], dtype=np.int32)
+    south, north, west, east = AMERICA
+    there = south <= climate.latitude <= north and bool(gaps.uniform() < 0.5)
+    longitude = np.round(gaps.uniform(west, east) if there else gaps.uniform(-20, 140), 3)
+    return timestamps, np.array([climate.latitude, longitude], dtype=np.float32), there
 
 
 def label_maps(geography: Geography, view: sensors.View) -> dict[str, np.ndarray]:
