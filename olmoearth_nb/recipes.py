@@ -105,28 +105,28 @@ class Recipe:
 
     def __str__(self) -> str:
         """One line a field."""
-        return "\n".join(f"{name:22} {value}" for name, value in _flat(self).items())
+        return "\n".join(f"{name:22} {value}" for name, value in flat(self).items())
 
 
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
     """Exactly what differs between two recipes, their names left out: field -> (first, second)."""
-    one, other = _flat(first), _flat(second)
+    one, other = flat(first), flat(second)
     return {name: (one[name], other[name]) for name in one if name != "name" and one[name] != other[name]}
 
 
-def _flat(recipe: Recipe) -> dict[str, Any]:
+def flat(recipe: Recipe) -> dict[str, Any]:
     """Every field by name; tokenizations as their groups, the optimisation's fields one by one."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for item in fields(recipe):
         value = getattr(recipe, item.name)
         if isinstance(value, Tokenization):
             for sensor in ("sentinel2_l2a", "landsat"):
-                flat[f"tokens of {sensor}"] = " | ".join(" ".join(group) for group in value.groups_of(sensor))
+                found[f"tokens of {sensor}"] = " | ".join(" ".join(group) for group in value.groups_of(sensor))
         elif isinstance(value, Optimisation):
-            flat |= {own.name: getattr(value, own.name) for own in fields(value)}
+            found |= {own.name: getattr(value, own.name) for own in fields(value)}
         else:
-            flat[item.name] = value
-    return flat
+            found[item.name] = value
+    return found
 
 
 _V1 = Recipe("v1")

@@ -32,7 +32,9 @@ def test_lock_file_has_what_the_project_asks_for():
     locked = {
         line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").read_text().split()
     }
-    for requirement in project["dependencies"] + extras["notebooks"] + extras["data"] + extras["scale"] + extras["test"]:
+    for requirement in (
+        project["dependencies"] + extras["notebooks"] + extras["data"] + extras["scale"] + extras["test"]
+    ):
         name = re.match(r"[A-Za-z0-9_.-]+", requirement).group().lower().replace("_", "-")
         assert name in locked, name
 

@@ -6,6 +6,7 @@ tile is asked for, it is written again without compression into a cache, and win
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -30,6 +31,8 @@ class Corpus:
     def __init__(self, folder: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> None:
         self.tiles = OfficialDataset(folder)
         self.numbers = training_tiles(Path(folder), len(self.tiles))
+        if not len(self.numbers):
+            raise FileNotFoundError(f"{folder} has {len(self.tiles)} tiles, but none that may be trained on")
         self.cache = Path(cache) if cache else None
 
     def __len__(self) -> int:
@@ -72,7 +75,8 @@ def training_tiles(folder: Path, count: int) -> np.ndarray:
 def identity(corpus: Corpus) -> dict[str, object]:
     """What a run remembers of its data, to go on with the same only."""
     about = corpus.tiles.folder.parents[2] / "world.json"
-    found: dict[str, object] = {"tiles": len(corpus.tiles), "trained on": len(corpus)}
+    index = hashlib.sha256((corpus.tiles.folder / "sample_metadata.csv").read_bytes()).hexdigest()[:16]
+    found: dict[str, object] = {"tiles": len(corpus.tiles), "trained on": len(corpus), "index": index}
     if about.is_file():
         found["world"] = json.loads(about.read_text(encoding="utf8"))["parameters"]
     return found
