@@ -87,7 +87,7 @@ def read(path: Path) -> dict[str, Any]:
             raise DamagedError(f"checkpoint {path} is damaged: {changed} has another checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError, UnicodeDecodeError) as error:
-        raise DamagedError(f"checkpoint {path} is damaged: {error}") from error
+        raise DamagedError(f"checkpoint {path} is damaged: {[*str(error).splitlines(), 'it is empty'][0]}") from error
     if not isinstance(state, dict) or {"model", "optimiser", "step"} - state.keys():
         raise DamagedError(f"{path} is no checkpoint of pretraining: it holds no model, optimiser and step")
     return state

@@ -113,5 +113,7 @@ def _train(
 
 
 def _default(scale: str) -> str:
-    """Budget where none is given: 300 passes over the official data, or a few minutes on two cores."""
-    return str(300 * 1_138_828 if scale == "official" else 4096)
+    """Budget where none is given: 300 passes over whole batches of the official data, or minutes on two cores."""
+    from olmoearth_nb.training_cost import OFFICIAL_SAMPLES
+
+    return str(300 * (OFFICIAL_SAMPLES // 512 * 512) if scale == "official" else 4096)

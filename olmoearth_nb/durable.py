@@ -14,7 +14,7 @@ from uuid import uuid4
 import torch
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_SAID = ("inline_container.cc", "PytorchStreamWriter", "No space left", "quota exceeded")
+_FULL_SAID = ("inline_container.cc", "PytorchStreamWriter", "No space left", "quota exceeded", "File too large")
 """What torch and safetensors, whose errors have no number, say of a disk that takes no more."""
 
 
@@ -72,9 +72,12 @@ def append(path: Path, line: str) -> None:
     Raises:
         DiskFullError: if the disk is full.
     """
+    text = f"{line}\n".encode()
     try:
         with path.open("ab", buffering=0) as file:
-            file.write(f"{line}\n".encode())
+            written = file.write(text)
+        if written < len(text):
+            raise OSError(errno.ENOSPC, f"{written} of {len(text)} bytes were written")
     except OSError as error:
         if _is_full(error):
             raise _full(path) from error
