@@ -78,10 +78,8 @@ def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEa
         return load_trained(folder)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} is not a model folder: it has no {name} (needed: {CONFIG} and {WEIGHTS} of an official "
-                f"model, or {ENCODER}, {PREDICTOR} and {RUN} of one that was trained here)"
-            )
+            needed = f"{CONFIG} and {WEIGHTS}, or {ENCODER}, {PREDICTOR} and {RUN} of a model trained here"
+            raise FileNotFoundError(f"{folder} is not a model folder: it has no {name} (needed: {needed})")
     config = config_from_official(json.loads((folder / CONFIG).read_text(encoding="utf8")))
     state = state_from_official(_read_tensors(folder / WEIGHTS))
     with torch.device("meta"):

@@ -124,7 +124,7 @@ WRONG = {
     "nothing": (
         lambda folder: [path.unlink() for path in folder.iterdir()],
         FileNotFoundError,
-        f"config.json and weights.pth of an official model, or {ENCODER}, {PREDICTOR} and {RUN} of one that was",
+        f"config.json and weights.pth, or {ENCODER}, {PREDICTOR} and {RUN} of a model trained here",
     ),
 }
 
