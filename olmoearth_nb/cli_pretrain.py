@@ -43,23 +43,15 @@ def pretrain(
     from olmoearth_nb.engine import TrainingError
 
     try:
-        if samples and minutes is not None:
-            raise ValueError("give a budget in samples or in minutes, not both")
         changed = {"rate": rate, "batch": batch, "micro_batch": micro_batch}
         chosen = _recipe(recipe, size, scale, {key: value for key, value in changed.items() if value is not None})
-        plan = _plan(chosen, size, scale, samples, seed, precision)
+        plan = _plan(chosen, size, scale, samples, minutes, seed, precision)
         if dry_run or (scale == "official" and data is None):
             from olmoearth_nb.training_cost import describe
 
             typer.echo(describe(plan))
             return
-        if data is None:
-            raise ValueError("give --data, a folder of tiles; 'olmoearth-nb data simulate --out world' makes one")
-        if threads:
-            import torch
-
-            torch.set_num_threads(threads)
-        _train(plan, data, out, minutes, workers, cache or out / "tiles", save_every)
+        _train(plan, data, out, minutes, threads, workers, cache, save_every)
     except (DiskFullError, ModuleNotFoundError, OSError, TrainingError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
@@ -78,13 +70,17 @@ def _recipe(name: str, size: str, scale: str, changed: dict[str, Any]) -> Recipe
     return replace(chosen, optimisation=replace(chosen.optimisation, **changed))
 
 
-def _plan(recipe: Recipe, size: str, scale: str, samples: str, seed: int, precision: str) -> Plan:
-    """The run that was asked for; if its budget was given in minutes, the one here stands in until they are timed."""
+def _plan(
+    recipe: Recipe, size: str, scale: str, samples: str, minutes: float | None, seed: int, precision: str
+) -> Plan:
+    """The run that was asked for; if its budget was given in minutes, another stands in until they are timed."""
     from olmoearth_nb.crops import TWO_CORES, Crops
     from olmoearth_nb.plan import Plan, budgets_of
 
+    if samples and minutes is not None:
+        raise ValueError("give a budget in samples or in minutes, not both")
     recipe.config(size)
-    parts = samples.split(",") if samples else [_default(scale)]
+    parts = (samples or _default(scale)).split(",")
     if not all(part.strip().isdecimal() for part in parts):
         raise ValueError(f"samples must be whole numbers with commas between them, such as 5000,20000, got {samples!r}")
     budgets = budgets_of([int(part) for part in parts], recipe.optimisation.batch)
@@ -92,16 +88,29 @@ def _plan(recipe: Recipe, size: str, scale: str, samples: str, seed: int, precis
 
 
 def _train(
-    plan: Plan, data: Path, out: Path, minutes: float | None, workers: int, cache: Path, save_every: float
+    plan: Plan,
+    data: Path | None,
+    out: Path,
+    minutes: float | None,
+    threads: int,
+    workers: int,
+    cache: Path | None,
+    save_every: float,
 ) -> None:
     """Trains, and says what was made; under torchrun the first process alone speaks."""
+    import torch
+
     from olmoearth_nb.data.corpus import Corpus
     from olmoearth_nb.plots_training import plot_run
     from olmoearth_nb.processes import launch
     from olmoearth_nb.runs import pretrain as train
     from olmoearth_nb.runs import samples_in
 
-    corpus, fabric = Corpus(data, cache), launch(plan.precision)
+    if data is None:
+        raise ValueError("give --data, a folder of tiles; 'olmoearth-nb data simulate --out world' makes one")
+    if threads:
+        torch.set_num_threads(threads)
+    corpus, fabric = Corpus(data, cache or out / "tiles"), launch(plan.precision)
     if minutes is not None:
         plan = replace(plan, budgets=(samples_in(minutes, plan, corpus, out, fabric, workers),))
         if fabric.is_global_zero:

@@ -155,6 +155,5 @@ def differing(one, other):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     run = Path(sys.argv[1])
-    _train(plan(), run.parent / "world", run, None, 0, run.parent / "tiles", 60.0)
+    _train(plan(), run.parent / "world", run, None, 1, 0, run.parent / "tiles", 60.0)
