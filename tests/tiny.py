@@ -14,7 +14,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-import torch._dynamo  # AdamW asks for it: imported once in the process that others are forked from
 
 from olmoearth_nb.cli_pretrain import _train
 from olmoearth_nb.crops import Crops
@@ -82,7 +81,9 @@ def die_in_save(folder, number):
 def start(function, *arguments, **options):
     """A process that runs a function of this module, in a group of its own, as a shell or torchrun starts one."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny", "h5py", "hdf5plugin", "lightning_fabric"])
+    context.set_forkserver_preload(
+        ["tiny", "hdf5plugin", "lightning_fabric", "torch._dynamo"]
+    )  # AdamW asks for the last
     process = context.Process(target=_run, args=(function, arguments, options))
     process.start()
     return process
