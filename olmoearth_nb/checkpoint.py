@@ -22,6 +22,7 @@ from torch import Tensor
 
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.config import ModelConfig
+from olmoearth_nb.durable import write_json, write_tensors
 from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.patch_embed import BAND_DROPOUT_MODALITIES, PATCH
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
@@ -50,10 +51,11 @@ class UnsafeFileError(ValueError):
 
 
 def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEarth:
-    """Loads a published model by name, or a model from a folder in the official layout.
+    """Loads a published model by name, or a model from a folder in the official layout or as pretraining leaves it.
 
     Args:
-        name_or_folder: such as ``"OlmoEarth-v1_1-Nano"``, or a folder with `config.json` and `weights.pth`.
+        name_or_folder: such as ``"OlmoEarth-v1_1-Nano"``, a folder with `config.json` and `weights.pth`, or one with
+            `encoder.safetensors`, `predictor.safetensors` and `run.json`.
         options: for a name, the options of `hub.download`: `endpoint`, `cache_dir`, `lock_file`.
 
     Returns:
@@ -61,7 +63,7 @@ def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEa
 
     Raises:
         DownloadError: if a published model can neither be had from the cache nor from the hub.
-        FileNotFoundError: if one of the two files is not in the folder.
+        FileNotFoundError: if one of its files is not in the folder.
         UnsafeFileError: if the weights file holds anything but tensors.
         ValueError: if the configuration is one that we do not implement (v1.3), or weights do not fit it.
     """
@@ -70,9 +72,14 @@ def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEa
         from olmoearth_nb.hub import download
 
         folder = download(os.fspath(name_or_folder), **options)
+    from olmoearth_nb.trained import ENCODER, PREDICTOR, RUN, is_trained, load_trained
+
+    if is_trained(folder):
+        return load_trained(folder)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} is not a model folder: it has no {name} (needed: {CONFIG}, {WEIGHTS})")
+            needed = f"{CONFIG} and {WEIGHTS}, or {ENCODER}, {PREDICTOR} and {RUN} of a model trained here"
+            raise FileNotFoundError(f"{folder} is not a model folder: it has no {name} (needed: {needed})")
     config = config_from_official(json.loads((folder / CONFIG).read_text(encoding="utf8")))
     state = state_from_official(_read_tensors(folder / WEIGHTS))
     with torch.device("meta"):
@@ -102,12 +109,8 @@ def save_model(model: OlmoEarth, folder: str | os.PathLike[str]) -> Path:
         The folder.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    config_part, weights_part = folder / f"{CONFIG}.part", folder / f"{WEIGHTS}.part"
-    config_part.write_text(json.dumps(config_to_official(model.config), indent=2) + "\n", encoding="utf8")
-    torch.save(state_to_official(model), weights_part)
-    weights_part.replace(folder / WEIGHTS)
-    config_part.replace(folder / CONFIG)
+    write_tensors(folder / WEIGHTS, state_to_official(model))
+    write_json(folder / CONFIG, config_to_official(model.config))
     return folder
 
 

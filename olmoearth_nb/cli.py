@@ -61,20 +61,23 @@ def run(
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(help="name of a published model, or a folder")],
+    model: Annotated[
+        str, typer.Argument(help="name of a published model, or a folder of one, such as run/budget-4096")
+    ],
     folder: Annotated[Path, typer.Argument(help="where config.json, weights.pth and encoder.safetensors go")],
 ) -> None:
     """Write a model in the official layout, and its encoder alone as safetensors."""
     from olmoearth_nb.checkpoint import load_model, save_model
+    from olmoearth_nb.durable import DiskFullError
     from olmoearth_nb.encoder_file import save_encoder
     from olmoearth_nb.fetch import DownloadError
 
     try:
         loaded = load_model(model)
-    except (DownloadError, FileNotFoundError, ValueError) as error:
+        save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
+    except (DiskFullError, DownloadError, FileNotFoundError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
-    save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 

@@ -4,81 +4,125 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from olmoearth_nb.plan import Plan
+    from olmoearth_nb.recipes import Recipe
 
 
 def pretrain(
     recipe: Annotated[str, typer.Option(help="v1, naive, v1.1, v1.2, or an ablation of v1.1")] = "v1.1",
     size: Annotated[str, typer.Option(help="mini, nano, tiny, small, base or large")] = "mini",
-    data: Annotated[Path, typer.Option(help="folder of tiles in the official format, simulated or real")] = Path(),
+    data: Annotated[Path | None, typer.Option(help="folder of tiles in the official format, simulated or real")] = None,
     out: Annotated[Path, typer.Option(help="folder of the run; the same command goes on with it")] = Path("run"),
     samples: Annotated[str, typer.Option(help="budgets in samples, such as 20000 or 5000,20000")] = "",
-    minutes: Annotated[float, typer.Option(help="budget in minutes: timed, turned into samples, and kept")] = 0.0,
-    seed: Annotated[int, typer.Option(help="of everything random")] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(help="budget in minutes: timed, turned into samples, and kept")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="of everything random")] = 0,
     scale: Annotated[
         str, typer.Option(help="'cores' for two cores, 'official' for the published configuration")
     ] = "cores",
-    rate: Annotated[float, typer.Option(help="learning rate; by default that of the recipe")] = 0.0,
+    rate: Annotated[float | None, typer.Option(help="learning rate; by default that of the recipe")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="samples a step; by default those of the recipe")] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(min=1, help="samples a forward pass; --batch divided by it is shared by processes")
+    ] = None,
     precision: Annotated[str, typer.Option(help="32-true or bf16-mixed")] = "32-true",
-    threads: Annotated[int, typer.Option(help="threads of this process; 0 for all")] = 0,
-    workers: Annotated[int, typer.Option(help="processes that load data")] = 0,
-    cache: Annotated[Path | None, typer.Option(help="folder for uncompressed tiles; by default beside the run")] = None,
+    threads: Annotated[int, typer.Option(min=0, help="threads of this process; 0 for all")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="processes that load data")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="folder for uncompressed tiles; by default in the run")] = None,
+    save_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 60.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be done, and stop")] = False,
 ) -> None:
     """Pretrain a model; under torchrun, in as many processes."""
-    from olmoearth_nb.crops import TWO_CORES, Crops
-    from olmoearth_nb.data.corpus import Corpus
     from olmoearth_nb.durable import DiskFullError
     from olmoearth_nb.engine import TrainingError
-    from olmoearth_nb.plan import Plan, budgets_of
-    from olmoearth_nb.recipes import official, two_cores
-    from olmoearth_nb.runs import pretrain as train
-    from olmoearth_nb.runs import samples_in
-    from olmoearth_nb.training_cost import describe
 
     try:
-        if scale not in ("cores", "official"):
-            raise ValueError(f"scale must be 'cores' or 'official', got {scale!r}")
-        if samples and minutes:
-            raise ValueError("give a budget in samples or in minutes, not both")
-        chosen = official(recipe, size) if scale == "official" else two_cores(recipe)
-        if rate:
-            chosen = replace(chosen, optimisation=replace(chosen.optimisation, rate=rate))
-        given = [int(part) for part in samples.split(",")] if samples else [_default(scale)]
-        plan = Plan(
-            chosen,
-            size,
-            Crops() if scale == "official" else TWO_CORES,
-            seed,
-            budgets_of(given, chosen.optimisation.batch),
-            precision,
-        )
-        if threads:
-            import torch
+        changed = {"rate": rate, "batch": batch, "micro_batch": micro_batch}
+        chosen = _recipe(recipe, size, scale, {key: value for key, value in changed.items() if value is not None})
+        plan = _plan(chosen, size, scale, samples, minutes, seed, precision)
+        if dry_run or (scale == "official" and data is None):
+            from olmoearth_nb.training_cost import describe
 
-            torch.set_num_threads(threads)
-        if dry_run or (scale == "official" and data == Path()):
             typer.echo(describe(plan))
             return
-        corpus = Corpus(data, cache or out / "tiles")
-        if minutes:
-            plan = replace(plan, budgets=(samples_in(minutes, plan, corpus, out, workers),))
-            typer.echo(f"{minutes:g} minutes are {plan.budgets[0]:,} samples here")
-        made = train(plan, corpus, out, workers=workers)
-    except (DiskFullError, FileExistsError, FileNotFoundError, TrainingError, ValueError) as error:
+        _train(plan, data, out, minutes, threads, workers, cache, save_every)
+    except (DiskFullError, ModuleNotFoundError, OSError, TrainingError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         typer.echo(f"interrupted; {out} keeps the run so far, the same command goes on with it", err=True)
         raise typer.Exit(130) from error
+
+
+def _recipe(name: str, size: str, scale: str, changed: dict[str, Any]) -> Recipe:
+    """A built-in recipe at a scale, with another rate or batch where they were given."""
+    from olmoearth_nb.recipes import official, two_cores
+
+    if scale not in ("cores", "official"):
+        raise ValueError(f"scale must be 'cores' or 'official', got {scale!r}")
+    chosen = official(name, size) if scale == "official" else two_cores(name)
+    return replace(chosen, optimisation=replace(chosen.optimisation, **changed))
+
+
+def _plan(
+    recipe: Recipe, size: str, scale: str, samples: str, minutes: float | None, seed: int, precision: str
+) -> Plan:
+    """The run that was asked for; if its budget was given in minutes, another stands in until they are timed."""
+    from olmoearth_nb.crops import TWO_CORES, Crops
+    from olmoearth_nb.plan import Plan, budgets_of
+
+    if samples and minutes is not None:
+        raise ValueError("give a budget in samples or in minutes, not both")
+    recipe.config(size)
+    parts = (samples or _default(scale)).split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise ValueError(f"samples must be whole numbers with commas between them, such as 5000,20000, got {samples!r}")
+    budgets = budgets_of([int(part) for part in parts], recipe.optimisation.batch)
+    return Plan(recipe, size, Crops() if scale == "official" else TWO_CORES, seed, budgets, precision)
+
+
+def _train(
+    plan: Plan,
+    data: Path | None,
+    out: Path,
+    minutes: float | None,
+    threads: int,
+    workers: int,
+    cache: Path | None,
+    save_every: float,
+) -> None:
+    """Trains, and says what was made; under torchrun the first process alone speaks."""
+    import torch
+
+    from olmoearth_nb.data.corpus import Corpus
     from olmoearth_nb.plots_training import plot_run
+    from olmoearth_nb.processes import launch
+    from olmoearth_nb.runs import pretrain as train
+    from olmoearth_nb.runs import samples_in
 
-    plot_run(out).savefig(out / "loss.png", dpi=120)
-    typer.echo("\n".join(str(folder) for folder in made))
+    if data is None:
+        raise ValueError("give --data, a folder of tiles; 'olmoearth-nb data simulate --out world' makes one")
+    if threads:
+        torch.set_num_threads(threads)
+    corpus, fabric = Corpus(data, cache or out / "tiles"), launch(plan.precision)
+    if minutes is not None:
+        plan = replace(plan, budgets=(samples_in(minutes, plan, corpus, out, fabric, workers),))
+        if fabric.is_global_zero:
+            typer.echo(f"{minutes:g} minutes are {plan.budgets[0]:,} samples here")
+    made = train(plan, corpus, out, fabric, workers, save_every=save_every)
+    if fabric.is_global_zero:
+        plot_run(out).savefig(out / "loss.png", dpi=120)
+        typer.echo("\n".join(str(folder) for folder in made))
 
 
-def _default(scale: str) -> int:
-    """Budget where none is given: 300 passes over the official data, or a few minutes on two cores."""
-    return 300 * 1_138_828 if scale == "official" else 4096
+def _default(scale: str) -> str:
+    """Budget where none is given: 300 passes over whole batches of the official data, or minutes on two cores."""
+    from olmoearth_nb.training_cost import OFFICIAL_SAMPLES
+
+    return str(300 * (OFFICIAL_SAMPLES // 512 * 512) if scale == "official" else 4096)

@@ -1,16 +1,22 @@
-"""Files that are whole or not there: written aside, brought to the disk, renamed."""
+"""Files that are whole or not there, lines that are added, and folders that one process at a time works in."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_SAID = ("inline_container.cc", "PytorchStreamWriter", "No space left", "quota exceeded", "File too large")
+"""What torch and safetensors, whose errors have no number, say of a disk that takes no more."""
 
 
 class DiskFullError(RuntimeError):
@@ -28,23 +34,27 @@ def write(path: Path, save: Callable[[Path], Any]) -> Path:
         DiskFullError: if the disk is full; the part is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
         save(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:
+        sync(part)
+        part.replace(path)
+    except BaseException as error:
         part.unlink(missing_ok=True)
-        if getattr(error, "errno", None) == errno.ENOSPC or "PytorchStreamWriter" in str(error):
-            raise DiskFullError(f"{path} could not be written, the disk is full; what was there is kept") from error
+        if _is_full(error):
+            raise _full(path) from error
         raise
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
     return path
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the list of files in a folder, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -65,3 +75,50 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
 def write_tensors(path: Path, state: Any) -> Path:
     """Writes nested dictionaries and lists of tensors and numbers, for `torch.load(..., weights_only=True)`."""
     return write(path, lambda part: torch.save(state, part))
+
+
+def append(path: Path, line: str) -> None:
+    """Adds a line to a file; after a crash its last line may be cut off.
+
+    Raises:
+        DiskFullError: if the disk is full.
+    """
+    text = f"{line}\n".encode()
+    try:
+        with path.open("ab", buffering=0) as file:
+            written = file.write(text)
+        if written < len(text):
+            raise OSError(errno.ENOSPC, f"{written} of {len(text)} bytes were written")
+    except OSError as error:
+        if _is_full(error):
+            raise _full(path) from error
+        raise
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder, and removes the parts of files that a killed one left.
+
+    Raises:
+        FileExistsError: if another process is in it. The lock of a process that ended, however it did, is open.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            for part in folder.rglob("*.part"):
+                part.unlink(missing_ok=True)
+            yield
+    except Timeout as error:
+        raise FileExistsError(f"another process works in {folder}; wait for it, or give another folder") from error
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether an error says that the disk takes no more."""
+    return getattr(error, "errno", None) in _FULL or any(said in str(error) for said in _FULL_SAID)
+
+
+def _full(path: Path) -> DiskFullError:
+    """The error of a file that could not be written."""
+    return DiskFullError(f"{path} could not be written, the disk or its quota is full; what was there is kept")

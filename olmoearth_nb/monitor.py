@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from olmoearth_nb.durable import append, sync, write
 from olmoearth_nb.grid import Role
 from olmoearth_nb.losses import chance_and_best
 from olmoearth_nb.microbatch import MicroBatch
 from olmoearth_nb.plan import Leg, Plan
 from olmoearth_nb.pretrain import Step
+
+LOG = "log.jsonl"
+"""Name of a leg's log."""
 
 LOOK_EVERY = 25
 """Steps between the costlier measures."""
@@ -35,9 +41,8 @@ class Monitor:
     """
 
     def __init__(self, folder: Path, plan: Plan, leg: Leg, step: int, writes: bool, quiet: bool) -> None:
-        self.path, self.plan, self.leg, self.first, self.writes = folder / "log.jsonl", plan, leg, step, writes
-        self.losses: list[Tensor] = []
-        self.tokens, self.steps, self.started = 0, 0, time.monotonic()
+        self.path, self.plan, self.leg, self.first, self.writes = folder / LOG, plan, leg, step, writes
+        self.tokens, self.before, self.started = 0, 0.0, time.monotonic()
         self.embeddings: deque[Tensor] = deque(maxlen=16)
         self.last: tuple[MicroBatch, Step] | None = None
         self.bar: Any = None
@@ -45,60 +50,57 @@ class Monitor:
 
     def __enter__(self) -> Monitor:
         if self.writes:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            before = self.path.read_text(encoding="utf8").splitlines() if self.path.is_file() else []
-            whole = [line for line in before if line.endswith("}") and json.loads(line)["step"] <= self.first]
-            self.path.write_text("".join(f"{line}\n" for line in whole), encoding="utf8")
-            self.file = self.path.open("a", encoding="utf8")
+            lines = [line for line in read_log(self.path) if line["step"] <= self.first]
+            self.before = lines[-1]["seconds"] if lines else 0.0
+            text = "".join(f"{json.dumps(line)}\n" for line in lines)
+            write(self.path, lambda part: part.write_text(text, encoding="utf8"))
         if self.show:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self.bar = Progress(*columns)
             self.bar.start()
-            title = f"{self.plan.recipe.name} {self.plan.size}, {self.leg.name}"
-            self.task = self.bar.add_task(title, total=self.leg.end, completed=self.first)
-            self.title = title
+            self.title = f"{self.plan.recipe.name} {self.plan.size}, {self.leg.name}"
+            self.task = self.bar.add_task(self.title, total=self.leg.end, completed=self.first)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.stop()
-        if self.writes:
-            self.file.close()
 
     def saw(self, micro: MicroBatch, step: Step) -> None:
-        """A micro-batch went through."""
-        self.losses.append(torch.stack([step.loss.detach(), step.patches, step.contrast]))
-        self.tokens += micro.roles.shape[1] * len(micro.grid)
+        """A micro-batch went through this process."""
         self.embeddings.append(step.pooled.float())
         self.last = micro, step
 
-    def stepped(self, step: int, rate: float, norm: float) -> None:
-        """An optimiser step was made: writes a line."""
-        self.steps += 1
-        loss, patches, between = torch.stack(self.losses).mean(0).tolist()
-        self.losses.clear()
+    def stepped(self, step: int, losses: Sequence[float], tokens: int, rate: float, norm: float) -> None:
+        """An optimiser step was made: writes a line.
+
+        Args:
+            step: its number, from 0.
+            losses: mean over its micro-batches of the sum, of patch discrimination, and of the contrast.
+            tokens: how many went through, of all processes.
+            rate: learning rate.
+            norm: of the gradient before it was clipped.
+        """
+        self.tokens += tokens
         seconds = time.monotonic() - self.started
-        line: dict[str, Any] = {
-            "step": step + 1,
-            "samples": (step + 1) * self.plan.batch,
-            "loss": round(loss, 5),
-            "patches": round(patches, 5),
-            "contrast": round(between, 5),
-            "rate": rate,
-            "norm": round(norm, 5),
-            "tokens_per_second": round(self.tokens / seconds),
-            "seconds": round(seconds, 1),
-        }
+        line: dict[str, Any] = {"step": step + 1, "samples": (step + 1) * self.plan.batch}
+        line |= dict(zip(("loss", "patches", "contrast"), (round(loss, 5) for loss in losses), strict=True))
+        line |= {"rate": rate, "norm": round(norm, 5), "tokens_per_second": round(self.tokens / seconds)}
+        line["seconds"] = round(self.before + seconds, 1)
         if step % LOOK_EVERY == 0:
             line |= self._look()
         if self.writes:
-            self.file.write(json.dumps(line) + "\n")
-            self.file.flush()
+            append(self.path, json.dumps(line))
         if self.bar is not None:
-            said = f"{self.title}: loss {loss:.3f}, {line['tokens_per_second']:,} tokens/s"
+            said = f"{self.title}: loss {losses[0]:.3f}, {line['tokens_per_second']:,} tokens/s"
             self.bar.update(self.task, completed=step + 1, description=said)
+
+    def safe(self) -> None:
+        """Brings the log to the disk, so that no checkpoint is ahead of it."""
+        if self.writes:
+            sync(self.path)
 
     def _look(self) -> dict[str, float]:
         """Loss against chance and a perfect predictor, rank of the embeddings, likeness of targets."""
@@ -107,12 +109,20 @@ class Monitor:
         with torch.no_grad():
             masked = self.plan.recipe.masked_negatives
             chance, best = chance_and_best(step.targets, micro.roles[0], micro.grid, masked)
-            return {
-                "chance": round(float(chance), 5),
-                "best": round(float(best), 5),
-                "rank": round(effective_rank(torch.cat(list(self.embeddings))), 3),
-                "target_cosine": round(target_likeness(step.targets, micro), 4),
+            found = {
+                "chance": float(chance),
+                "best": float(best),
+                "target_cosine": target_likeness(step.targets, micro),
             }
+            if len(self.embeddings) == self.embeddings.maxlen:  # of fewer samples it would be smaller
+                found["rank"] = effective_rank(torch.cat(list(self.embeddings)))
+            return {name: round(value, 5) for name, value in found.items() if math.isfinite(value)}
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log, without a last one that was cut off; none if there is no log."""
+    lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def effective_rank(embeddings: Tensor) -> float:
@@ -121,7 +131,8 @@ def effective_rank(embeddings: Tensor) -> float:
     Args:
         embeddings: (n, D); at most min(n - 1, D) can be found.
     """
-    values = torch.linalg.svdvals(embeddings.double() - embeddings.double().mean(0))
+    embeddings = embeddings.cpu().double()
+    values = torch.linalg.svdvals(embeddings - embeddings.mean(0))
     share = values / values.sum().clamp(min=1e-12)
     return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
 

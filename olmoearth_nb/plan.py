@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from olmoearth_nb.crops import Crops
-from olmoearth_nb.recipes import Optimisation, Recipe
+from olmoearth_nb.recipes import Optimisation, Recipe, flat
+
+PRECISIONS = ("32-true", "bf16-mixed")
+"""Names that Lightning Fabric gives: float32, and matrix products in bfloat16 with weights in float32."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Plan:
         crops: what a micro-batch sees of a tile.
         seed: of initialisation, order, crops, masks and dropout.
         budgets: samples after which a model is to be had, each with its own decay, ascending.
-        precision: as Lightning Fabric names it, such as "32-true" or "bf16-mixed".
+        precision: one of `PRECISIONS`.
     """
 
     recipe: Recipe
@@ -54,6 +57,8 @@ class Plan:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         if not self.budgets or list(self.budgets) != sorted(set(self.budgets)) or self.budgets[0] < self.batch:
             raise ValueError(f"budgets must ascend from at least one batch of {self.batch} samples, got {self.budgets}")
 
@@ -70,17 +75,20 @@ class Plan:
             end = budget // self.batch
             start = end - max(1, round(self.recipe.optimisation.decay * end)) if self.recipe.optimisation.decay else end
             branches.append(Leg(f"budget-{budget}", start, end, falls=True))
-        starts = tuple(sorted({leg.start for leg in branches}))
-        return [Leg("trunk", 0, starts[-1], falls=False, keeps=starts), *branches]
+        starts = sorted({leg.start for leg in branches})
+        keeps = tuple(start for start in starts if start)  # step 0 is made again from the seed
+        return [Leg("trunk", 0, starts[-1], falls=False, keeps=keeps), *branches]
 
     def describe(self) -> dict[str, Any]:
-        """All of it as JSON, to be compared when a run is taken up again."""
+        """All that decides the result as JSON, to be compared when the run is taken up again."""
+        model, crops = self.recipe.config(self.size), self.crops
         return {
             "recipe": self.recipe.name,
-            "what differs is a different run": str(self.recipe).splitlines(),
+            **{name: value for name, value in flat(self.recipe).items() if name != "name"},
             "size": self.size,
-            "model": repr(self.recipe.config(self.size)),
-            "crops": repr(self.crops),
+            "model": {name: getattr(model, name) for name in ("width", "depth", "heads", "decoder_depth", "drop_path")},
+            "crops": {"patch sizes": [*crops.patch_sizes], "edges": [*crops.edges], "budget": crops.budget},
+            "budget counted as": crops.counted.name,
             "seed": self.seed,
             "budgets": list(self.budgets),
             "precision": self.precision,

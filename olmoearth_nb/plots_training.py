@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from olmoearth_nb.engine import read_log
+from olmoearth_nb.monitor import LOG, read_log
 from olmoearth_nb.plots import colour_of
 
 
@@ -28,7 +28,7 @@ def plot_run(folder: str | Path) -> Figure:
     folder = Path(folder)
     plan = json.loads((folder / "plan.json").read_text(encoding="utf8"))
     drawing, axes = plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained")
-    for log in sorted(folder.glob("*/log.jsonl")):
+    for log in sorted(folder.glob(f"*/{LOG}")):
         lines = read_log(log)
         samples = np.array([line["samples"] for line in lines])
         trunk = log.parent.name == "trunk"
@@ -43,7 +43,8 @@ def plot_run(folder: str | Path) -> Figure:
             )
             best = smoothed(np.array([line["best"] for line in looked]), 9)
             axes[0].plot(at, best, "--", color="grey", label="perfect predictor")
-            axes[1].plot(at, [line["rank"] for line in looked], color=colour)
+            ranked = [line for line in looked if "rank" in line]
+            axes[1].plot([line["samples"] for line in ranked], [line["rank"] for line in ranked], color=colour)
     axes[0].set(xlabel="samples", ylabel="patch discrimination", title=f"{plan['recipe']} {plan['size']}")
     axes[1].set(xlabel="samples", ylabel="effective rank", title="rank of the embeddings")
     axes[0].legend(fontsize=7, frameon=False)

@@ -7,71 +7,87 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from olmoearth_nb.checkpoints import Checkpoints
 from olmoearth_nb.data.corpus import Corpus, identity
-from olmoearth_nb.durable import write_json
-from olmoearth_nb.engine import Engine, finished
-from olmoearth_nb.plan import Plan, budgets_of
-from olmoearth_nb.trained import save_trained
+from olmoearth_nb.durable import alone, write_json
+from olmoearth_nb.engine import SAVE_EVERY, Engine
+from olmoearth_nb.monitor import LOG, read_log
+from olmoearth_nb.plan import Leg, Plan, budgets_of
+from olmoearth_nb.processes import launch
+from olmoearth_nb.trained import RUN, save_trained
 
-PLAN = "plan.json"
-MEASURED_STEPS = 20
-"""Steps that are timed to turn minutes into samples, after two that are not."""
+PLAN, MINUTES = "plan.json", "minutes.json"
+
+WARM_STEPS, MEASURED_STEPS = 2, 20
+"""Steps that are timed to turn minutes into samples, after some that are not."""
 
 
 def pretrain(
-    plan: Plan, corpus: Corpus, folder: Path, fabric: Any = None, workers: int = 0, quiet: bool = False
+    plan: Plan,
+    corpus: Corpus,
+    folder: Path,
+    fabric: Any = None,
+    workers: int = 0,
+    quiet: bool = False,
+    save_every: float = SAVE_EVERY,
 ) -> list[Path]:
     """Trains through all legs of a plan, from wherever they stand.
 
     Args:
         plan: the run.
         corpus: its tiles.
-        folder: where everything goes.
+        folder: where everything goes; all processes must see it.
         fabric: see `Engine`.
         workers: see `Engine`.
         quiet: see `Engine`.
+        save_every: see `Engine`.
 
     Returns:
         Folders of the trained models, one for each budget, each with `encoder.safetensors`, `predictor.safetensors`
         and `run.json`.
 
     Raises:
-        FileExistsError: if the folder holds a run that differs, naming what does.
+        FileExistsError: if the folder holds a run that differs, naming what does, or another process trains in it.
         TrainingError: if training cannot go on; the same call tries again from the last checkpoint.
         DiskFullError: if the disk is full; the last checkpoint is kept.
     """
-    engine = Engine(plan, corpus, folder, fabric, workers, quiet)
-    about = plan.describe() | {"data": identity(corpus)}
-    if engine.fabric.is_global_zero:
-        _remember(folder / PLAN, about)
-    engine.fabric.barrier()
-    for leg in plan.legs:
-        models = folder / leg.name
-        if finished(folder, leg) and (not leg.falls or (models / "run.json").is_file()):
-            continue
-        start = time.monotonic()
-        if not finished(folder, leg):
+    fabric = fabric or launch(plan.precision)
+    with alone(folder) if fabric.is_global_zero else nullcontext():
+        about = plan.describe() | {"data": identity(corpus)}
+        if fabric.is_global_zero:
+            _remember(folder / PLAN, about)
+        fabric.barrier()
+        engine = Engine(plan, corpus, folder, fabric, workers, quiet, save_every)
+        for leg in plan.legs:
+            if fabric.broadcast(_is_done(folder, leg)):
+                continue
             engine.run(leg)
-        else:
-            engine.load(leg)
-        if leg.falls and engine.fabric.is_global_zero:
-            more = {"seconds": round(time.monotonic() - start), "machine": machine(engine)}
-            save_trained(
-                engine.model,
-                models,
-                about | more | {"samples": leg.end * plan.batch, "steps": leg.end, "falls": leg.start},
-            )
+            if leg.falls and fabric.is_global_zero:
+                result: dict[str, Any] = {"samples": leg.end * plan.batch, "steps": leg.end, "falls": leg.start}
+                result |= {"seconds": _seconds(folder, leg), "machine": machine(engine)}
+                save_trained(engine.model, folder / leg.name, about | result)
+        fabric.barrier()
     return [folder / leg.name for leg in plan.legs if leg.falls]
 
 
-def samples_in(minutes: float, plan: Plan, corpus: Corpus, folder: Path, workers: int = 0) -> int:
+def samples_in(
+    minutes: float,
+    plan: Plan,
+    corpus: Corpus,
+    folder: Path,
+    fabric: Any = None,
+    workers: int = 0,
+    quiet: bool = False,
+) -> int:
     """How many samples a run of so many minutes has on this machine: twenty steps are timed and thrown away.
 
     Args:
@@ -79,30 +95,75 @@ def samples_in(minutes: float, plan: Plan, corpus: Corpus, folder: Path, workers
         plan: any budget.
         corpus: the tiles.
         folder: of the run; a number that was measured for it before is taken again.
-        workers: processes that load data.
-    """
-    stored = folder / "minutes.json"
-    if stored.is_file():
-        return int(json.loads(stored.read_text(encoding="utf8"))["samples"])
-    from tempfile import TemporaryDirectory
+        fabric: see `Engine`.
+        workers: see `Engine`.
+        quiet: see `Engine`.
 
-    with TemporaryDirectory() as aside:
-        for steps in (2, MEASURED_STEPS):
-            trial = replace(plan, budgets=(steps * plan.batch,))
-            trial = replace(trial, recipe=replace(plan.recipe, optimisation=replace(plan.recipe.optimisation, decay=0)))
-            engine, start = Engine(trial, corpus, Path(aside) / str(steps), None, workers, quiet=True), time.monotonic()
-            engine.run(trial.legs[0])
-            seconds = (time.monotonic() - start) / steps
-    samples = budgets_of(max(plan.batch, int(60 * minutes / seconds) * plan.batch), plan.batch)[0]
-    write_json(stored, {"samples": samples, "minutes": minutes, "seconds_per_step": round(seconds, 3)})
-    return samples
+    Raises:
+        ValueError: for minutes that are none.
+        FileExistsError: if the folder holds a number that was measured for another run or for other minutes.
+    """
+    if not 0 < minutes < float("inf"):
+        raise ValueError(f"minutes must be above 0, got {minutes}")
+    fabric = fabric or launch(plan.precision)
+    asked = {"minutes": minutes} | plan.describe() | {"data": identity(corpus)}
+    del asked["budgets"]  # which is what is to be found
+    stored = folder / MINUTES
+    if not fabric.broadcast(stored.is_file()):
+        seconds = fabric.broadcast(_seconds_a_step(Engine(plan, corpus, folder, fabric, workers, quiet)))
+        samples = max(plan.batch, budgets_of(int(60 * minutes / seconds * plan.batch), plan.batch)[0])
+        if fabric.is_global_zero:
+            write_json(stored, asked | {"samples": samples, "seconds_per_step": round(seconds, 3)})
+        fabric.barrier()
+    _remember(stored, asked)
+    return int(json.loads(stored.read_text(encoding="utf8"))["samples"])
+
+
+def _seconds_a_step(engine: Engine) -> float:
+    """Times steps in a folder that is removed."""
+    with _aside(engine.folder / "timing") if engine.fabric.is_global_zero else nullcontext():
+        for end in (WARM_STEPS, WARM_STEPS + MEASURED_STEPS):
+            start = time.monotonic()
+            engine.run(Leg("timing", 0, end, falls=False))
+        return (time.monotonic() - start) / MEASURED_STEPS
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[None]:
+    """A folder that is not there before and after."""
+    with alone(folder.parent):
+        try:
+            _remove(folder)
+            yield
+        finally:
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder, if it is there."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def _is_done(folder: Path, leg: Leg) -> bool:
+    """Whether a branch has left its model, and the trunk all that branches begin from."""
+    if leg.falls:
+        return (folder / leg.name / RUN).is_file()
+    return all(Checkpoints(folder / leg.name).kept(step).is_file() for step in leg.keeps)
+
+
+def _seconds(folder: Path, leg: Leg) -> float:
+    """Seconds of training that a model took: its part of the trunk, and its branch."""
+    before = [line["seconds"] for line in read_log(folder / "trunk" / LOG) if line["step"] <= leg.start]
+    own = [line["seconds"] for line in read_log(folder / leg.name / LOG)]
+    return float(sum(part[-1] for part in (before, own) if part))
 
 
 def machine(engine: Engine) -> dict[str, Any]:
     """What it ran on."""
     return {
         "processor": platform.machine(),
-        "device": str(engine.fabric.device),
+        "device": engine.fabric.device.type,
         "processes": engine.fabric.world_size,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__.split("+")[0],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -84,14 +84,19 @@ def save_trained(model: OlmoEarth, folder: Path, about: dict[str, Any], half: bo
     return folder
 
 
+def is_trained(folder: Path) -> bool:
+    """Whether a folder holds what `save_trained` wrote."""
+    return (folder / RUN).is_file()
+
+
 def load_trained(folder: Path) -> OlmoEarth:
     """A whole model from its small form, in evaluation mode.
 
     Raises:
-        ValueError: if the targets made again are not those of the run.
+        FileNotFoundError: if one of the three files is not there.
+        ValueError: if a file is not whole, or the targets made again are not those of the run.
     """
-    about = json.loads((folder / RUN).read_text(encoding="utf8"))
-    encoder = load_encoder(folder / ENCODER)
+    about, encoder = _about(folder), load_encoder(folder / ENCODER)
     model = initial_model(replace(encoder.config, modalities=tuple(MODALITIES)), about["seed"])
     if weights_hash(model.target_encoder) != about["targets"]:
         raise ValueError(
@@ -102,7 +107,32 @@ def load_trained(folder: Path) -> OlmoEarth:
         fold(model.encoder.patch_embeddings)
         fold(model.target_encoder.patch_embeddings)
     model.encoder.load_state_dict(encoder.state_dict(), strict=False)
-    with safe_open(folder / PREDICTOR, framework="pt") as file:
-        weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    model.decoder.load_state_dict(weights)
+    _load_predictor(model, folder / PREDICTOR)
     return model.eval()
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """What the run says of itself, its three files being there."""
+    absent = [name for name in (ENCODER, PREDICTOR, RUN) if not (folder / name).is_file()]
+    if absent:
+        raise FileNotFoundError(f"{folder} is no trained model: it has no {', '.join(absent)}")
+    try:
+        about = json.loads((folder / RUN).read_text(encoding="utf8"))
+        lacks = [key for key in ("seed", "normalisation", "targets") if key not in about]
+    except (json.JSONDecodeError, TypeError) as error:
+        raise ValueError(f"{folder / RUN} does not describe a run ({error})") from error
+    if lacks:
+        raise ValueError(f"{folder / RUN} does not describe a run: it has no {', '.join(lacks)}")
+    return about
+
+
+def _load_predictor(model: OlmoEarth, path: Path) -> None:
+    """Puts the weights of a file into a model's predictor."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        model.decoder.load_state_dict(weights)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error})") from error
+    except RuntimeError as error:
+        raise ValueError(f"{path} is not the predictor of the encoder beside it ({error})") from error

@@ -32,6 +32,8 @@ class Corpus:
     def __init__(self, folder: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> None:
         self.tiles = OfficialDataset(folder)
         self.numbers = training_tiles(self.tiles)
+        if not len(self.numbers):
+            raise FileNotFoundError(f"{folder} has {len(self.tiles)} tiles, but none that may be trained on")
         self.cache = Path(cache) / _key(self.tiles.folder) if cache else None
 
     def __len__(self) -> int:
@@ -74,6 +76,7 @@ def training_tiles(tiles: OfficialDataset) -> np.ndarray:
 def identity(corpus: Corpus) -> dict[str, object]:
     """What a run remembers of its data, to go on with the same only."""
     found: dict[str, object] = {"tiles": len(corpus.tiles), "trained on": len(corpus)}
+    found["index"] = _key(corpus.tiles.folder)
     if _world(corpus.tiles).is_file():
         found["world"] = json.loads(_world(corpus.tiles).read_text(encoding="utf8"))["parameters"]
     return found

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, modality
+from olmoearth_nb.durable import write
 from olmoearth_nb.sample import Sample
 
 TILE = 128
@@ -113,18 +114,29 @@ def read_tile(
 
 
 def copy_uncompressed(path: Path, copy: Path) -> None:
-    """Writes a tile again without compression, so that a window can be read without the rest."""
+    """Writes a tile again without compression, so that a window can be read without the rest.
+
+    Raises:
+        ValueError: if the tile is not whole.
+        DiskFullError: if the disk is full; no part of the copy stays.
+    """
     import h5py
     import hdf5plugin  # noqa: F401  registers zstd
 
-    part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
-    with h5py.File(path, "r") as source, h5py.File(part, "w") as target:
-        for name, item in source.items():
-            if isinstance(item, h5py.Dataset):
-                target[name] = item[()]
-            else:
-                source.copy(item, target)
-    part.replace(copy)
+    def save(part: Path) -> None:
+        with h5py.File(path, "r") as source, h5py.File(part, "w") as target:
+            for name, item in source.items():
+                if isinstance(item, h5py.Dataset):
+                    target[name] = item[()]
+                else:
+                    source.copy(item, target)
+
+    try:
+        write(copy, save)
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path} is not a whole HDF5 file ({error})") from error
 
 
 def is_tile(path: str | os.PathLike[str]) -> bool:
