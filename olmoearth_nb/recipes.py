@@ -61,7 +61,8 @@ class Recipe:
         masked_negatives: whether equal targets of maps are no negatives (v1.1).
         contrast: weight of the contrast between the two views.
         position: "absolute", or "rotary" (v1.2).
-        normalisation: "official" (mean - 2 std to 0, mean + 2 std to 1), or "standard" (mean to 0, std to 1).
+        normalisation: "official" (mean - 2 std to 0, mean + 2 std to 1), or "standard" (mean to 0, std to 1). A band
+            that is dropped is 0 in either: mean - 2 std in official training, the mean with "standard".
         optimisation: rate, schedule, batch.
     """
 

@@ -276,8 +276,10 @@ class TestV1:
         [("sentinel2_l2a", "sentinel1"), ("sentinel1", "landsat"), ("landsat", "srtm")],
         ids="-".join,
     )
-    def test_of_two_band_sets_the_first_is_encoded_and_the_second_predicted(self, names):
-        grid = make_grid("v1.1", names=names)
+    @pytest.mark.parametrize("dates", [3, 4])
+    def test_of_two_band_sets_the_first_is_encoded_and_the_second_predicted(self, names, dates):
+        """floor(N / 2) tokens of each: of 27 one is left over."""
+        grid = make_grid("v1.1", dates=dates, names=names)
         roles = draw(V1, grid, nothing(grid, 50))
         first, second = (roles[:, grid.slices[name]] for name in names)
         assert ((first == Role.ONLINE).sum(1) == first.shape[1] // 2).all()
