@@ -81,9 +81,7 @@ def die_in_save(folder, number):
 def start(function, *arguments, **options):
     """A process that runs a function of this module, in a group of its own, as a shell or torchrun starts one."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["tiny", "hdf5plugin", "lightning_fabric", "torch._dynamo"]
-    )  # AdamW asks for the last
+    context.set_forkserver_preload(["tiny", "hdf5plugin", "lightning_fabric", "torch._dynamo"])
     process = context.Process(target=_run, args=(function, arguments, options))
     process.start()
     return process
@@ -125,7 +123,7 @@ def flip(path):
 def moments(kills, seed, steps):
     """Random moments in a run: steps made, and a part of a second after them."""
     draw = random.Random(seed)
-    return [(draw.randrange(steps), draw.uniform(0, 0.2)) for _ in range(kills)]
+    return [(draw.randrange(steps), draw.uniform(0, 0.1)) for _ in range(kills)]
 
 
 def tensors(path):
