@@ -7,6 +7,7 @@ workers, and stays the same run.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -23,6 +24,10 @@ from olmoearth_nb.masking import draw_roles
 from olmoearth_nb.patch_embed import observed
 from olmoearth_nb.recipes import Recipe
 from olmoearth_nb.sample import Batch, Sample
+from olmoearth_nb.tokenization import Tokenization
+
+WINDOWS = 20
+"""Windows that are drawn from a tile before it counts as empty."""
 
 
 class MicroBatch:
@@ -71,7 +76,7 @@ class MicroBatches(Dataset[MicroBatch]):
         generator = np.random.default_rng([self.seed, number])
         patch_size, edge, dates = self.crops.draw(generator)
         places = [_place(self.seed, number * size + i, len(self.corpus)) for i in range(size)]
-        samples = [self._crop(place, patch_size * edge, dates, generator) for place in places]
+        samples = [self._crop(place, patch_size, edge, dates, generator) for place in places]
         batch = collate(samples)
         grid = batch.grid(self.recipe.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
@@ -80,18 +85,29 @@ class MicroBatches(Dataset[MicroBatch]):
         drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, places, number, view) for view in range(2)]
         return MicroBatch(images, batch.timestamps, grid, torch.stack(drawn), number)
 
-    def _crop(self, place: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
-        """A window of a tile with at most so many dates."""
-        row, column = generator.integers(0, TILE - edge + 1, 2).tolist()
-        sample = self.corpus.window(place, row, column, edge)
-        seen = np.any([(sample.images[name] != MISSING).any((0, 1, 3)) for name in _sensors(sample)], axis=0)
-        start = first_date(seen, dates, generator)
-        return sample.select_times(range(start, min(start + dates, len(seen))))
+    def _crop(self, place: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
+        """A window of a tile with at most so many dates; another one where nothing of it can be encoded."""
+        for _ in range(WINDOWS):
+            row, column = generator.integers(0, TILE - patch_size * edge + 1, 2).tolist()
+            sample = self.corpus.window(place, row, column, patch_size * edge)
+            seen = np.any([(image != MISSING).any((0, 1, 3)) for image in _sensors(sample).images.values()], axis=0)
+            if seen.any():
+                start = first_date(seen, dates, generator)
+                sample = sample.select_times(range(start, min(start + dates, len(seen))))
+                if _encodable(_sensors(sample), self.recipe.tokenization, patch_size):
+                    return sample
+        raise ValueError(f"{self.corpus.name(place)} was observed in none of {WINDOWS} windows drawn from it")
 
 
-def _sensors(sample: Sample) -> list[str]:
-    """Names of a sample's modalities that have dates."""
-    return [name for name in sample.images if name in SENSORS]
+def _sensors(sample: Sample) -> Sample:
+    """The sample without its maps."""
+    return replace(sample, images={name: image for name, image in sample.images.items() if name in SENSORS})
+
+
+def _encodable(sample: Sample, tokenization: Tokenization, patch_size: int) -> bool:
+    """Whether at least one token of a sample was observed whole."""
+    images = {name: torch.from_numpy(image)[None] for name, image in sample.images.items()}
+    return not bool(observed(images, sample.grid(tokenization, patch_size))[1].all())
 
 
 def _place(seed: int, position: int, tiles: int) -> int:
