@@ -94,9 +94,14 @@ WRONG = {
 
 
 UNSEEN = """## What nobody can see in the numbers
-* **An offset of 1,000.** Files processed since 25 January 2022 (baseline 04.00) hold 10,000 x reflectance + 1,000.
-  Subtract it (not below 1; 0 stays "no data") unless your source has done so. The doors to GeoTIFF, `.npz` and .SAFE
-  do so where the metadata say that it is in them (`olmoearth_nb/data/offset.py`), and say what they did.
+* **An offset of 1,000.** Products *processed* since 25 January 2022 (baseline 04.00, and Collection 1 of earlier
+  years) hold 10,000 x reflectance + 1,000. Subtract it (not below 1; 0 stays "no data") unless your source has done so.
+  The doors to GeoTIFF, `.npz`, `.SAFE` and STAC do so where the metadata say that it is in them
+  (`olmoearth_nb/data/offset.py`), and say what they did.
+* **Pixels of another size.** Arrays do not say how large their pixels are; the models were trained on 10 m, and know
+  places in pixels of 10 m.
+* **Zeros as "no data".** In an array they are black ground; give `valid=`, or `-99999`.
+* **Latitude and longitude swapped**, where both could be either: GeoJSON has longitude first, `load_stac` latitude.
 * **A wrong name on a band**, or names in the order of another product.
 * **Top-of-atmosphere data given as L2A**, unless they bring a cirrus band.
 * **Dates of another series** with the right number of entries.
