@@ -17,8 +17,9 @@ from olmoearth_nb.crops import Crops
 from olmoearth_nb.data.corpus import Corpus, identity
 from olmoearth_nb.data.official import folder_name, write_index
 from olmoearth_nb.grid import Role
-from olmoearth_nb.microbatch import MicroBatches
+from olmoearth_nb.microbatch import MicroBatches, collate
 from olmoearth_nb.recipes import Optimisation, recipe
+from olmoearth_nb.sample import Sample
 
 CROPS = Crops(patch_sizes=(2, 4, 8), edges=(1, 3), budget=300)
 SENSORS = ("sentinel2_l2a", "sentinel1", "landsat")
@@ -281,6 +282,33 @@ class TestValues:
         micro = stream(small_world, cache=cache)[0]
         assert_same(micro.to("cpu"), micro)
         assert micro.to("meta").images["sentinel1"].device.type == "meta"
+
+
+def test_samples_of_different_lengths_and_modalities_are_brought_together():
+    """The shorter one lacks its last dates, which repeat the last that it has; what one sample lacks is missing."""
+    generator = np.random.default_rng(0)
+
+    def sample(steps, *names):
+        images = {
+            n: generator.normal(size=(4, 4, steps if n in SENSORS else 1, len(MODALITIES[n].bands))) for n in names
+        }
+        return Sample(images, [(5 + steps, month, 2020) for month in range(steps)])
+
+    long, short = sample(4, "sentinel1", "landsat", "srtm"), sample(2, "sentinel1", "sentinel2_l2a")
+    batch = collate([long, short])
+    assert list(batch.images) == ["sentinel2_l2a", "sentinel1", "landsat", "srtm"]
+    assert batch.timestamps[0].tolist() == [[9, 0, 2020], [9, 1, 2020], [9, 2, 2020], [9, 3, 2020]]
+    assert batch.timestamps[1].tolist() == [[7, 0, 2020], [7, 1, 2020], [7, 1, 2020], [7, 1, 2020]]
+    gone = {name: (image == MISSING).all((1, 2, 4)).tolist() for name, image in batch.images.items()}
+    assert gone == {
+        "sentinel2_l2a": [[True] * 4, [False, False, True, True]],
+        "sentinel1": [[False] * 4, [False, False, True, True]],
+        "landsat": [[False] * 4, [True] * 4],
+        "srtm": [[False], [True]],
+    }
+    vv = MODALITIES["sentinel1"].bands[0]
+    expected = (short.images["sentinel1"][..., 0] - vv.mean) / (4 * vv.std) + 0.5
+    np.testing.assert_allclose(batch.images["sentinel1"][1, :, :, :2, 0].numpy(), expected, atol=1e-6)
 
 
 class TestCache:
