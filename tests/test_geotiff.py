@@ -52,9 +52,16 @@ def test_one_file_a_date(tmp_path):
 
 
 def test_dates_from_a_tag_and_from_the_caller(tmp_path):
-    tagged = write(tmp_path / "a.tif", numbers(), BANDS, {"TIFFTAG_DATETIME": "2021:05:04 10:20:30"})
+    tagged = write(tmp_path / "a.tif", numbers(), BANDS, {"DATE": "2021:05:04 10:20:30"})
     assert load_geotiff(tagged).dates == ["2021-05-04"]
     assert load_geotiff(tagged, dates=["2019-01-02"]).dates == ["2019-01-02"]
+
+
+def test_when_the_file_was_made_is_not_when_the_picture_was_taken(tmp_path):
+    tags = {"TIFFTAG_DATETIME": "2024:03:05 10:20:30"}
+    assert load_geotiff(write(tmp_path / "a_2019-06-15.tif", numbers(), BANDS, tags)).dates == ["2019-06-15"]
+    with pytest.raises(ValueError, match="does not say when"):
+        load_geotiff(write(tmp_path / "a.tif", numbers(), BANDS, tags))
 
 
 def togo_twin(path):
@@ -213,6 +220,16 @@ WRONG = {
         lambda t: write(t / "f.tif", numbers(), BANDS, {"DATE": "summer"}),
         {},
         "tag DATE is 'summer'",
+    ),
+    "a tag against the name": (
+        lambda t: write(t / "f_2019-06-15.tif", numbers(), BANDS, {"DATE": "2019-07-20"}),
+        {},
+        "tag DATE says 2019-07-20, the name says 2019-06-15; give dates=",
+    ),
+    "two times of a day": (
+        lambda t: write(t / "S2A_MSIL2A_20190615T105031_N0212_R051_T31TCJ_20190615T133001.tif", numbers(), BANDS),
+        {},
+        r"two times of 2019-06-15 in its name; give dates= by load_geotiff\(path, dates=",
     ),
     "a span of another length": (
         lambda t: write(t / "f_2020-01-01_2020-02-01.tif", numbers(24), [*BANDS, *(f"{b}_1" for b in BANDS)]),
