@@ -15,11 +15,11 @@ BANDS = list(SENTINEL2.band_names)
 TOGO = Path(__file__).parents[2] / "shared" / "real" / "togo_98_2019-02-06_2020-02-01.tif"
 
 
-def write(path, values, names=None, tags=None, crs="EPSG:32631", origin=(500_000, 800_000), nodata=None):
+def write(path, values, names=None, tags=None, crs="EPSG:32631", origin=(500_000, 800_000), nodata=None, pixel=10):
     """A GeoTIFF of (bands, H, W) values."""
     options = {"driver": "GTiff", "dtype": values.dtype, "crs": crs, "nodata": nodata}
     count, height, width = values.shape
-    transform = from_origin(*origin, 10, 10)
+    transform = from_origin(*origin, pixel, pixel)
     with rasterio.open(path, "w", count=count, height=height, width=width, transform=transform, **options) as file:
         file.write(values)
         if names is not None:
@@ -70,7 +70,7 @@ def togo_twin(path):
     names = [name if t == 0 else f"{name}_{t}" for t in range(12) for name in bands] + ["elevation", "slope"]
     values = np.stack([np.full((17, 17), -12.0 if n.startswith("V") else 1000.0 + i) for i, n in enumerate(names)])
     values[-1, :3] = np.nan
-    return write(path, values, names, crs="EPSG:4326", origin=(1.42, 7.72))
+    return write(path, values, names, crs="EPSG:4326", origin=(1.42, 7.72), pixel=9e-5)
 
 
 def test_a_year_of_two_sensors_in_one_file(tmp_path):
@@ -110,6 +110,47 @@ def test_gaps_and_the_offset(tmp_path):
     assert less.images["sentinel2_l2a"][5, 5, 0, 0] == max(int(values[0, 5, 5]) - 1000, 1)
     assert (less.images["sentinel2_l2a"][0, 0] == MISSING).all(), "no data stays no data"
     assert any("1000 taken off" in note for note in less.notes)
+
+
+def test_zeros_are_gaps_without_a_tag_too(tmp_path):
+    values = numbers()
+    values[:, :4] = 0
+    values[0, 8, 8] = 0
+    sample = load_geotiff(write(tmp_path / "x_2020-01-02.tif", values, BANDS))
+    missing = (sample.images["sentinel2_l2a"] == MISSING).all(-1)[..., 0]
+    assert missing[:4].all()
+    assert not missing[4:].any(), "one dark band is no gap"
+    assert "25.0% of the Sentinel-2 pixels are 0 in all bands, which means no data" in sample.notes
+
+
+def test_reflectance_when_said(tmp_path):
+    values = (numbers() / 1e4).astype(np.float32)
+    sample = load_geotiff(write(tmp_path / "x_2023-01-02.tif", values, BANDS), scale="reflectance")
+    np.testing.assert_allclose(sample.images["sentinel2_l2a"][:, :, 0], numbers().transpose(1, 2, 0), rtol=1e-5)
+    assert not sample.notes, "reflectance has no offset"
+
+
+SIZES = {
+    "ten": ({}, ""),
+    "Landsat's": ({"pixel": 30}, "30 x 30 m"),
+    "eight": ({"pixel": 8}, "8 x 8 m"),
+    "a hundredth of a degree": ({"pixel": 0.01, "crs": "EPSG:4326", "origin": (1.4, 7.7)}, "1103.4 x 1105.9 m"),
+    "a map of the web at 60 N": ({"crs": "EPSG:3857", "origin": (0, 8_399_818)}, "5 x 5 m"),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_size_of_pixels_on_the_ground(tmp_path, name):
+    """About 10 m passes, 5 to 15 m with a note, others by the caller's word."""
+    options, size = SIZES[name]
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS, **options)
+    if options.get("pixel", 10) in (30, 0.01):
+        with pytest.raises(ValueError, match=f"has pixels of {size}; the models read 10 m: resample, or say"):
+            load_geotiff(path)
+    sample = load_geotiff(path, resolution="as is")
+    assert [note for note in sample.notes if "pixels of" in note] == (
+        [f"pixels of {size}; the models read 10 m"] if size else []
+    )
 
 
 LANDSAT = list(MODALITIES["landsat"].band_names)
@@ -262,6 +303,16 @@ WRONG = {
         lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
         {"offset": -1000},
         "0 to 2000 .* got -1000",
+    ),
+    "a resolution that is none": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
+        {"resolution": 10},
+        "'10 m' or 'as is', got 10",
+    ),
+    "nowhere on Earth": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 700)),
+        {},
+        "lies nowhere on Earth",
     ),
     "a format that reads other files": (virtual, {}, "not a whole GeoTIFF"),
     "another modality": (

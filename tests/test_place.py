@@ -70,8 +70,8 @@ def scene(tmp_path):
 
 def test_the_geotiff_door(scene, tmp_path):
     assert scene.georeference == UTM
-    degrees = write(tmp_path / "b_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 7))
-    assert load_sample(degrees).georeference == Georeference("EPSG:4326", (10, 0, 1, 0, -10, 7))
+    degrees = write(tmp_path / "b_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 7), pixel=9e-5)
+    assert load_sample(degrees).georeference == Georeference("EPSG:4326", (9e-5, 0, 1, 0, -9e-5, 7))
     nowhere = write(tmp_path / "c_2020-01-01.tif", numbers(), BANDS, crs=None)
     assert load_sample(nowhere).georeference is None
     assert load_sample("fields").georeference is None

@@ -32,8 +32,12 @@ def load_geotiff(
     offset: Offset = "auto",
     sentinel1: Literal["native", "linear"] = "native",
     missing_bands: Literal["error", "zero", "nearest"] = "error",
+    scale: Literal["native", "reflectance"] = "native",
+    resolution: Literal["10 m", "as is"] = "10 m",
 ) -> Sample:
     """Opens one GeoTIFF, or one for each date, on one pixel grid.
+
+    Pixels that are 0 in all Sentinel-2 bands were not observed, as in files straight from the archive.
 
     Args:
         paths: the file or files.
@@ -47,6 +51,9 @@ def load_geotiff(
             numbers, and leaves a note where nothing is said of late dates; a number is taken off; None: nothing is.
         sentinel1: "linear" converts power to dB; by default dB are expected, and what looks like power is refused.
         missing_bands: see `to_sample`; of Sentinel-1 both bands are needed.
+        scale: of Sentinel-2: digital numbers, or "reflectance" (0..1), which is converted and has no offset.
+        resolution: "10 m" refuses pixels whose edge on the ground is not 5 to 15 m, and leaves a note unless it is 9
+            to 11 m; "as is" only leaves the note.
 
     Returns:
         Sentinel-2, Sentinel-1 or both, or Landsat; with B10, Sentinel-2 is taken for top-of-atmosphere data.
@@ -60,18 +67,49 @@ def load_geotiff(
     rasters = [read(Path(path)) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
     if not rasters:
         raise ValueError("give at least one GeoTIFF")
+    resolved = _resolved(rasters[0], resolution)
     values, names, sensor, steps = _stack(rasters, bands, modality)
     if dates is None:
         dates = [day for raster in rasters for day in dates_of(raster, steps.count(raster))]
+    options = {"sentinel2_l2a": (scale, missing_bands), "sentinel1": (sentinel1, "error")}
+    options["landsat"] = ("native", missing_bands)
     parts = []
     for name, own in _by_sensor(names, sensor).items():
         notes: list[str] = []
         image = values[..., [names.index(band) for band in own]]
         if name == "sentinel2_l2a":
-            image, notes = take_off(image, offset, [raster.offset() for raster in steps], dates)
-        options = (sentinel1, "error") if name == "sentinel1" else ("native", missing_bands)
-        parts.append(_part(image, own, dates, name, *options, notes))
-    return _together(parts, rasters[0])
+            image, notes = _seen(image)
+        if name == "sentinel2_l2a" and scale == "native":
+            image, taken = take_off(image, offset, [raster.offset() for raster in steps], dates)
+            notes += taken
+        parts.append(_part(image, own, dates, name, *options[name], notes))
+    return _together(parts, rasters[0], resolved)
+
+
+def _resolved(raster: Raster, resolution: str) -> list[str]:
+    """A note on pixels that are not of about 10 m, where it is known.
+
+    Raises:
+        ValueError: if they are far from it and must not be.
+    """
+    if resolution not in ("10 m", "as is"):
+        raise ValueError(f"resolution must be '10 m' or 'as is', got {resolution!r}")
+    if raster.georeference is None:
+        return []
+    size = raster.georeference.pixel_size(*raster.values.shape[1:])
+    said = f"pixels of {round(size[0], 1):g} x {round(size[1], 1):g} m; the models read 10 m"
+    if resolution == "10 m" and not all(5 <= edge <= 15 for edge in size):
+        raise ValueError(f"{raster.path.name} has {said}: resample, or say resolution='as is' to load_geotiff")
+    return [] if all(9 <= edge <= 11 for edge in size) else [said]
+
+
+def _seen(image: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The digital numbers with NaN where all bands are 0, and a note on how often that is."""
+    empty = (image == 0).all(-1)
+    if not empty.any():
+        return image, []
+    note = f"{empty.mean():.1%} of the Sentinel-2 pixels are 0 in all bands, which means no data"
+    return np.where(empty[..., None], np.nan, image), [note]
 
 
 def _stack(
@@ -117,10 +155,10 @@ def _part(
     )
 
 
-def _together(parts: list[Sample], first: Raster) -> Sample:
+def _together(parts: list[Sample], first: Raster, said: list[str]) -> Sample:
     """One sample of all sensors."""
     title, place = first.path.stem, first.place
     where = "place unknown (no coordinate system)" if place is None else f"{place[0]:.4f} N {place[1]:.4f} E"
     images = {name: image for part in parts for name, image in part.images.items()}
-    notes = tuple(note for part in parts for note in part.notes)
+    notes = (*said, *(note for part in parts for note in part.notes))
     return Sample(images, parts[0].timestamps, title, f"{title}, {where}", notes, first.georeference)
