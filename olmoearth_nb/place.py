@@ -12,6 +12,11 @@ LONLAT = "OGC:CRS84"
 """Longitude, then latitude, in degrees of WGS84, as in GeoJSON."""
 
 
+def degrees(lat: float, lon: float, digits: int = 4) -> str:
+    """A place as people write it, such as ``23.5468 S 46.6651 W``."""
+    return f"{abs(lat):.{digits}f} {'S' if lat < 0 else 'N'} {abs(lon):.{digits}f} {'W' if lon < 0 else 'E'}"
+
+
 @dataclass(frozen=True)
 class Georeference:
     """A pixel grid on the Earth.

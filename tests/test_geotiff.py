@@ -9,6 +9,7 @@ from rasterio.transform import from_origin
 
 from olmoearth_nb import MODALITIES, SENTINEL2, Batch, Encoder, fit, size_config
 from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data import load_place, load_sample
 from olmoearth_nb.data.geotiff import load_geotiff
 
 BANDS = list(SENTINEL2.band_names)
@@ -35,7 +36,7 @@ def numbers(count=12, height=16, width=16, seed=0):
 def test_bands_come_in_the_models_order(tmp_path):
     order = [BANDS[i] for i in np.random.default_rng(1).permutation(12)]
     values = numbers()
-    sample = load_geotiff(write(tmp_path / "field_2020-07-05.tif", values, order))
+    sample = load_geotiff(write(tmp_path / "field_2020-07-05.tif", values, order, {"PROCESSING_BASELINE": "02.14"}))
     assert sample.dates == ["2020-07-05"]
     for i, name in enumerate(BANDS):
         assert (sample.images["sentinel2_l2a"][:, :, 0, i] == values[order.index(name)]).all()
@@ -75,8 +76,9 @@ def togo_twin(path):
 
 def test_a_year_of_two_sensors_in_one_file(tmp_path):
     path = togo_twin(tmp_path / "togo_1_2019-02-06_2020-02-01.tif")
-    with pytest.warns(UserWarning, match="top-of-atmosphere"):
+    with pytest.warns(UserWarning, match="top-of-atmosphere") as heard:
         sample = load_geotiff(path)
+    assert heard[0].filename == __file__, "the line of the caller"
     assert {name: image.shape for name, image in sample.images.items()} == {
         "sentinel2_l2a": (17, 17, 12, 12),
         "sentinel1": (17, 17, 12, 2),
@@ -105,7 +107,7 @@ def test_gaps_and_the_offset(tmp_path):
     path = write(tmp_path / "x_2023-01-02.tif", values, BANDS, nodata=0)
     sample = load_geotiff(path)
     assert (sample.images["sentinel2_l2a"][0, 0] == MISSING).all()
-    assert any("not taken off: if it is, say offset=1000" in note for note in sample.notes)
+    assert any("not taken off: if it is in them, open the file by" in note for note in sample.notes)
     less = load_geotiff(path, offset=1000)
     assert less.images["sentinel2_l2a"][5, 5, 0, 0] == max(int(values[0, 5, 5]) - 1000, 1)
     assert (less.images["sentinel2_l2a"][0, 0] == MISSING).all(), "no data stays no data"
@@ -286,7 +288,7 @@ WRONG = {
     "another origin": (lambda t: two(t, origin=(500_010, 800_000)), {}, "origin and pixel size"),
     "another size": (lambda t: two(t, values=numbers(height=8)), {}, "has size"),
     "other bands": (lambda t: two(t, names=[*BANDS[:11], "B10"]), {}, "all files need the same bands"),
-    "files out of order": (lambda t: two(t)[::-1], {}, "2020-01-01 comes after 2020-02-01"),
+    "files out of order": (lambda t: two(t)[::-1], {}, "2020-01-01 is given after 2020-02-01 and is earlier"),
     "reflectance": (lambda t: write(t / "a_2020-01-01.tif", numbers() / 1e4, BANDS), {}, "look like reflectance"),
     "infinite": (
         lambda t: write(t / "a_2020-01-01.tif", np.where(numbers() > 4900, np.inf, 1000.0), BANDS),
@@ -359,6 +361,22 @@ def test_wrong_files(tmp_path, name):
     make, options, message = WRONG[name]
     with pytest.raises(ValueError, match=message):
         load_geotiff(make(tmp_path), **options)
+
+
+def test_a_folder_of_dates_and_what_a_door_is_told(tmp_path):
+    for month in (4, 3):
+        write(tmp_path / f"a_2020-0{month}-15.tif", numbers(11, seed=month), BANDS[:11])
+    with pytest.raises(ValueError, match=r"missing_bands='zero' .* in to_sample or load_geotiff"):
+        load_sample(tmp_path)
+    sample = load_sample(tmp_path, missing_bands="nearest", offset=None)
+    assert sample.dates == ["2020-03-15", "2020-04-15"]
+    assert (sample.images["sentinel2_l2a"][:, :, 0, 0] == numbers(11, seed=3)[0]).all()
+    assert load_place(tmp_path, missing_bands="zero").dates == sample.dates
+    with pytest.raises(TypeError, match="'place'"):
+        load_sample(tmp_path, place=(1, 2))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs alone"):
+        load_sample(tmp_path)
 
 
 def test_no_such_file(tmp_path):
