@@ -90,7 +90,7 @@ def read(path: Path) -> Raster:
             tags = {**file.tags(1), **file.tags()}
             return Raster(path, values, list(file.descriptions), tags, scaling, grid, place, _georeference(file))
     except RasterioError as error:
-        raise ValueError(f"{path.name} is not a whole GeoTIFF ({error})") from error
+        raise ValueError(f"{path.name} is not a whole GeoTIFF ({error.__cause__ or error})") from error
 
 
 def _georeference(file: Any) -> Georeference | None:
