@@ -84,8 +84,10 @@ def export(
 @app.command()
 def embed(
     model: Annotated[str, typer.Option(help="a published model, a model folder, or an encoder.safetensors")],
-    data: Annotated[str, typer.Option(help="a scene that knows its place, such as a GeoTIFF")],
-    points: Annotated[Path, typer.Option(help="GeoJSON of points or polygons")],
+    data: Annotated[str, typer.Option(help="a scene that knows its place: a GeoTIFF or a folder of such, .SAFE, .npz")],
+    points: Annotated[
+        Path, typer.Option(help="GeoJSON of points or polygons, whose coordinates are longitude, latitude")
+    ],
     out: Annotated[Path, typer.Option(help="table to write, .parquet or .csv")],
     patch_size: Annotated[int, typer.Option(help="edge of a patch in pixels, 1 to 8")] = 4,
     window: Annotated[int, typer.Option(help="edge of what the encoder sees at once, in pixels; 0: 16 patches")] = 0,
@@ -94,7 +96,7 @@ def embed(
     """Embed the points and polygons of a GeoJSON file in a scene; one row for each."""
     from olmoearth_nb.data import load_sample
     from olmoearth_nb.encoder_file import open_encoder
-    from olmoearth_nb.features import embed_features
+    from olmoearth_nb.features import embed_features, require_place
     from olmoearth_nb.fetch import DownloadError
     from olmoearth_nb.geojson import read_features
     from olmoearth_nb.tables import check_table_path, write_table
@@ -105,6 +107,7 @@ def embed(
             check_table_path(out)
             features, scene = read_features(points), load_sample(data)
             heard.clear()  # what a door warns of is in the notes of its sample
+            require_place(scene)
             encoder = open_encoder(model)
             table = embed_features(
                 encoder, scene, features, patch_size, window=window or None, outside=outside.value, model=model

@@ -39,22 +39,24 @@ def simulate(
     typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
 
 
-@data_app.command()
+@data_app.command(help=f"Fetch Sentinel-2 of a place as monthly composites from a STAC catalogue ({EARTH_SEARCH}).")
 def stac(
     lat: Annotated[float, typer.Option(help="latitude in degrees, south negative")],
     lon: Annotated[float, typer.Option(help="longitude in degrees, west negative")],
     start: Annotated[str, typer.Option(help="first day, such as 2023-01-01")],
-    end: Annotated[str, typer.Option(help="last day; at most twelve calendar months with the first")],
+    end: Annotated[str, typer.Option(help="last day, included; at most twelve calendar months from --start")],
     out: Annotated[Path, typer.Option(help="the .npz file to write")],
     size: Annotated[int, typer.Option(help="edge in pixels of 10 m, 8 to 1024")] = 64,
-    max_cloud: Annotated[float, typer.Option(help="leave out tiles with that many clouds or more, in percent")] = 60,
-    catalogue: Annotated[str, typer.Option(help="address of a STAC API")] = EARTH_SEARCH,
+    max_cloud: Annotated[
+        float, typer.Option(help="clouds, in percent of the whole 110 km tile, from which it is left out")
+    ] = 60,
+    catalogue: Annotated[str, typer.Option(help="address of a STAC API", show_default=False)] = EARTH_SEARCH,
     collection: Annotated[str, typer.Option(help="name of Sentinel-2 L2A there")] = "sentinel-2-l2a",
     cache: Annotated[Path | None, typer.Option(help="folder that keeps what was read")] = None,
     offset: Annotated[int | None, typer.Option(help="taken off all digital numbers; by default as declared")] = None,
     skip_failed: Annotated[bool, typer.Option(help="go on without what stays unreadable")] = False,
 ) -> None:
-    """Fetch Sentinel-2 of a place as monthly composites from a STAC catalogue."""
+    """Fetch Sentinel-2 of a place from a STAC catalogue."""
     from olmoearth_nb.data.npz import save_npz
     from olmoearth_nb.data.stac import load_stac
     from olmoearth_nb.durable import DiskFullError
@@ -83,12 +85,16 @@ def stac(
     typer.echo("\n".join([sample.provenance, *(f"* {note}" for note in sample.notes)]))
 
 
-@data_app.command()
+@data_app.command(
+    help="Download the official subset of the pretraining data; the same call goes on after a break. The server says "
+    "how large the archive is, and the disk must hold it twice; the first download records its sha256, which a later "
+    f"one must have, too. By default from {URL}"
+)
 def subset(
     out: Annotated[Path, typer.Option(help="folder to make")],
-    url: Annotated[str, typer.Option(help="address of the tar")] = URL,
+    url: Annotated[str, typer.Option(help="address of the tar", show_default=False)] = URL,
 ) -> None:
-    """Download the official subset of the pretraining data; the same call goes on after a break."""
+    """Download the official subset of the pretraining data."""
     from olmoearth_nb.data.subset import fetch_subset
     from olmoearth_nb.fetch import DownloadError
 

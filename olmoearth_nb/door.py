@@ -6,7 +6,6 @@ Every check here is a mistake that goes unnoticed otherwise: the model runs, and
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -14,16 +13,15 @@ from typing import Literal
 import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
+from olmoearth_nb.fill import completed
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import check_patch_size
+from olmoearth_nb.warn import warn
 
 Date = str | dt.date | np.datetime64
 
 _FIRST_YEAR = {"sentinel2_l2a": 2015, "sentinel1": 2014, "landsat": 2013}
 """Launch of the first satellite of each mission."""
-
-_MANY_FILLED = 0.2
-"""Share of filled bands above which a model hardly sees what it was trained on."""
 
 
 def to_sample(
@@ -65,7 +63,7 @@ def to_sample(
     if len(timestamps) != image.shape[2]:
         raise ValueError(f"image has {image.shape[2]} timesteps (axis 2 of {image.shape}) but {len(timestamps)} dates")
     image = _scaled(_masked(image.astype(np.float32), valid), spec, scale)
-    image, filled = _completed(image, names, spec, missing_bands)
+    image, filled = completed(image, names, spec, missing_bands)
     said = [*notes, *_warned(spec, level)]
     if filled:
         said.append(f"bands not in the data, filled by {missing_bands!r}: {', '.join(filled)}")
@@ -78,11 +76,9 @@ def _warned(spec: Modality, level: str) -> list[str]:
         raise ValueError(f"level must be 'L2A' or 'L1C', got {level!r}")
     if level == "L2A" or spec.name != "sentinel2_l2a":
         return []
-    warnings.warn(
+    warn(
         "top-of-atmosphere data (L1C) are fed to a model of surface reflectance (L2A): haze brightens the blue bands, "
-        "and embeddings of the two levels should not be mixed",
-        UserWarning,
-        stacklevel=3,
+        "and embeddings of the two levels should not be mixed"
     )
     return ["top-of-atmosphere reflectance (L1C): the models were trained on surface reflectance (L2A)"]
 
@@ -112,7 +108,7 @@ def parse_dates(dates: Sequence[Date] | np.ndarray | None, first_year: int = 197
         raise ValueError(f"{len(days)} dates given; the models take at most {MAX_TIMESTEPS}, choose or composite them")
     for day, previous in zip(days[1:], days, strict=False):
         if day < previous:
-            raise ValueError(f"dates must be in order of time, but {day} comes after {previous}")
+            raise ValueError(f"dates must be in order of time, but {day} is given after {previous} and is earlier")
     latest = dt.date.today() + dt.timedelta(days=1)
     for day in days:
         if day.year < first_year or day > latest:
@@ -196,7 +192,7 @@ def _scaled(image: np.ndarray, spec: Modality, scale: str) -> np.ndarray:
         if scale == "native" and small:
             raise ValueError(
                 f"values up to {seen.max():.3g} look like reflectance 0..1, but digital numbers (10,000 x reflectance) "
-                "are expected; say scale='reflectance'"
+                "are expected; say scale='reflectance' to to_sample or load_geotiff"
             )
         if scale == "reflectance" and not small:
             raise ValueError(f"scale='reflectance' means 0..1, but values reach {seen.max():.4g}; leave scale out")
@@ -217,45 +213,6 @@ def _scaled(image: np.ndarray, spec: Modality, scale: str) -> np.ndarray:
                 raise ValueError(f"linear power cannot be negative, but values reach {seen.min():.3g}; leave scale out")
             return np.where(image == MISSING, image, 10 * np.log10(np.maximum(image, 1e-10)))
     return image
-
-
-def _completed(image: np.ndarray, names: list[str], spec: Modality, policy: str) -> tuple[np.ndarray, list[str]]:
-    """The bands in channel order, absent ones filled by the policy; and the names of those."""
-    absent = [band for band in spec.band_names if band not in names]
-    if policy not in ("error", "zero", "nearest"):
-        raise ValueError(f"missing_bands must be 'error', 'zero' or 'nearest', got {policy!r}")
-    if absent and policy == "error":
-        raise ValueError(
-            f"{spec.title} bands missing: {absent}; fill them by missing_bands='zero' (v1.1 and later) or "
-            "'nearest' (v1), or choose a tokenization that leaves them out and fill by either"
-        )
-    if len(absent) > _MANY_FILLED * len(spec.bands):
-        warnings.warn(
-            f"{len(absent)} of {len(spec.bands)} bands are filled ({policy}): the model hardly sees what it was "
-            "trained on",
-            UserWarning,
-            stacklevel=3,
-        )
-    columns = []
-    for band in spec.bands:
-        if band.name in names:
-            columns.append(image[..., names.index(band.name)])
-        elif policy == "nearest" and (source := _nearest(band.name, names, spec)) is not None:
-            columns.append(image[..., names.index(source)])
-        else:
-            columns.append(np.full(image.shape[:3], band.mean - 2 * band.std, dtype=np.float32))
-    return np.stack(columns, axis=-1).astype(np.float32), absent
-
-
-def _nearest(band: str, names: list[str], spec: Modality) -> str | None:
-    """The present band nearest in wavelength, ties to the shorter; thermal bands only from thermal ones."""
-    centre = {b.name: b.centre for b in spec.bands}
-    wanted = centre[band]
-    if wanted is None:
-        return None
-    thermal = wanted > 5000
-    near = [(abs(c - wanted), c, n) for n in names if (c := centre[n]) is not None and (c > 5000) == thermal]
-    return min(near)[2] if near else None
 
 
 def fit(

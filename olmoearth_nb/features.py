@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,10 +13,11 @@ from olmoearth_nb.bands import modality
 from olmoearth_nb.encoder import Encoder
 from olmoearth_nb.geojson import Feature
 from olmoearth_nb.patch_embed import observed
-from olmoearth_nb.place import Georeference
+from olmoearth_nb.place import Georeference, degrees
 from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.tables import feature_table
 from olmoearth_nb.tokenization import check_patch_size
+from olmoearth_nb.warn import warn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def embed_features(
     sample = replace(sample, images={k: v for k, v in sample.images.items() if not modality(k).decode_only})
     where = [_in_pixels(feature.geometry, sample.georeference) for feature in features]
     shares = np.array([_share(shape, *_size(sample)) for shape in where])
-    _say_outside(np.flatnonzero(shares == 0), len(features), sample, outside)
+    _say_outside(np.flatnonzero(shares == 0), features, sample, outside)
     kept = np.flatnonzero(shares).tolist()
     patches = _covered([where[number] for number in kept], *_size(sample), patch_size)
     means, counts = _means(encoder, sample, patches, len(kept), window, patch_size)
@@ -109,14 +109,19 @@ def _checked(sample: Sample, features: Sequence[Feature], patch_size: int, windo
         raise ValueError(f"outside must be 'error' or 'skip', got {outside!r}")
     if not features:
         raise ValueError("there are no features to embed")
+    require_place(sample)
+    if all(modality(name).decode_only for name in sample.images):
+        raise ValueError(f"{sample.title} has no sensor to encode, only {list(sample.images)}")
+    return window
+
+
+def require_place(sample: Sample) -> None:
+    """Raises a ValueError unless a sample says where on Earth its pixels lie."""
     if sample.georeference is None:
         raise ValueError(
             f"{sample.title} does not say where on Earth its pixels lie ({sample.provenance}); give a scene with a "
             "coordinate system, such as a GeoTIFF"
         )
-    if all(modality(name).decode_only for name in sample.images):
-        raise ValueError(f"{sample.title} has no sensor to encode, only {list(sample.images)}")
-    return window
 
 
 def _in_pixels(geometry: Any, georeference: Georeference | None) -> Any:
@@ -144,21 +149,24 @@ def _share(shape: Any, height: int, width: int) -> float:
     return float(area / shape.area) if area > _TOUCH else 0.0
 
 
-def _say_outside(numbers: np.ndarray, count: int, sample: Sample, outside: str) -> None:
+def _say_outside(numbers: np.ndarray, features: Sequence[Feature], sample: Sample, outside: str) -> None:
     """Raises, or warns, of the features that do not lie in the scene."""
     if not len(numbers):
         return
     assert sample.georeference is not None
+    count = len(features)
     height, width = _size(sample)
+    first = features[numbers[0]].geometry.representative_point()
     lon, lat = sample.georeference.to_lonlat([0, width, 0, width], [0, 0, height, height])
     said = (
         f"{len(numbers)} of {count} features lie outside the scene ({', '.join(map(str, numbers[:5]))}"
-        f"{', ...' if len(numbers) > 5 else ''}, counted from 0), which reaches from {lon.min():.4f} to "
-        f"{lon.max():.4f} E and from {lat.min():.4f} to {lat.max():.4f} N"
+        f"{', ...' if len(numbers) > 5 else ''}, counted from 0), which reaches from "
+        f"{degrees(lat.min(), lon.min())} to {degrees(lat.max(), lon.max())} (got "
+        f"{degrees(first.y, first.x)}; longitude comes first in GeoJSON)"
     )
     if outside == "error" or len(numbers) == count:
         raise ValueError(f"{said}; outside='skip' leaves such features out" if len(numbers) < count else said)
-    warnings.warn(f"{said}; left out", UserWarning, stacklevel=3)
+    warn(f"{said}; left out")
 
 
 def _covered(shapes: Sequence[Any], height: int, width: int, patch_size: int) -> _Patches:
@@ -222,7 +230,7 @@ def _means(
         raise ValueError("none of the features lies on a patch that was observed on any date: there is no embedding")
     if without:
         said = f"{without} of {count} features lie where no whole patch was observed on any date"
-        warnings.warn(f"{said}; their embeddings are NaN", UserWarning, stacklevel=3)
+        warn(f"{said}; their embeddings are NaN")
     with np.errstate(invalid="ignore"):
         return (sums / counts[:, None]).astype(np.float32), counts
 

@@ -50,6 +50,12 @@ def sha256(path: Path, quiet: bool = True) -> str:
     return digest.hexdigest()
 
 
+def check_address(url: str) -> None:
+    """Raises a ValueError unless an address is one of http or https."""
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError(f"an address begins with http:// or https://, got {url!r}")
+
+
 def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False, room: float = 1.0) -> Path:
     """Downloads a file, going on where an earlier call ended.
 
@@ -70,8 +76,7 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
     """
     from filelock import FileLock
 
-    if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"an address begins with http:// or https://, got {url!r}")
+    check_address(url)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(path.with_name(path.name + ".part"), url)

@@ -12,6 +12,11 @@ LONLAT = "OGC:CRS84"
 """Longitude, then latitude, in degrees of WGS84, as in GeoJSON."""
 
 
+def degrees(lat: float, lon: float, digits: int = 4) -> str:
+    """A place as people write it, such as ``23.5468 S 46.6651 W``."""
+    return f"{abs(lat):.{digits}f} {'S' if lat < 0 else 'N'} {abs(lon):.{digits}f} {'W' if lon < 0 else 'E'}"
+
+
 @dataclass(frozen=True)
 class Georeference:
     """A pixel grid on the Earth.
@@ -57,6 +62,22 @@ class Georeference:
         x, y, area = x - c, y - f, a * e - b * d
         with np.errstate(invalid="ignore"):  # infinity times nothing, where there is no place
             return (e * x - b * y) / area, (a * y - d * x) / area
+
+    def pixel_size(self, height: int, width: int) -> tuple[float, float]:
+        """Width and height in metres, on the ground (WGS84), of the pixel in the middle of so many rows and columns.
+
+        Raises:
+            ValueError: if there is no such place on Earth.
+        """
+        from pyproj import Geod
+
+        column, row = width / 2, height / 2
+        columns, rows = [column - 0.5, column + 0.5, column, column], [row, row, row - 0.5, row + 0.5]
+        lon, lat = self.to_lonlat(columns, rows)
+        if not (np.isfinite([lon, lat]).all() and (abs(lat) <= 90).all()):
+            raise ValueError(f"the middle of the pixels lies nowhere on Earth: {self.crs} with {self.transform}")
+        metres = Geod(ellps="WGS84").inv(lon[::2], lat[::2], lon[1::2], lat[1::2])[2]
+        return float(metres[0]), float(metres[1])
 
 
 def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

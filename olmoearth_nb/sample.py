@@ -15,7 +15,7 @@ from torch import Tensor
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
 from olmoearth_nb.grid import TokenGrid
-from olmoearth_nb.place import Georeference
+from olmoearth_nb.place import Georeference, degrees
 from olmoearth_nb.tokenization import Tokenization
 
 
@@ -60,6 +60,20 @@ class Sample:
             raise ValueError(f"all images must cover the same pixels, got sizes {sorted(sizes)}")
         for name, image in self.images.items():
             _check_image(name, image, steps)
+
+    def __repr__(self) -> str:
+        """Title, shapes, dates, place and the number of notes, in one line."""
+        shapes = ", ".join(f"{name} {'x'.join(map(str, image.shape))}" for name, image in self.images.items())
+        place = "place unknown"
+        if self.georeference is not None:
+            height, width = next(iter(self.images.values())).shape[:2]
+            try:
+                lon, lat = self.georeference.to_lonlat(width / 2, height / 2)
+                place = degrees(float(lat), float(lon))
+            except ValueError:  # a system that nobody knows is named all the same
+                place = f"in {self.georeference.crs}"
+        days = " to ".join(dict.fromkeys([self.dates[0], self.dates[-1]]))
+        return f"Sample({self.title}: {shapes}; {days}; {place}; notes: {len(self.notes)})"
 
     @property
     def dates(self) -> list[str]:

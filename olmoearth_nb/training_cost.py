@@ -95,7 +95,7 @@ def describe(plan: Plan) -> str:
         "edges of crops": f"{' '.join(map(str, plan.crops.fitting))} patches",
         "budget of tokens": f"{plan.crops.budget:,}, counted as {plan.crops.counted.name}",
         "samples": ", ".join(f"{budget:,}" for budget in plan.budgets),
-        "optimiser steps": f"{samples // plan.batch:,} of {plan.batch}",
+        "optimiser steps": f"{samples // plan.batch:,}, batches of {plan.batch}",
         "passes over the data": f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples",
         "tokens a sample": f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view",
         "MACs a sample": f"{cost.macs / 1e9:,.2f} G, two views, forward and backward",

@@ -58,7 +58,10 @@ WRONG = {
     "a scale of another sensor": (lambda: to_sample(image(), BANDS, DATES, scale="linear"), "has no scale 'linear'"),
     "no dates": (lambda: to_sample(image(), BANDS, None), "the models read the month of every timestep"),
     "one date too few": (lambda: to_sample(image(), BANDS, DATES[:1]), "2 timesteps .* but 1 dates"),
-    "dates out of order": (lambda: to_sample(image(), BANDS, DATES[::-1]), "2021-01-31 comes after 2021-12-01"),
+    "dates out of order": (
+        lambda: to_sample(image(), BANDS, DATES[::-1]),
+        "2021-01-31 is given after 2021-12-01 and is earlier",
+    ),
     "month counted from 1": (lambda: to_sample(image(), BANDS, np.array([[1, 1, 2021], [1, 12, 2021]])), "got 12 in"),
     "a day that does not exist": (
         lambda: to_sample(image(), BANDS, np.array([[30, 1, 2021], [1, 2, 2021]])),

@@ -28,8 +28,9 @@ def test_the_page_of_common_mistakes_says_what_the_errors_say():
 
 
 def test_top_of_atmosphere_passes_with_a_warning():
-    with pytest.warns(UserWarning, match="haze brightens the blue bands"):
+    with pytest.warns(UserWarning, match="haze brightens the blue bands") as heard:
         sample = to_sample(image(bands=13), ["B10", *BANDS], DATES, level="L1C")
+    assert heard[0].filename == __file__, "the line of the caller"
     assert np.array_equal(sample.images[S2], image(bands=13)[..., 1:])
     assert any("top-of-atmosphere" in note for note in sample.notes)
 

@@ -9,17 +9,18 @@ from rasterio.transform import from_origin
 
 from olmoearth_nb import MODALITIES, SENTINEL2, Batch, Encoder, fit, size_config
 from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data import load_place, load_sample
 from olmoearth_nb.data.geotiff import load_geotiff
 
 BANDS = list(SENTINEL2.band_names)
 TOGO = Path(__file__).parents[2] / "shared" / "real" / "togo_98_2019-02-06_2020-02-01.tif"
 
 
-def write(path, values, names=None, tags=None, crs="EPSG:32631", origin=(500_000, 800_000), nodata=None):
+def write(path, values, names=None, tags=None, crs="EPSG:32631", origin=(500_000, 800_000), nodata=None, pixel=10):
     """A GeoTIFF of (bands, H, W) values."""
     options = {"driver": "GTiff", "dtype": values.dtype, "crs": crs, "nodata": nodata}
     count, height, width = values.shape
-    transform = from_origin(*origin, 10, 10)
+    transform = from_origin(*origin, pixel, pixel)
     with rasterio.open(path, "w", count=count, height=height, width=width, transform=transform, **options) as file:
         file.write(values)
         if names is not None:
@@ -35,7 +36,7 @@ def numbers(count=12, height=16, width=16, seed=0):
 def test_bands_come_in_the_models_order(tmp_path):
     order = [BANDS[i] for i in np.random.default_rng(1).permutation(12)]
     values = numbers()
-    sample = load_geotiff(write(tmp_path / "field_2020-07-05.tif", values, order))
+    sample = load_geotiff(write(tmp_path / "field_2020-07-05.tif", values, order, {"PROCESSING_BASELINE": "02.14"}))
     assert sample.dates == ["2020-07-05"]
     for i, name in enumerate(BANDS):
         assert (sample.images["sentinel2_l2a"][:, :, 0, i] == values[order.index(name)]).all()
@@ -52,9 +53,16 @@ def test_one_file_a_date(tmp_path):
 
 
 def test_dates_from_a_tag_and_from_the_caller(tmp_path):
-    tagged = write(tmp_path / "a.tif", numbers(), BANDS, {"TIFFTAG_DATETIME": "2021:05:04 10:20:30"})
+    tagged = write(tmp_path / "a.tif", numbers(), BANDS, {"DATE": "2021:05:04 10:20:30"})
     assert load_geotiff(tagged).dates == ["2021-05-04"]
     assert load_geotiff(tagged, dates=["2019-01-02"]).dates == ["2019-01-02"]
+
+
+def test_when_the_file_was_made_is_not_when_the_picture_was_taken(tmp_path):
+    tags = {"TIFFTAG_DATETIME": "2024:03:05 10:20:30"}
+    assert load_geotiff(write(tmp_path / "a_2019-06-15.tif", numbers(), BANDS, tags)).dates == ["2019-06-15"]
+    with pytest.raises(ValueError, match="does not say when"):
+        load_geotiff(write(tmp_path / "a.tif", numbers(), BANDS, tags))
 
 
 def togo_twin(path):
@@ -63,13 +71,14 @@ def togo_twin(path):
     names = [name if t == 0 else f"{name}_{t}" for t in range(12) for name in bands] + ["elevation", "slope"]
     values = np.stack([np.full((17, 17), -12.0 if n.startswith("V") else 1000.0 + i) for i, n in enumerate(names)])
     values[-1, :3] = np.nan
-    return write(path, values, names, crs="EPSG:4326", origin=(1.42, 7.72))
+    return write(path, values, names, crs="EPSG:4326", origin=(1.42, 7.72), pixel=9e-5)
 
 
 def test_a_year_of_two_sensors_in_one_file(tmp_path):
     path = togo_twin(tmp_path / "togo_1_2019-02-06_2020-02-01.tif")
-    with pytest.warns(UserWarning, match="top-of-atmosphere"):
+    with pytest.warns(UserWarning, match="top-of-atmosphere") as heard:
         sample = load_geotiff(path)
+    assert heard[0].filename == __file__, "the line of the caller"
     assert {name: image.shape for name, image in sample.images.items()} == {
         "sentinel2_l2a": (17, 17, 12, 12),
         "sentinel1": (17, 17, 12, 2),
@@ -98,11 +107,52 @@ def test_gaps_and_the_offset(tmp_path):
     path = write(tmp_path / "x_2023-01-02.tif", values, BANDS, nodata=0)
     sample = load_geotiff(path)
     assert (sample.images["sentinel2_l2a"][0, 0] == MISSING).all()
-    assert any("not taken off: if it is, say offset=1000" in note for note in sample.notes)
+    assert any("not taken off: if it is in them, open the file by" in note for note in sample.notes)
     less = load_geotiff(path, offset=1000)
     assert less.images["sentinel2_l2a"][5, 5, 0, 0] == max(int(values[0, 5, 5]) - 1000, 1)
     assert (less.images["sentinel2_l2a"][0, 0] == MISSING).all(), "no data stays no data"
     assert any("1000 taken off" in note for note in less.notes)
+
+
+def test_zeros_are_gaps_without_a_tag_too(tmp_path):
+    values = numbers()
+    values[:, :4] = 0
+    values[0, 8, 8] = 0
+    sample = load_geotiff(write(tmp_path / "x_2020-01-02.tif", values, BANDS))
+    missing = (sample.images["sentinel2_l2a"] == MISSING).all(-1)[..., 0]
+    assert missing[:4].all()
+    assert not missing[4:].any(), "one dark band is no gap"
+    assert "25.0% of the Sentinel-2 pixels are 0 in all bands, which means no data" in sample.notes
+
+
+def test_reflectance_when_said(tmp_path):
+    values = (numbers() / 1e4).astype(np.float32)
+    sample = load_geotiff(write(tmp_path / "x_2023-01-02.tif", values, BANDS), scale="reflectance")
+    np.testing.assert_allclose(sample.images["sentinel2_l2a"][:, :, 0], numbers().transpose(1, 2, 0), rtol=1e-5)
+    assert not sample.notes, "reflectance has no offset"
+
+
+SIZES = {
+    "ten": ({}, ""),
+    "Landsat's": ({"pixel": 30}, "30 x 30 m"),
+    "eight": ({"pixel": 8}, "8 x 8 m"),
+    "a hundredth of a degree": ({"pixel": 0.01, "crs": "EPSG:4326", "origin": (1.4, 7.7)}, "1103.4 x 1105.9 m"),
+    "a map of the web at 60 N": ({"crs": "EPSG:3857", "origin": (0, 8_399_818)}, "5 x 5 m"),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_size_of_pixels_on_the_ground(tmp_path, name):
+    """About 10 m passes, 5 to 15 m with a note, others by the caller's word."""
+    options, size = SIZES[name]
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS, **options)
+    if options.get("pixel", 10) in (30, 0.01):
+        with pytest.raises(ValueError, match=f"has pixels of {size}; the models read 10 m: resample, or say"):
+            load_geotiff(path)
+    sample = load_geotiff(path, resolution="as is")
+    assert [note for note in sample.notes if "pixels of" in note] == (
+        [f"pixels of {size}; the models read 10 m"] if size else []
+    )
 
 
 LANDSAT = list(MODALITIES["landsat"].band_names)
@@ -179,7 +229,7 @@ def two(tmp_path, **other):
 
 WRONG = {
     "no file": (lambda t: [], {}, "at least one GeoTIFF"),
-    "cut off": (broken, {}, "not a whole GeoTIFF"),
+    "cut off": (broken, {}, r"not a whole GeoTIFF \((?!.*See previous exception)"),
     "text": (lambda t: (t / "a_2020-01-01.tif").write_text("hello") and t / "a_2020-01-01.tif", {}, "not a whole"),
     "unnamed bands": (
         lambda t: write(t / "a_2020-01-01.tif", numbers()),
@@ -214,6 +264,16 @@ WRONG = {
         {},
         "tag DATE is 'summer'",
     ),
+    "a tag against the name": (
+        lambda t: write(t / "f_2019-06-15.tif", numbers(), BANDS, {"DATE": "2019-07-20"}),
+        {},
+        "tag DATE says 2019-07-20, the name says 2019-06-15; give dates=",
+    ),
+    "two times of a day": (
+        lambda t: write(t / "S2A_MSIL2A_20190615T105031_N0212_R051_T31TCJ_20190615T133001.tif", numbers(), BANDS),
+        {},
+        r"two times of 2019-06-15 in its name; give dates= by load_geotiff\(path, dates=",
+    ),
     "a span of another length": (
         lambda t: write(t / "f_2020-01-01_2020-02-01.tif", numbers(24), [*BANDS, *(f"{b}_1" for b in BANDS)]),
         {},
@@ -228,7 +288,7 @@ WRONG = {
     "another origin": (lambda t: two(t, origin=(500_010, 800_000)), {}, "origin and pixel size"),
     "another size": (lambda t: two(t, values=numbers(height=8)), {}, "has size"),
     "other bands": (lambda t: two(t, names=[*BANDS[:11], "B10"]), {}, "all files need the same bands"),
-    "files out of order": (lambda t: two(t)[::-1], {}, "2020-01-01 comes after 2020-02-01"),
+    "files out of order": (lambda t: two(t)[::-1], {}, "2020-01-01 is given after 2020-02-01 and is earlier"),
     "reflectance": (lambda t: write(t / "a_2020-01-01.tif", numbers() / 1e4, BANDS), {}, "look like reflectance"),
     "infinite": (
         lambda t: write(t / "a_2020-01-01.tif", np.where(numbers() > 4900, np.inf, 1000.0), BANDS),
@@ -245,6 +305,16 @@ WRONG = {
         lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
         {"offset": -1000},
         "0 to 2000 .* got -1000",
+    ),
+    "a resolution that is none": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
+        {"resolution": 10},
+        "'10 m' or 'as is', got 10",
+    ),
+    "nowhere on Earth": (
+        lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 700)),
+        {},
+        "lies nowhere on Earth",
     ),
     "a format that reads other files": (virtual, {}, "not a whole GeoTIFF"),
     "another modality": (
@@ -291,6 +361,22 @@ def test_wrong_files(tmp_path, name):
     make, options, message = WRONG[name]
     with pytest.raises(ValueError, match=message):
         load_geotiff(make(tmp_path), **options)
+
+
+def test_a_folder_of_dates_and_what_a_door_is_told(tmp_path):
+    for month in (4, 3):
+        write(tmp_path / f"a_2020-0{month}-15.tif", numbers(11, seed=month), BANDS[:11])
+    with pytest.raises(ValueError, match=r"missing_bands='zero' .* in to_sample or load_geotiff"):
+        load_sample(tmp_path)
+    sample = load_sample(tmp_path, missing_bands="nearest", offset=None)
+    assert sample.dates == ["2020-03-15", "2020-04-15"]
+    assert (sample.images["sentinel2_l2a"][:, :, 0, 0] == numbers(11, seed=3)[0]).all()
+    assert load_place(tmp_path, missing_bands="zero").dates == sample.dates
+    with pytest.raises(TypeError, match="'place'"):
+        load_sample(tmp_path, place=(1, 2))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs alone"):
+        load_sample(tmp_path)
 
 
 def test_no_such_file(tmp_path):

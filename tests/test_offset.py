@@ -8,7 +8,7 @@ from olmoearth_nb import Sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.data.geotiff import load_geotiff
-from olmoearth_nb.data.npz import load_npz
+from olmoearth_nb.data.npz import load_npz, save_npz
 from olmoearth_nb.data.offset import boa_offset, offset_done, offset_tags, read_offset, remove_offset, without_offset
 
 S2 = "sentinel2_l2a"
@@ -119,6 +119,16 @@ def test_a_geotiff_by_its_own_scale_and_offset(tmp_path):
     assert sample.images[S2][3, 3, 0, 0] == max(int(numbers()[0, 3, 3]) - 1000, 1)
 
 
+def test_the_date_of_the_picture_says_nothing(tmp_path):
+    """Collection 1 has processed earlier years anew: silence is noted at every date, a file of ours is not silent."""
+    (note,) = load_geotiff(late(tmp_path, name="a_2019-01-02.tif")).notes
+    assert "no metadata say" in note
+    assert "processed since 25 January 2022, of whatever date" in note
+    known = load_geotiff(late(tmp_path, {"PROCESSING_BASELINE": "02.11"}, "b_2019-01-02.tif"))
+    assert not known.notes
+    assert not load_npz(save_npz(known, tmp_path / "b.npz")).notes
+
+
 def test_files_before_and_after_the_change(tmp_path):
     """Each date by its own file; the note says on which."""
     paths = [
@@ -188,8 +198,8 @@ def test_an_npz_that_says_it(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     unsaid = load_sample(tmp_path / "a.npz")
     assert (unsaid.images[S2] == arrays["image"]).all()
-    assert any("if it is, say offset=1000" in note for note in unsaid.notes)
-    less = load_npz(tmp_path / "a.npz", offset=1000)
+    assert any("by load_sample(path, offset=1000)" in note for note in unsaid.notes)
+    less = load_sample(tmp_path / "a.npz", offset=1000)
     assert (less.images[S2] == remove_offset(arrays["image"], 1000)).all()
     np.savez(tmp_path / "b.npz", **arrays, BOA_ADD_OFFSET=-1000)
     assert (load_sample(tmp_path / "b.npz").images[S2] == less.images[S2]).all()

@@ -1,5 +1,7 @@
 """Where pixels lie: against pyproj and rasterio, through every cut of a sample."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyproj
 import pytest
@@ -11,7 +13,7 @@ from test_geotiff import BANDS, numbers, write
 from olmoearth_nb import Sample, fit
 from olmoearth_nb.data import load_place, load_sample
 from olmoearth_nb.data.geotiff import load_geotiff
-from olmoearth_nb.place import Georeference, transformed
+from olmoearth_nb.place import Georeference, degrees, transformed
 
 UTM = Georeference("EPSG:32631", (10, 0, 500_000, 0, -10, 800_000))
 TURNED = Georeference("EPSG:32631", (8, 6, 500_000, 6, -8, 800_000))
@@ -36,6 +38,15 @@ def test_as_pyproj_and_rasterio_say():
 def test_shifted(rows, columns, column, row):
     lon, lat = TURNED.to_lonlat(column, row)
     assert np.allclose(TURNED.shifted(rows, columns).to_pixels(lon, lat), [column - columns, row - rows], atol=1e-4)
+
+
+def test_as_people_write_it(scene):
+    assert degrees(-23.54678, -46.6651) == "23.5468 S 46.6651 W"
+    assert degrees(7.7195, 1.42, 2) == "7.72 N 1.42 E"
+    assert repr(scene) == (
+        "Sample(a_2020-03-01: sentinel2_l2a 90x70x2x12; 2020-03-01 to 2020-04-01; 7.2334 N 3.0032 E; notes: 1)"
+    )
+    assert "; in EPSG:1; notes: 1)" in repr(replace(scene, georeference=Georeference("EPSG:1", UTM.transform)))
 
 
 def test_beyond_the_coordinate_system():
@@ -70,8 +81,8 @@ def scene(tmp_path):
 
 def test_the_geotiff_door(scene, tmp_path):
     assert scene.georeference == UTM
-    degrees = write(tmp_path / "b_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 7))
-    assert load_sample(degrees).georeference == Georeference("EPSG:4326", (10, 0, 1, 0, -10, 7))
+    degrees = write(tmp_path / "b_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 7), pixel=9e-5)
+    assert load_sample(degrees).georeference == Georeference("EPSG:4326", (9e-5, 0, 1, 0, -9e-5, 7))
     nowhere = write(tmp_path / "c_2020-01-01.tif", numbers(), BANDS, crs=None)
     assert load_sample(nowhere).georeference is None
     assert load_sample("fields").georeference is None

@@ -68,7 +68,7 @@ def test_through_load_sample_and_as_the_notebooks_show_it(tmp_path):
     write_safe(tmp_path, digital_numbers(seed=1), sensed="2023-04-01T10:56:21.024Z")
     assert load_sample(tmp_path).dates == ["2023-04-01", "2023-05-01"], "a folder of products"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"without .SAFE products; data sets .*GeoBench"):
+    with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs alone; data sets .*GeoBench"):
         load_sample(tmp_path / "empty")
 
 

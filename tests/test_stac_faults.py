@@ -173,7 +173,10 @@ WRONG = {
     "swapped": ({"place": (144.2, 43.6)}, "latitude -90 to 90"),
     "not a number": ({"place": (float("nan"), 0)}, "latitude -90 to 90"),
     "the pole": ({"place": (86, 0)}, "from 80 S to 84 N"),
-    "start after end": ({"start": "2023-05-02", "end": "2023-05-01"}, "2023-05-01 comes after 2023-05-02"),
+    "start after end": (
+        {"start": "2023-05-02", "end": "2023-05-01"},
+        "start is later than end: 2023-05-02, 2023-05-01",
+    ),
     "not a date": ({"start": "May"}, "'May' is not a date"),
     "before the launch": ({"start": "2014-05-01", "end": "2014-06-01"}, "2015-01-01 to today"),
     "13 months": ({"start": "2022-06-15", "end": "2023-06-14"}, "touches 13 .* shorten it, .* end on 2023-05-31"),

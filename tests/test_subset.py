@@ -101,6 +101,12 @@ def test_the_command(hub, out):
     assert result.exit_code == 2
     assert "404" in result.output
     assert invoke("data", "subset", "--out", out.parent / "x", "--url", "subset.tar").exit_code == 2
+    with pytest.raises(ValueError, match="begins with http"):
+        fetch_subset(out.parent / "y", "ftp://127.0.0.1/subset.tar")
+    assert not list(out.parent.glob("[xy]*")), "not even a lock"
+    said = " ".join(invoke("data", "subset", "--help").output.replace("│", " ").split())
+    assert URL.rpartition("/")[2] in said
+    assert "records its sha256" in said
 
 
 def test_the_default_address():

@@ -107,7 +107,7 @@ def test_described_in_words(name):
     assert said["name"] == name
     assert said["size"] == "mini, 32-true, seed 0"
     assert said["samples"] == "1,024, 4,096"
-    assert said["optimiser steps"] == f"{4096 // chosen.batch} of {chosen.batch}"
+    assert said["optimiser steps"] == f"{4096 // chosen.batch}, batches of {chosen.batch}"
     assert said["tokens a sample"].startswith(f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}")
     assert float(said["MACs of the run"]) == pytest.approx(4096 * cost.macs, rel=0.01)
     assert float(said["MACs a sample"].split()[0]) == pytest.approx(cost.macs / 1e9, abs=0.006)
@@ -117,5 +117,5 @@ def test_the_official_run_in_words():
     """300 passes over 1,138,828 samples: 667,200 steps of 512 (the scripts drop the rest of each pass)."""
     text = describe(Plan(official("v1.1", "base"), "base", budgets=(300 * 1_138_828,)))
     assert "300 of the official 1,138,828 samples" in text
-    assert "667,282 of 512" in text
+    assert "667,282, batches of 512" in text
     assert "2,250, counted as v1" in text

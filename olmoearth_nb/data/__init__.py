@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.eurosat import is_eurosat_chip, load_eurosat_chip
@@ -18,28 +19,32 @@ from olmoearth_nb.door import fit
 from olmoearth_nb.sample import Sample
 
 
-def _load_hdf5(path: Path) -> Sample:
+def _load_hdf5(path: Path, **options: Any) -> Sample:
     """A tile of the official format, or an m-eurosat chip."""
-    return read_tile(path) if is_tile(path) else load_geobench_chip(path)
+    return read_tile(path, **options) if is_tile(path) else load_geobench_chip(path, **options)
 
 
-def _load_tif(path: Path) -> Sample:
+def _load_tif(path: Path, **options: Any) -> Sample:
     """A EuroSAT chip, which names no bands, or a GeoTIFF that does."""
-    return load_eurosat_chip(path) if is_eurosat_chip(path) else load_geotiff(path)
+    return load_eurosat_chip(path, **options) if is_eurosat_chip(path) else load_geotiff(path, **options)
 
 
-def _load_folder(folder: Path) -> Sample:
-    """A .SAFE folder, or a folder that holds such of one tile."""
+def _load_folder(folder: Path, **options: Any) -> Sample:
+    """A .SAFE folder, or a folder that holds such of one tile, or nothing but GeoTIFFs of one place."""
     products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    tifs = [path for path in inside if path.suffix.lower() in (".tif", ".tiff")]
+    if not products and tifs and tifs == inside and not is_eurosat_chip(tifs[0]):
+        return load_geotiff(tifs, **options)
     if not products:
         raise ValueError(
-            f"{folder} is a folder without .SAFE products; data sets of many places are opened by "
-            "geobench_set.GeoBench, eurosat.EuroSAT and official.OfficialDataset"
+            f"{folder} is a folder of neither .SAFE products nor GeoTIFFs alone; data sets of many places are opened "
+            "by geobench_set.GeoBench, eurosat.EuroSAT and official.OfficialDataset"
         )
-    return load_safe(products)
+    return load_safe(products, **options)
 
 
-_DOORS: dict[str, Callable[[Path], Sample]] = {
+_DOORS: dict[str, Callable[..., Sample]] = {
     ".hdf5": _load_hdf5,
     ".h5": _load_hdf5,
     ".npz": load_npz,
@@ -74,7 +79,7 @@ def load_embedded(name: str = "fields") -> Sample:
     return load_npz(path, provenance="simulated (earthlib spectra, invented scene)", offset=None)
 
 
-def load_sample(data: str | os.PathLike[str] = "") -> Sample:
+def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
     """Opens any file that we have a door for.
 
     Args:
@@ -84,20 +89,24 @@ def load_sample(data: str | os.PathLike[str] = "") -> Sample:
             * a Sentinel-2 product (a `.SAFE` folder, the middle 64 x 64 px), or a folder of several dates of one tile;
             * a GeoBench m-eurosat chip (`.hdf5`);
             * a tile of the official pretraining format (`.h5`);
+            * a folder of nothing but GeoTIFFs of one place, in order of their names;
             * an `.npz` with `image` (H, W, T, C), `bands` and `dates`.
+        options: what the door is told beyond the path, such as ``dates=`` or ``missing_bands=`` of `load_geotiff`,
+            ``offset=`` of `load_geotiff`, `load_safe` and `load_npz`, ``date=`` of `load_eurosat_chip`.
 
     Raises:
         FileNotFoundError: if there is no such file.
+        TypeError: for an option that this door does not have.
         ValueError: if no door fits, or the file is not what its door expects.
     """
     text = os.fspath(data)
     if not text:
-        return load_embedded()
+        return load_embedded(**options)
     path = Path(text).expanduser()
     if not path.exists() and text in embedded_names():
-        return load_embedded(text)
+        return load_embedded(text, **options)
     if path.is_dir():
-        return _load_folder(path)
+        return _load_folder(path, **options)
     if not path.is_file():
         raise FileNotFoundError(
             f"no file {text}; give a {' or '.join(_DOORS)} file, a .SAFE folder, or one of {embedded_names()}"
@@ -106,20 +115,21 @@ def load_sample(data: str | os.PathLike[str] = "") -> Sample:
         raise ValueError(
             f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_DOORS)}"
         )
-    return _DOORS[path.suffix.lower()](path)
+    return _DOORS[path.suffix.lower()](path, **options)
 
 
-def load_place(data: str | os.PathLike[str] = "", edge: int = 64) -> Sample:
+def load_place(data: str | os.PathLike[str] = "", edge: int = 64, **options: Any) -> Sample:
     """A sample as the notebooks show it: Sentinel-2 alone, dates that have any, the middle 64 x 64 px.
 
     Args:
         data: see `load_sample`.
         edge: largest edge in pixels, a multiple of 8.
+        options: see `load_sample`.
 
     Raises:
         ValueError: if there is no Sentinel-2 in it.
     """
-    sample = load_sample(data)
+    sample = load_sample(data, **options)
     if "sentinel2_l2a" not in sample.images:
         raise ValueError(f"the notebooks show Sentinel-2; {sample.title} has {list(sample.images)}")
     image = sample.images["sentinel2_l2a"]

@@ -21,6 +21,7 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.geobench import EVALUATION_DATE, FILE_ORDER
 from olmoearth_nb.data.inside import inside
 from olmoearth_nb.door import Date, to_sample
+from olmoearth_nb.place import degrees
 from olmoearth_nb.sample import Sample
 
 CLASSES = tuple(
@@ -72,7 +73,7 @@ def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) ->
     check_order(np.ma.getdata(values).transpose(1, 2, 0), path.name)
     image = np.ma.filled(values.astype(np.float32), MISSING).transpose(1, 2, 0)
     notes = [] if date else [f"the chip has no date; it gets that of the m-eurosat evaluation, {EVALUATION_DATE}"]
-    where = "place unknown" if raster.place is None else "{:.4f} N {:.4f} E".format(*raster.place)
+    where = "place unknown" if raster.place is None else degrees(*raster.place)
     return to_sample(
         image[:, :, None],
         FILE_ORDER,

@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from olmoearth_nb.bands import MISSING
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING
 from olmoearth_nb.bands import modality as modality_of
 from olmoearth_nb.data.geotiff_read import Raster, by_date, dates_of, read, same_grid
 from olmoearth_nb.data.offset import Offset, take_off
 from olmoearth_nb.door import Date, to_sample
+from olmoearth_nb.place import degrees
 from olmoearth_nb.sample import Sample
 
 SENSORS = ("sentinel2_l2a", "sentinel1", "landsat")
@@ -32,6 +33,8 @@ def load_geotiff(
     offset: Offset = "auto",
     sentinel1: Literal["native", "linear"] = "native",
     missing_bands: Literal["error", "zero", "nearest"] = "error",
+    scale: Literal["native", "reflectance"] = "native",
+    resolution: Literal["10 m", "as is"] = "10 m",
 ) -> Sample:
     """Opens one GeoTIFF, or one for each date, on one pixel grid.
 
@@ -43,41 +46,75 @@ def load_geotiff(
             ``20200701``), or a first and a last day that hold T windows of 30 days, each dated by its first day.
         modality: whose bands to read, one of `SENSORS`; by default Sentinel-2's and Sentinel-1's. Landsat's have the
             same names and must be asked for, unless its ``QA_PIXEL`` is there; Collection 2 Level 1, digital numbers.
-        offset: of Sentinel-2 since baseline 04.00 (`offset.py`). "auto" takes it off where tags say that it is in the
-            numbers, and leaves a note where nothing is said of late dates; a number is taken off; None: nothing is.
+        offset: of Sentinel-2 (`offset.py`). "auto" takes it off where tags say that it is in the numbers, and leaves a
+            note where nothing is said; a number is taken off; None: nothing is.
         sentinel1: "linear" converts power to dB; by default dB are expected, and what looks like power is refused.
         missing_bands: see `to_sample`; of Sentinel-1 both bands are needed.
+        scale: of Sentinel-2: digital numbers, or "reflectance" (0..1), which is converted and has no offset.
+        resolution: "10 m" refuses pixels that are not 5 to 15 m on the ground; both note what is not 9 to 11 m.
 
     Returns:
-        Sentinel-2, Sentinel-1 or both, or Landsat; with B10, Sentinel-2 is taken for top-of-atmosphere data.
+        Sentinel-2, Sentinel-1 or both, or Landsat; with B10, Sentinel-2 is taken for top-of-atmosphere data. Where all
+        its bands are 0, nothing was observed.
 
     Raises:
         FileNotFoundError: if a file is not there.
         ValueError: naming what was given and what is valid.
     """
-    if modality is not None and modality not in SENSORS:
-        raise ValueError(f"modality must be one of {', '.join(SENSORS)}, got {modality!r}")
-    rasters = [read(Path(path)) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
-    if not rasters:
-        raise ValueError("give at least one GeoTIFF")
+    rasters = _opened([paths] if isinstance(paths, (str, os.PathLike)) else paths)
     values, names, sensor, steps = _stack(rasters, bands, modality)
     if dates is None:
         dates = [day for raster in rasters for day in dates_of(raster, steps.count(raster))]
+    given = {"sentinel2_l2a": (scale, missing_bands), "sentinel1": (sentinel1, "error")}
     parts = []
     for name, own in _by_sensor(names, sensor).items():
-        notes: list[str] = []
-        image = values[..., [names.index(band) for band in own]]
-        if name == "sentinel2_l2a":
-            image, notes = take_off(image, offset, [raster.offset() for raster in steps], dates)
-        options = (sentinel1, "error") if name == "sentinel1" else ("native", missing_bands)
-        parts.append(_part(image, own, dates, name, *options, notes))
-    return _together(parts, rasters[0])
+        image, notes = _seen(values[..., [names.index(band) for band in own]], name)
+        if name == "sentinel2_l2a" and scale == "native":
+            image, taken = take_off(image, offset, [raster.offset() for raster in steps], dates)
+            notes += taken
+        parts.append(_part(image, own, dates, name, *given.get(name, ("native", missing_bands)), notes))
+    return _together(parts, rasters[0], _resolved(rasters[0], resolution))
+
+
+def _opened(paths: Sequence[str | os.PathLike[str]]) -> list[Raster]:
+    """The files, not more than there can be dates."""
+    if not 1 <= len(paths) <= MAX_TIMESTEPS:
+        raise ValueError(f"give at least one GeoTIFF and at most {MAX_TIMESTEPS}, the models' dates; got {len(paths)}")
+    return [read(Path(path)) for path in paths]
+
+
+def _resolved(raster: Raster, resolution: str) -> list[str]:
+    """A note on pixels that are not of about 10 m, where it is known.
+
+    Raises:
+        ValueError: if they are far from it and must not be.
+    """
+    if resolution not in ("10 m", "as is"):
+        raise ValueError(f"resolution must be '10 m' or 'as is', got {resolution!r}")
+    if raster.georeference is None:
+        return []
+    size = raster.georeference.pixel_size(*raster.values.shape[1:])
+    said = f"pixels of {round(size[0], 1):g} x {round(size[1], 1):g} m; the models read 10 m"
+    if resolution == "10 m" and not all(5 <= edge <= 15 for edge in size):
+        raise ValueError(f"{raster.path.name} has {said}: resample, or say resolution='as is' to load_geotiff")
+    return [] if all(9 <= edge <= 11 for edge in size) else [said]
+
+
+def _seen(image: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
+    """Sentinel-2 with NaN where all bands are 0, and a note on how often that is; other sensors as they are."""
+    empty = (image == 0).all(-1)
+    if name != "sentinel2_l2a" or not empty.any():
+        return image, []
+    note = f"{empty.mean():.1%} of the Sentinel-2 pixels are 0 in all bands, which means no data"
+    return np.where(empty[..., None], np.nan, image), [note]
 
 
 def _stack(
     rasters: list[Raster], bands: Sequence[str] | None, modality: str | None
 ) -> tuple[np.ndarray, list[str], str, list[Raster]]:
     """(H, W, T, C) values of all files, the names of the bands, the sensor, and the file of each timestep."""
+    if modality is not None and modality not in SENSORS:
+        raise ValueError(f"modality must be one of {', '.join(SENSORS)}, got {modality!r}")
     same_grid(rasters)
     stacks = [by_date(raster, bands, modality) for raster in rasters]
     names, sensor = stacks[0][1:]
@@ -117,10 +154,10 @@ def _part(
     )
 
 
-def _together(parts: list[Sample], first: Raster) -> Sample:
+def _together(parts: list[Sample], first: Raster, said: list[str]) -> Sample:
     """One sample of all sensors."""
     title, place = first.path.stem, first.place
-    where = "place unknown (no coordinate system)" if place is None else f"{place[0]:.4f} N {place[1]:.4f} E"
+    where = "place unknown (no coordinate system)" if place is None else degrees(*place)
     images = {name: image for part in parts for name, image in part.images.items()}
-    notes = tuple(note for part in parts for note in part.notes)
+    notes = (*said, *(note for part in parts for note in part.notes))
     return Sample(images, parts[0].timestamps, title, f"{title}, {where}", notes, first.georeference)

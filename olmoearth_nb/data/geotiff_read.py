@@ -14,8 +14,8 @@ import numpy as np
 from olmoearth_nb.data.offset import Said, read_offset
 from olmoearth_nb.place import Georeference
 
-DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE", "TIFFTAG_DATETIME")
-"""Tags of a file that are read as its date, in this order."""
+DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE")
+"""Tags of a file that are read as its date, in this order. (TIFF's own tag 306 says when the *file* was made.)"""
 
 _NAMES = {f"B{i}": f"B{i:02d}" for i in range(1, 13)} | {"B8A": "B8A"}
 _RADAR = {"VV": "vv", "VH": "vh"}
@@ -90,7 +90,7 @@ def read(path: Path) -> Raster:
             tags = {**file.tags(1), **file.tags()}
             return Raster(path, values, list(file.descriptions), tags, scaling, grid, place, _georeference(file))
     except RasterioError as error:
-        raise ValueError(f"{path.name} is not a whole GeoTIFF ({error})") from error
+        raise ValueError(f"{path.name} is not a whole GeoTIFF ({error.__cause__ or error})") from error
 
 
 def _georeference(file: Any) -> Georeference | None:
@@ -164,7 +164,7 @@ def _found(said: list[tuple[str, int]], sensor: str | None, title: str) -> tuple
     if sensor is None and own >= {"B10", "B11"} and not own & {"B8A", "B12"}:
         raise ValueError(
             f"{title}: bands B10 and B11 without B8A and B12 may be Landsat's or Sentinel-2's; say modality='landsat' "
-            "or modality='sentinel2_l2a'"
+            "or modality='sentinel2_l2a' to load_geotiff"
         )
     return found, "landsat" if sensor == "landsat" else "sentinel"
 
@@ -177,7 +177,7 @@ def _named(raster: Raster, bands: Sequence[str] | None) -> list[tuple[str, int]]
             raise ValueError(f"{title} has {count} bands, which is no multiple of the {len(bands)} named ones")
         return [(name, i) for i in range(count // len(bands)) for name in bands]
     if None in raster.names:
-        raise ValueError(f"{title} does not name its {count} bands; give bands= with the names of one date's bands")
+        raise ValueError(f"{title} does not name its {count} bands; {_ask('bands')}, the names of one date's bands")
     parts = [re.fullmatch(r"(.+?)(?:_(\d+))?", str(name)) for name in raster.names]
     return [(part.group(1), int(part.group(2) or 0)) for part in parts if part]
 
@@ -186,25 +186,29 @@ def dates_of(raster: Raster, steps: int) -> list[dt.date]:
     """Dates of a file from its tags or its name.
 
     Raises:
-        ValueError: if neither says them.
+        ValueError: if neither says them, or they contradict each other.
     """
     name = raster.path.name
-    for tag in DATE_TAGS:
-        if tag in raster.tags and steps == 1:
-            text = raster.tags[tag].replace(":", "-", 2)
-            found = _ISO.search(text)
-            if found is None:
-                raise ValueError(f"{name}: the tag {tag} is {raster.tags[tag]!r}, which is not a date; give dates=")
-            return [_day(found, name)]
     days = [_day(found, name) for found in _ISO.finditer(raster.path.stem)]
+    tag = next((tag for tag in DATE_TAGS if tag in raster.tags), None)
+    if tag is not None and steps == 1:
+        found = _ISO.search(raster.tags[tag].replace(":", "-", 2))
+        if found is None:
+            raise ValueError(f"{name}: the tag {tag} is {raster.tags[tag]!r}, which is not a date; {_ask('dates')}")
+        day = _day(found, name)
+        if days and not min(days) <= day <= max(days):
+            raise ValueError(f"{name}: the tag {tag} says {day}, the name says {days[0]}; {_ask('dates')}")
+        return [day]
     if len(days) == 1 and steps == 1:
         return days
     if len(days) == 2 and (days[1] - days[0]).days == 30 * steps:
         return [days[0] + dt.timedelta(days=30 * i) for i in range(steps)]
+    if len(days) == 2 and days[0] == days[1]:
+        raise ValueError(f"{name} has two times of {days[0]} in its name; {_ask('dates')}")
     raise ValueError(
         f"{name} does not say when its {steps} timesteps are: there is none of the tags {', '.join(DATE_TAGS)}, and "
         f"its name holds {[day.isoformat() for day in days]}, not one date for one timestep or a first and last day "
-        f"{30 * steps} days apart; give dates="
+        f"{30 * steps} days apart; {_ask('dates')}"
     )
 
 
@@ -213,4 +217,9 @@ def _day(found: re.Match[str], name: str) -> dt.date:
     try:
         return dt.date(*(int(part) for part in found.groups()))
     except ValueError as error:
-        raise ValueError(f"{name}: {found.group()} is not a date ({error}); give dates=") from error
+        raise ValueError(f"{name}: {found.group()} is not a date ({error}); {_ask('dates')}") from error
+
+
+def _ask(option: str) -> str:
+    """How to say what a file does not."""
+    return f"give {option}= by load_geotiff(path, {option}=[...])"

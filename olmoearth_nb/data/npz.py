@@ -13,7 +13,7 @@ import numpy as np
 
 from olmoearth_nb import durable
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.data.offset import KEYS, Offset, offset_tags, read_offset, take_off
+from olmoearth_nb.data.offset import KEYS, UNSAID, Offset, offset_tags, read_offset, take_off
 from olmoearth_nb.door import to_sample
 from olmoearth_nb.place import Georeference
 from olmoearth_nb.sample import Sample
@@ -53,13 +53,15 @@ def load_npz(path: str | os.PathLike[str], provenance: str | None = None, offset
     notes: list[str] = []
     if image.ndim == 4 and image.shape[2] == len(dates):
         image, notes = take_off(image, offset, [read_offset(tags)] * len(dates), dates)
+    if "notes" in arrays:  # of `save_npz`, whose sample knew
+        notes = [*_texts(arrays["notes"]), *(note for note in notes if note != UNSAID)]
     sample = to_sample(
         image,
         _texts(arrays["bands"]),
         dates,
         title=_text(arrays, "title", path.stem),
         provenance=provenance or _text(arrays, "provenance", f"the file {path.name}"),
-        notes=list(dict.fromkeys([*(_texts(arrays["notes"]) if "notes" in arrays else ()), *notes])),
+        notes=list(dict.fromkeys(notes)),
     )
     if "crs" not in arrays or "transform" not in arrays:
         return sample

@@ -18,6 +18,7 @@ import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, modality
 from olmoearth_nb.durable import write
+from olmoearth_nb.place import degrees
 from olmoearth_nb.sample import Sample
 
 TILE = 128
@@ -183,7 +184,7 @@ def _read(
             image = full[:, :, slots]
         images[name] = image
     lat, lon = file["latlon"][()].tolist()
-    return Sample(images, stamps[slots], title, f"the file {title}, {lat:.3f} N {lon:.3f} E")
+    return Sample(images, stamps[slots], title, f"the file {title}, {degrees(lat, lon, 3)}")
 
 
 def folder_name(modalities: Sequence[str]) -> Path:

@@ -1,7 +1,9 @@
 """The offset of Sentinel-2's processing baseline 04.00: taken off once, said aloud, never twice.
 
-Products processed since 25 January 2022 hold 10,000 x reflectance + 1,000, so that dark surfaces are not cut off at
-zero. The models were trained on numbers without it. Nothing in the numbers says whether it is in them; metadata do:
+Products *processed* since 25 January 2022 (baseline 04.00 and later; also Collection 1, which holds earlier years
+anew) hold 10,000 x reflectance + 1,000, so that dark surfaces are not cut off at zero: the date of the picture says
+nothing of it. The models were trained on numbers without it. Nothing in the numbers says whether it is in them;
+metadata do:
 
 * `BOA_ADD_OFFSET` (L2A) and `RADIO_ADD_OFFSET` (L1C) of a product's metadata, -1000 for every band;
 * `earthsearch:boa_offset_applied` of an item: True says that its files are without the offset, whatever else the item
@@ -15,7 +17,6 @@ Source: Sentinel-2 Products Specification Document, and the documentation of the
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,11 +31,14 @@ from olmoearth_nb.sample import Sample
 Offset = Literal["auto"] | int | None
 """What a door is told: decide by the metadata, take this much off, or take nothing off."""
 
-SINCE = dt.date(2022, 1, 25)
-"""First day of processing baseline 04.00."""
-
 DONE = "taken off the digital numbers"
 """Words of the note that marks a sample without the offset."""
+
+UNSAID = (
+    "no metadata say whether an offset of 1000 is in the digital numbers, as in products processed since 25 January "
+    "2022, of whatever date; not taken off: if it is in them, open the file by load_sample(path, offset=1000)"
+)
+"""The note where metadata are silent."""
 
 TAG = "BOA_OFFSET_APPLIED"
 """Tag of a file that marks its digital numbers as being without the offset."""
@@ -191,12 +195,7 @@ def _settled(wanted: int | str, said: Said, date: str) -> tuple[int, str]:
             return said.offset, f"{said.offset} {DONE} ({said.why})"
         if said.done:
             return 0, f"an offset was {DONE} before ({said.why}); nothing more is"
-        if said.offset is None and dt.date.fromisoformat(date) >= SINCE:
-            return 0, (
-                "no metadata say whether an offset of 1000 is in the digital numbers, as in files straight from the "
-                "archive since 25 January 2022; not taken off: if it is, say offset=1000"
-            )
-        return 0, ""
+        return 0, UNSAID if said.offset is None else ""
     if not wanted:
         return 0, f"an offset of {said.offset} is in the digital numbers ({said.why}) and stays" if said.offset else ""
     if said.offset is not None and said.offset != wanted:

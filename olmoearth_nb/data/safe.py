@@ -183,6 +183,8 @@ def _without_offset(image: np.ndarray, products: list[_Product], offset: Offset)
     said = [product.metadata.offsets.get(band, Said()) for product in products for band in bands]
     unknown = [one for one in said if one.offset is None and one.why]
     if unknown and offset == "auto":
-        raise ValueError(f"{unknown[0].why}; say offset=1000 if it is in the digital numbers, offset=None if it is not")
+        raise ValueError(
+            f"{unknown[0].why}; say offset=1000 to load_safe if it is in the digital numbers, offset=None if it is not"
+        )
     offsets, notes = settle(offset, said, [product.date for product in products for _ in bands])
     return remove_offset(image, offsets.reshape(len(products), len(bands))), notes

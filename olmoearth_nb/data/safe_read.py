@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.place import Georeference
+from olmoearth_nb.place import Georeference, degrees
 
 PIXEL = 10
 """Edge of the finest pixels in metres."""
@@ -144,7 +144,7 @@ def place_of(grid: Grid, corner: tuple[int, int], size: int) -> str:
 
     x, y = grid.origin[0] + PIXEL * (corner[1] + size / 2), grid.origin[1] - PIXEL * (corner[0] + size / 2)
     (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [x], [y])
-    return f"{lat:.4f} N {lon:.4f} E"
+    return degrees(lat, lon)
 
 
 def georeference(grid: Grid, corner: tuple[int, int]) -> Georeference:
@@ -172,8 +172,8 @@ def _pixel_of(grid: Grid, place: tuple[float, float]) -> tuple[int, int]:
         sides = [grid.origin[1] - PIXEL * n for n in (0, grid.shape[0])]
         lons, lats = transform(grid.crs, "EPSG:4326", edges, sides)
         raise ValueError(
-            f"{lat} N {lon} E lies outside of the tile, which reaches from {lats[0]:.3f} N {lons[0]:.3f} E to "
-            f"{lats[1]:.3f} N {lons[1]:.3f} E; place is latitude, then longitude"
+            f"{degrees(lat, lon)} lies outside of the tile, which reaches from {degrees(lats[0], lons[0], 3)} to "
+            f"{degrees(lats[1], lons[1], 3)}; place is latitude, then longitude"
         )
     return int(row), int(column)
 

@@ -30,7 +30,7 @@ from olmoearth_nb.data.stac_read import Reader
 from olmoearth_nb.data.stac_search import EARTH_SEARCH, search
 from olmoearth_nb.door import parse_dates, to_sample
 from olmoearth_nb.hub import default_cache
-from olmoearth_nb.place import Georeference
+from olmoearth_nb.place import Georeference, degrees
 from olmoearth_nb.sample import Sample
 
 SIZES = (8, 1024)
@@ -115,8 +115,7 @@ class _Request:
             raise ValueError(f"max_cloud is in percent, above 0 to 100, got {self.max_cloud}")
 
     def __str__(self) -> str:
-        lat, lon = self.place
-        return f"{abs(lat):.4f} {'N' if lat >= 0 else 'S'} {abs(lon):.4f} {'E' if lon >= 0 else 'W'}"
+        return degrees(*self.place)
 
     def grid(self, items: Sequence[StacItem] = ()) -> Any:
         """The square on the 10 m grid of the one UTM zone that all items are in, or else of the local one.
@@ -197,7 +196,10 @@ class _Request:
 
 def _days(start: str, end: str) -> tuple[dt.date, dt.date]:
     """First and last day, in order and in at most twelve calendar months."""
-    first, last = (dt.date(year, month + 1, day) for day, month, year in parse_dates([start, end], 2015).tolist())
+    given = (parse_dates([day], 2015)[0].tolist() for day in (start, end))
+    first, last = (dt.date(year, month + 1, day) for day, month, year in given)
+    if last < first:
+        raise ValueError(f"start is later than end: {first}, {last}")
     months = _months(first, last)
     if len(months) > MAX_TIMESTEPS:
         latest = months[MAX_TIMESTEPS] - dt.timedelta(days=1)

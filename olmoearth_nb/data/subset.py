@@ -12,7 +12,7 @@ from pathlib import Path
 
 from olmoearth_nb.data.archive import ArchiveError, unpack
 from olmoearth_nb.data.official import OfficialDataset, is_tile
-from olmoearth_nb.fetch import fetch, sha256
+from olmoearth_nb.fetch import check_address, fetch, sha256
 from olmoearth_nb.pins import RECORDED, read_pins, require, write_pin
 
 URL = (
@@ -50,6 +50,7 @@ def fetch_subset(out: str | os.PathLike[str], url: str = URL, *, quiet: bool = F
     """
     from filelock import FileLock
 
+    check_address(url)
     out = Path(out).expanduser().resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     archive, record = out.with_name(out.name + ".tar"), out.with_name(out.name + ".sha256.json")
