@@ -8,12 +8,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.indices import ndvi, reflectance, square_means
-from olmoearth_nb.plots import BY_WAVELENGTH, GROUP_COLOURS, true_colour
+from olmoearth_nb.plots import BY_WAVELENGTH, GAMMA, GROUP_COLOURS, true_colour
 from olmoearth_nb.sample import Sample
 
 RESOLUTION_COLOURS = {10: GROUP_COLOURS[0], 20: GROUP_COLOURS[1], 60: GROUP_COLOURS[2]}
@@ -36,21 +37,26 @@ _LIGHT = {
 def show_bands(sample: Sample, time: int = 0) -> None:
     """Where the bands lie in the light, the place in true colours, and what each band sees, by wavelength.
 
+    Each band is stretched from its 2nd to its 98th percentile and brightened as true colours are, so that a few roofs
+    do not make the fields black.
+
     Args:
         sample: a sample with Sentinel-2.
         time: timestep.
     """
-    figure = plt.figure(figsize=(8.6, 5.5), layout="constrained")
-    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 2.3])
+    figure = plt.figure(figsize=(8.6, 6.1), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.35, 2.3])
     above, below = parts
-    windows, eye = above.subplots(1, 2, width_ratios=[4.6, 1])
+    windows, eye = above.subplots(1, 2, width_ratios=[3.2, 1])
     _draw_windows(windows)
     eye.imshow(true_colour(sample, time))
-    eye.set_title("to the eye", fontsize=8)
+    eye.set_title("B04, B03, B02; 0.3 is white", fontsize=8)
     eye.set(xticks=[], yticks=[])
     values = reflectance(sample)[:, :, time]
     for ax, channel in zip(below.subplots(2, 6).flat, BY_WAVELENGTH, strict=True):
-        ax.imshow(values[..., channel], cmap="gray")
+        grey = values[..., channel]
+        low, high = np.nanpercentile(grey, (2, 98)) if not np.isnan(grey).all() else (0, 1)
+        ax.imshow(grey, cmap="gray", norm=PowerNorm(1 / GAMMA, low, max(high, low + 1e-4), clip=True))
         band = SENTINEL2.bands[channel]
         _title(ax, f"{band.name}, {band.centre:.0f} nm, {band.resolution:.0f} m", band.resolution)
         ax.set(xticks=[], yticks=[])
@@ -67,11 +73,13 @@ def _draw_windows(ax: Axes) -> None:
     for colour, (low, high) in _LIGHT.items():
         ax.axvspan(low, high, color=colour, alpha=0.28, lw=0)
     rows = {10: 2, 20: 1, 60: 0}
-    for band in SENTINEL2.bands:
-        row, centre, width = rows[int(band.resolution)], band.centre or 0.0, band.width or 0.0
-        colour = RESOLUTION_COLOURS[int(band.resolution)]
-        ax.add_patch(Rectangle((centre - width / 2, row + 0.08), width, 0.42, fc=colour, ec="#444444", lw=0.8))
-        ax.text(centre, row + 0.54, band.name, ha="center", va="bottom", fontsize=6.5)
+    for metres, row in rows.items():
+        bands = [SENTINEL2.bands[i] for i in BY_WAVELENGTH if SENTINEL2.bands[i].resolution == metres]
+        labels = np.exp(spread(np.log([band.centre or 0.0 for band in bands]), 0.085))
+        for band, label in zip(bands, labels, strict=True):
+            corner, width = ((band.centre or 0.0) - (band.width or 0.0) / 2, row + 0.08), band.width or 0.0
+            ax.add_patch(Rectangle(corner, width, 0.42, fc=RESOLUTION_COLOURS[metres], ec="#444444", lw=0.8))
+            ax.text(label, row + 0.54, band.name, ha="center", va="bottom", fontsize=6.5)
     ax.set(xscale="log", xlim=(400, 2500), ylim=(0, 3), xlabel="wavelength, nm")
     wavelengths(ax)
     ax.set_yticks([row + 0.3 for row in rows.values()], [f"{metres} m" for metres in rows])
@@ -88,8 +96,20 @@ def wavelengths(ax: Axes, ticks: Sequence[int] = (400, 500, 600, 700, 800, 1000,
     ax.set_xticks([], minor=True)
 
 
+def spread(positions: Sequence[float] | np.ndarray, gap: float) -> np.ndarray:
+    """Sorted positions of labels, neighbours moved apart, each by as much, until they are `gap` from one another."""
+    moved = np.array(positions, dtype=float)
+    for _ in range(100):
+        short = np.maximum(gap - np.diff(moved), 0)
+        moved[:-1] -= short / 2
+        moved[1:] += short / 2
+    return moved
+
+
 def show_resolutions(sample: Sample, time: int, row: int, column: int, size: int = 24) -> None:
-    """A small square as a band of each resolution sees it, with the edges of its native pixels.
+    """A small square as a band of each resolution sees it, with the edges of the blocks that hold one value.
+
+    A coarse band without such blocks, as interpolation makes it, gets no lines.
 
     Args:
         sample: a sample with Sentinel-2.
@@ -108,17 +128,24 @@ def show_resolutions(sample: Sample, time: int, row: int, column: int, size: int
         ax.imshow(part)
         ax.set_title(title, fontsize=8)
     axes[0].add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, ec="yellow", lw=1.8))
-    for ax, (name, step) in zip(axes[2:], (("B04", 1), ("B05", 2), ("B01", 4)), strict=True):
+    for ax, name in zip(axes[2:], ("B04", "B05", "B01"), strict=True):
         channel = SENTINEL2.indices([name])[0]
         band = SENTINEL2.bands[channel]
         ax.imshow(values[inside][..., channel], cmap="gray")
         _title(ax, f"{name}, {band.centre:.0f} nm, {band.resolution:.0f} m", band.resolution)
-        edges = np.arange(0, size, step) - 0.5
-        ax.hlines(edges, -0.5, size - 0.5, color="#ffe08a", lw=0.25)
-        ax.vlines(edges, -0.5, size - 0.5, color="#ffe08a", lw=0.25)
+        across, down = (block_edges(values[inside][..., channel], axis) for axis in (0, 1))
+        if band.resolution == 10 or max(len(across), len(down)) < size - 1:
+            ax.hlines(across - 0.5, -0.5, size - 0.5, color="#ffe08a", lw=0.25)
+            ax.vlines(down - 0.5, -0.5, size - 0.5, color="#ffe08a", lw=0.25)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     plt.show()
+
+
+def block_edges(values: np.ndarray, axis: int) -> np.ndarray:
+    """Rows (axis 0) or columns (axis 1) that differ from the one before them; gaps are equal to gaps."""
+    differs = np.diff(np.nan_to_num(values, nan=MISSING), axis=axis) != 0
+    return np.flatnonzero(differs.any(1 - axis)) + 1
 
 
 def show_band(sample: Sample, band: str, time: int) -> None:
@@ -160,7 +187,7 @@ def show_year(sample: Sample, row: int, column: int, size: int = 8) -> None:
         size: its edge in pixels.
     """
     means = square_means(sample, row, column, size)  # (T, 12)
-    steps, each, left, height = len(sample.dates), 0.6, 0.62, 5.1  # inches
+    steps, each, left, height = len(sample.dates), 0.6, 0.62, 5.3  # inches
     width = left + max(steps, 6) * each + 0.95
     figure = plt.figure(figsize=(width, height))
 
@@ -193,7 +220,7 @@ def _draw_pictures(ax: Axes, sample: Sample, row: int, column: int, size: int) -
         ax.add_patch(Rectangle((step - 0.47, 0), 0.94, 1, fill=False, ec="#bbbbbb", lw=1))
     ax.set(xlim=(-0.5, len(sample.dates) - 0.5), ylim=(0, 1), xticks=[], yticks=[])
     ax.set_title(
-        "a square of the place, date by date: in true colours, in twelve bands, as NDVI", fontsize=10, loc="left"
+        "a square of the place, date by date:\nin true colours, in twelve bands, as NDVI", fontsize=10, loc="left"
     )
     ax.spines[:].set_visible(False)
 

@@ -11,7 +11,7 @@ from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.simulate.library import CANOPIES, LAI, UNIT, Library, surface_spectra
 from olmoearth_nb.indices import clearest
 from olmoearth_nb.plots import BY_WAVELENGTH, true_colour
-from olmoearth_nb.plots_sample import wavelengths
+from olmoearth_nb.plots_sample import spread, wavelengths
 from olmoearth_nb.sample import Sample
 
 
@@ -56,21 +56,26 @@ def show_surfaces(library: Library, own: np.ndarray, label: str) -> None:
     """
     spectra = surface_spectra(library)
     _, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.5), width_ratios=[1.7, 1], layout="constrained")
-    centres = [SENTINEL2.bands[i].centre for i in BY_WAVELENGTH]
+    centres = [SENTINEL2.bands[i].centre or 0.0 for i in BY_WAVELENGTH]
     for name, values in spectra.items():
         colour, line = _LOOK[name]
         ax = right if name in ("snow", "cloud") else left
         ax.plot(centres, values[BY_WAVELENGTH], line, marker="o", ms=3.5, lw=1.5, color=colour, label=name)
     left.plot(centres, own[BY_WAVELENGTH], "D", ms=5, mfc="none", mec="black", label=label)
-    for ax, top in ((left, 0.62), (right, 1.05)):
+    highest = float(np.nanmax(own, initial=0.6))
+    for ax, top in ((left, highest * 1.04), (right, 1.05)):
         ax.set(xscale="log", xlim=(420, 2400), ylim=(0, top), xlabel="wavelength, nm")
         ax.legend(frameon=False, fontsize=8, handlelength=1.6)
     wavelengths(left)
     wavelengths(right, (500, 1000, 1500, 2000))
-    above = left.secondary_xaxis("top")
-    above.set_xticks(centres, [SENTINEL2.bands[i].name for i in BY_WAVELENGTH], rotation=90, fontsize=7)
-    above.set_xticks([], minor=True)
+    for channel, centre, label in zip(BY_WAVELENGTH, centres, np.exp(spread(np.log(centres), 0.06)), strict=True):
+        left.annotate(
+            SENTINEL2.bands[channel].name, (centre, 1), (label, 1.06), rotation=90, fontsize=7, ha="center",
+            xycoords=("data", "axes fraction"), textcoords=("data", "axes fraction"),
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
     left.set_ylabel("reflectance")
+    right.set_ylabel("reflectance, another scale")
     plt.show()
 
 

@@ -125,6 +125,45 @@ def test_the_corner_looked_at_stays_inside(figures, sample, corner):
     assert box.get_x() + box.get_width() <= sample.images["sentinel2_l2a"].shape[1]
 
 
+@pytest.mark.parametrize("crowded", [[0.0, 0.1, 5.0], [1.0, 1.0, 1.0, 1.0], [3.0]])
+def test_labels_move_apart_and_stay_in_order(crowded):
+    moved = plots_sample.spread(crowded, 1)
+    assert (np.diff(moved) > 0.99).all()
+    assert moved.mean() == pytest.approx(np.mean(crowded))
+    assert plots_sample.spread([0, 2, 4], 1).tolist() == [0, 2, 4]
+
+
+def test_lines_frame_blocks_and_nothing_else(figures):
+    """B01 in blocks of 4 and 8 pixels has lines there; interpolated, it has none, and B04 has one at every pixel."""
+    sample = place([6], size=24)
+    image = sample.images["sentinel2_l2a"]
+    b01, b05 = SENTINEL2.indices(["B01", "B05"])
+    image[:, :, 0, b01] = np.repeat([1, 2, 2, 3, 4, 4], 4)
+    image[:, :, 0, b05] = np.add.outer(np.arange(24), np.arange(24))
+    plots_sample.show_resolutions(sample, 0, 0, 0)
+    lines = [[part.get_segments() for part in ax.collections] for ax in figures[0].axes[2:]]
+    assert [[len(part) for part in parts] for parts in lines] == [[23, 23], [], [0, 3]]
+    assert [segment[0][0] for segment in lines[2][1]] == [3.5, 11.5, 15.5]
+
+
+def test_a_few_roofs_do_not_make_the_fields_black(figures):
+    sample = place([6])
+    sample.images["sentinel2_l2a"][:4, :4] = 20_000
+    plots_sample.show_bands(sample)
+    whole = plots_sample.reflectance(sample)[:, :, 0]
+    for ax, channel in zip(figures[0].subfigs[1].axes, plots.BY_WAVELENGTH, strict=True):
+        assert ax.images[0].get_clim() == pytest.approx(np.percentile(whole[..., channel], (2, 98)))
+        assert ax.images[0].get_clim()[1] < 1
+
+
+def test_the_title_of_a_single_date_is_not_cut(figures):
+    plots_sample.show_year(place([3]), 0, 0)
+    figures[0].canvas.draw()
+    box = figures[0].axes[0].get_tightbbox()
+    assert box.x1 < figures[0].bbox.x1
+    assert box.y1 < figures[0].bbox.y1
+
+
 def test_coarse_bands_show_blocks(figures):
     sample = place([6])
     plots_sample.show_resolutions(sample, 0, 0, 0)

@@ -33,8 +33,9 @@ device = start(seed=0)
 
 # %% [markdown]
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
-# and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image`
-# (H, W, T, C), `bands` and `dates`. Left empty, we look at a `tile` of a simulated world. `date` is the one that most
+# and dated, a Sentinel-2 product (`.SAFE`) or a folder of several dates of one, a EuroSAT `.tif` with all bands, a
+# GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image` (H, W, T, C),
+# `bands` and `dates`. Left empty, we look at a `tile` of a simulated world. `date` is the one that most
 # figures show; the lines from `online` on ask for a real place, at the end.
 
 # %% tags=["parameters"]
@@ -42,8 +43,8 @@ data = ""
 tile = 46
 date = "2017-07-01"
 online = False
-latitude = 52.12
-longitude = 11.63
+latitude = 52.05
+longitude = 11.45
 first_day = "2023-01-01"
 last_day = "2023-12-31"
 
@@ -58,7 +59,7 @@ from olmoearth_nb.data import load_place
 from olmoearth_nb.data.simulate.library import library, surface_spectra
 from olmoearth_nb.data.simulate.tile import tile_place, tile_sample
 from olmoearth_nb.exercises import check
-from olmoearth_nb.indices import clearest, ndvi, reflectance, square_means
+from olmoearth_nb.indices import clearest, ndvi, reflectance, spectral_angle, square_means
 from olmoearth_nb.patch_embed import observed
 from olmoearth_nb.plots_map import show_places
 from olmoearth_nb.plots_sample import show_bands, show_resolutions, show_year
@@ -83,8 +84,9 @@ for note in sample.notes:
 
 # %% [markdown]
 # The satellites pass every few days, but clouds hide the ground, so the models read at most twelve dates, about one a
-# month. Of some months there is nothing at all. Such values are not zero, which would mean black ground; they carry
-# a mark of their own.
+# month. In their training data one *date* is a mosaic: images of some 30 days laid together, dated by the first of
+# these days. Clouds can be left in it. Of some months there is nothing at all. Such values are not zero, which would
+# mean black ground; they carry a mark of their own.
 
 # %%
 empty = [day for day, frame in zip(sample.dates, np.moveaxis(image, 2, 0), strict=True) if (frame == MISSING).all()]
@@ -101,8 +103,9 @@ print(f"nothing observed (marked {MISSING:.0f}):", ", ".join(empty) or "no date"
 show_bands(sample, time)
 
 # %% [markdown]
-# *Above: the windows, each as wide as it is, in a row of its resolution; and the place as the eye would see it, from
-# B04, B03 and B02. Below: the place in every band, in the order of wavelength, each band in its own full contrast.
+# *Above: the windows, each as wide as it is, in a row of its resolution; and the place from B04, B03, B02,
+# brightened: reflectance 0.3 is white (data from the top of the atmosphere, L1C, look bluish from haze). Below: the
+# place in every band, in the order of wavelength, each stretched from its 2nd to its 98th percentile and brightened.
 # Compare two fields rather than their greys: the brighter one in one band can be the darker one in another.*
 
 # %% [markdown]
@@ -132,14 +135,14 @@ band_browser(sample)
 show_resolutions(sample, time, row=4, column=8)
 
 # %% [markdown]
-# *The same 240 m in three bands. Roofs are sharp at 10 m, blurred at 20 m and one smear at 60 m. Thin lines: the
-# squares that hold one value.*
+# *The same 240 m in three bands. Roofs are sharp at 10 m, blurred at 20 m and one smear at 60 m. Thin lines frame
+# what holds one value. B01 was stored at 40 m in between, so that a pixel of 60 m shows as 40 or 80 m.*
 
 # %% [markdown]
 # An array has one grid, so the coarser bands are brought to 10 m, in the archive of the models by repetition: 20 m
 # bands in blocks of 2 x 2 equal values. The 60 m bands are first kept at 40 m, so they repeat in blocks of 4 x 4, and
 # some neighbouring blocks are equal too. Finer pixels, but no new information. Other archives interpolate; then the
-# shares below tell, and nothing is asserted.
+# figure has no lines, the shares below tell, and nothing is asserted.
 
 # %%
 for metres, edge in ((10, 2), (20, 2), (60, 4)):
@@ -162,17 +165,20 @@ show_surfaces(library("train"), square[time], "our square")
 
 # %% [markdown]
 # *Share of light reflected, 0 to 1, at the centres of the twelve bands. Solid lines: medians of measured spectra;
-# dashed: modelled. Diamonds: our square on the date shown.*
+# dashed: modelled. Diamonds: our square on the date shown. The right panel has another scale.*
 
 # %% [markdown]
 # Water swallows the infrared. Leaves use red light (B04) and throw back what lies beyond 700 nm; that step is called
 # the *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in*
-# leaves shows as darkness in B11 and B12. Which of the curves is our square like?
+# leaves shows as darkness in B11 and B12. Which of the curves is our square like? We compare their shapes, whatever the
+# brightness: as vectors of twelve numbers, two spectra have an angle between them, and it is 0 if one is a multiple of
+# the other. (In L1C data haze lifts B01 and B02, and with them the angle.)
 
 # %%
 spectra = surface_spectra(library("train"))
-distance = {name: float(np.abs(square[time] - values).mean()) for name, values in spectra.items()}
-print("most alike first:", ", ".join(sorted(distance, key=distance.get)[:3]))
+angle = {name: spectral_angle(square[time], values) for name, values in spectra.items()}
+alike = sorted(angle, key=angle.get)[:3] if np.isfinite(square[time]).any() else ["(not observed)"]
+print("most alike in shape first:", ", ".join(alike))
 
 # %% [markdown]
 # ## A year of a field
@@ -184,11 +190,11 @@ show_year(sample, top, left)
 
 # %% [markdown]
 # *Top: our square (yellow) and what lies around it. Middle: its mean in every band on every date. Bottom: its NDVI;
-# hollow where B02 says that the square is white, grey where nothing was observed. Neither is bridged by the line.*
+# white dates hollow (cloud or snow, by B02), dates without data grey. The line bridges neither.*
 
 # %% [markdown]
 # Read it from the left: a white January; bare ground; leaves from April on, bright from B06 to B09 and dark in B04; and
-# from October a field that turns brown. Three months are missing, two of them in summer. The model gets the white date
+# from October a field that turns brown. Three months are missing, one of them in summer. The model gets the white date
 # as it is: nobody tells it which dates are cloud. (If you opened your own sample, read yours.)
 
 # %%
@@ -197,7 +203,8 @@ print("greenest date of the square:", sample.dates[int(green.argmax())])
 
 # %% [markdown]
 # ## The numbers: three scales of one pixel
-# Files hold *digital numbers*: whole numbers, 10,000 times the reflectance. A model reads neither; it shifts and
+# Files hold *digital numbers*: whole numbers, 10,000 times the reflectance (+ 1,000 in products processed since 25
+# January 2022, see the end). A model reads neither; it shifts and
 # scales each band by the mean and spread of the pretraining data, x' = (x - mean) / (4 std) + 1/2, without clipping.
 # By hand for one pixel:
 
@@ -215,9 +222,9 @@ for band, number, value in zip(SENTINEL2.bands, pixel, by_hand, strict=True):
     print(f"{band.name:5} {number:14.0f} {number / 10_000:12.4f} {value:19.2f}")
 
 # %% [markdown]
-# All twelve inputs are of one size now. Clear land lies well inside 0 to 1, probably because clouds were in the data
-# that the spread was taken from; a cloud comes out above 1 in most bands. Dates become three numbers, and **months
-# count from 0**:
+# All twelve inputs are of one size now. Clear land mostly lies between 0 and 1; dense leaves come close to 1 in the
+# near infrared. Probably clouds were in the data that the spread was taken from; one comes out above 1 in most bands.
+# Dates become three numbers, and **months count from 0**:
 
 # %%
 print("(B, H, W, T, C) =", tuple(batch.images["sentinel2_l2a"].shape))
@@ -280,13 +287,19 @@ print(*lines, sep=";\n")
 
 # %% [markdown]
 # ## Where samples lie
-# A tile of the official data covers 1.28 km and knows its latitude and longitude. Simulated tiles have them too: the
+# A tile of the official data covers 1.28 km and gives the latitude and longitude of the centre of the 2.56 km square
+# that it is a quarter of. Simulated tiles have them too: the
 # latitude sets sun, snow and season; the longitude hardly matters, was drawn without a map, and puts many tiles into
-# the sea. The first map can be zoomed; without a network it stays empty. The second is its still twin.
+# the sea. The first map can be zoomed in a running notebook with a network. The second is its still twin.
 
 # %%
 places = [tile_place(0, number) for number in range(60)]
-named = ({} if data else {"our tile": tile_place(0, tile)}) | {"a real place, see below": (latitude, longitude)}
+named = {} if data else {"our tile": tile_place(0, tile)}
+if sample.georeference:
+    lon, lat = sample.georeference.to_lonlat(width / 2, height / 2)  # of its middle
+    named["your sample"] = float(lat), float(lon)
+if online:
+    named["a real place, see below"] = latitude, longitude
 south = sum(place[0] < 0 for place in places)
 print(f"{len(places)} simulated tiles, {south} of them in the southern half, where July is winter")
 
@@ -297,12 +310,13 @@ live_map(places, named)
 show_places(places, named)
 
 # %% [markdown]
-# *Dots: the first 60 tiles of the simulated world; stars: named places. Coasts are drawn where the package odc-geo is
+# *Dots: the first 60 tiles of the simulated world; stars: our tile, or your sample if its file says where it lies, and
+# the real place if you ask for it. Coasts are drawn where the package odc-geo is
 # installed.*
 
 # %% [markdown]
-# v1 and v1.1 are not told where a place lies. They are told the month, and July is high summer in one half of the
-# world and midwinter in the other: the bands must say which.
+# No version of the models is told where a place lies. Of a date, v1 and v1.1 read only the month, v1.2 also day and
+# year; and July is high summer in one half of the world and midwinter in the other: the bands must say which.
 
 # %% [markdown]
 # ## Your own place
@@ -310,7 +324,8 @@ show_places(places, named)
 # school. The next cell then asks a public catalogue (STAC, the common way to list satellite images) for a year of
 # Sentinel-2, reads only the 640 m around the place, takes clouds out, and makes one image a month. You would see the
 # figure of *A year of a field* for your place: real seasons; where clouds were taken out, grey pixels; and no column
-# for a month without any clear day.
+# for a month without any clear day. The models were trained on mosaics with clouds in them; a median without them is
+# another kind of input.
 
 # %%
 if online:
@@ -332,10 +347,13 @@ else:
 # ## Where this stops being true
 # * The place is simulated. Its clouds have one colour, its fields straight edges, its dates one a month; real series
 #   have thin cloud, shadows and haze that no simple rule finds.
+# * Its July field is greener than real ones: B03 is 0.14 in the mean of our square, and nearer 0.05 to 0.10 over real
+#   crops. This version of the world is fixed, so it stays that way.
 # * "White in B02" finds cloud and snow over dark ground. Over sand or roofs it does not.
 # * Top-of-atmosphere data look alike and are not the same; `to_sample` notices only a cirrus band.
-# * Files processed since 25 January 2022 carry an offset of 1,000 (baseline 04.00). Nothing in the numbers says so:
-#   subtract it, unless your source has done so.
+# * Products processed since 25 January 2022 (baseline 04.00 and later) carry an offset of 1,000. Nothing in the numbers
+#   says so. The harmonised collections of Earth Engine have taken it off; a `.SAFE` from Copernicus has not, but its
+#   metadata name it, and this package takes it off. From anywhere else: find out, and subtract it if it is there.
 #
 # ## Exercises
 # Predict first, then run. Each cell tells you whether you got it.
