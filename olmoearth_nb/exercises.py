@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
+from torch import Tensor
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.grid import Role, TokenGrid
+from olmoearth_nb.losses import TEMPERATURE, patch_discrimination
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
 Answer = TypeVar("Answer")
@@ -96,3 +103,33 @@ def native_pixels(answer: int) -> str:
     if not isinstance(answer, int):
         return "give a whole number"
     return "" if answer == 100 else "one pixel of 60 m covers 6 x 6 pixels of 10 m"
+
+
+def chance_of_24(answer: float) -> str:
+    """Notebook 04: patch discrimination of a predictor that says the same for 24 hidden tokens."""
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return "give a number"
+    right = 2 * TEMPERATURE * math.log(24)
+    return "" if abs(answer - right) < 0.005 else "every target gets the same share, and there is a factor"
+
+
+def beats_the_targets(answer: Tensor, targets: Tensor) -> str:
+    """Notebook 04: predictions with a lower loss than the targets themselves.
+
+    Args:
+        answer: what the reader predicts.
+        targets: (n, D) targets of n tokens of Sentinel-2.
+    """
+    if not isinstance(answer, Tensor) or answer.shape != targets.shape:
+        return f"give a tensor of shape {tuple(targets.shape)}"
+    grid = TokenGrid.build({SENTINEL2.name: (8, 8 * len(targets), 1)}, TOKENIZATIONS["v1.1"], 8)
+    asked = torch.full((1, len(targets)), int(Role.DECODER))
+    mine, theirs = (float(patch_discrimination(guess[None], targets[None], asked, grid)) for guess in (answer, targets))
+    return "" if mine < theirs else f"its loss is {mine:.4f}, that of the targets {theirs:.4f}"
+
+
+def predicts_between_bands(answer: str) -> str:
+    """Notebook 04: the recipe under which one token of Sentinel-2 answers for another of the same patch and day."""
+    if answer not in ("v1", "naive", "v1.1"):
+        return "give 'v1', 'naive' or 'v1.1'"
+    return "" if answer == "v1" else "how many Sentinel-2 tokens does that recipe make of one patch and day?"
