@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from olmoearth_nb.curves import Curve, share_of_the_way
 from olmoearth_nb.engine import read_log
 from olmoearth_nb.plots import colour_of
 
@@ -50,34 +48,3 @@ def plot_run(folder: str | Path) -> Figure:
     axes[1].set(xlabel="samples", ylabel="effective rank", title="rank of the embeddings")
     axes[0].legend(fontsize=7, frameon=False)
     return drawing
-
-
-RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00"}
-"""Colour of each recipe; others are grey."""
-
-
-def show_curves(live: Curve, long: Mapping[str, tuple[str, Curve]]) -> None:
-    """A short run with chance and a perfect predictor; then all runs, on a common scale.
-
-    Args:
-        live: curve of the short run, drawn black.
-        long: name of a model -> (recipe, curve).
-    """
-    _, axes = plt.subplots(1, 3, figsize=(10.4, 3.2), layout="constrained")
-    axes[0].plot(live["samples"], live["chance"], ":", color="grey", label="chance")
-    axes[0].plot(live["samples"], live["patches"], "o-", color="black", ms=3, label="loss")
-    axes[0].plot(live["samples"], live["best"], "--", color="grey", label="perfect predictor")
-    axes[0].set(title="the run above", xlabel="samples", ylabel="patch discrimination", ylim=(0, None))
-    axes[0].legend(frameon=False, fontsize=8)
-    runs = {name: (RECIPE_COLOURS.get(recipe, "#666666"), curve) for name, (recipe, curve) in long.items()}
-    for name, (colour, curve) in (runs | {"the run above": ("black", live)}).items():
-        over = max(1, len(curve["samples"]) // 12)
-        axes[1].plot(curve["samples"], smoothed(share_of_the_way(curve), over), color=colour, label=name)
-        axes[2].plot(curve["samples"], smoothed(curve["rank"], over), color=colour)
-    axes[1].axhline(0, color="grey", ls=":", lw=1)
-    axes[1].set(title="from chance (0) to perfect (1)", ylabel="share of the way")
-    axes[2].set(title="rank of the embeddings", ylabel="directions in use", ylim=(0, None))
-    for ax in axes[1:]:
-        ax.set(xscale="log", xlabel="samples")
-    axes[1].legend(frameon=False, fontsize=8)
-    plt.show()

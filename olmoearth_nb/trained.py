@@ -36,6 +36,22 @@ def initial_model(config: ModelConfig, seed: int) -> OlmoEarth:
         return OlmoEarth(config)
 
 
+def load_untrained(folder: Path) -> Encoder:
+    """The encoder of a run as it was before its first step, in evaluation mode.
+
+    It reads the same officially normalised inputs as the trained one, so that the two differ in training alone.
+
+    Args:
+        folder: of the trained model.
+    """
+    about = json.loads((folder / RUN).read_text(encoding="utf8"))
+    config = replace(load_encoder(folder / ENCODER).config, modalities=tuple(MODALITIES))
+    encoder = initial_model(config, about["seed"]).encoder
+    if about["normalisation"] == "standard":
+        fold(encoder.patch_embeddings)
+    return encoder.eval()
+
+
 def fold(embeddings: PatchEmbed) -> None:
     """Makes patch embeddings that were trained on standardised inputs read officially normalised ones, in place.
 
@@ -108,19 +124,3 @@ def load_trained(folder: Path) -> OlmoEarth:
         weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     model.decoder.load_state_dict(weights)
     return model.eval()
-
-
-def load_untrained(folder: Path) -> Encoder:
-    """The encoder of a run as it was before its first step, in evaluation mode.
-
-    It reads the same officially normalised inputs as the trained one, so that the two differ in training alone.
-
-    Args:
-        folder: of the trained model.
-    """
-    about = json.loads((folder / RUN).read_text(encoding="utf8"))
-    config = replace(load_encoder(folder / ENCODER).config, modalities=tuple(MODALITIES))
-    encoder = initial_model(config, about["seed"]).encoder
-    if about["normalisation"] == "standard":
-        fold(encoder.patch_embeddings)
-    return encoder.eval()

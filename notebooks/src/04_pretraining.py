@@ -57,7 +57,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from olmoearth_nb import Batch, Role, TokenGrid, exercises, plots_learnt, plots_masking, plots_training
+from olmoearth_nb import Batch, Role, TokenGrid, exercises, plots_curves, plots_learnt, plots_masking
 from olmoearth_nb.crops import Crops
 from olmoearth_nb.curves import read_curve, write_curve
 from olmoearth_nb.data import load_place, pretrained_dir, pretrained_names
@@ -342,8 +342,8 @@ for name, facts in about.items():
     print(f"{name:14} {facts['recipe']:5} {facts['size']:5} {facts['samples']:7,} samples of world {world_seed}")
 
 # %%
-curves = {name: (f"{about[name]['recipe']} {about[name]['size']}", read_curve(pretrained_dir(name))) for name in names}
-plots_training.show_curves(short, curves)
+curves = {name: (facts["recipe"], facts["size"], read_curve(pretrained_dir(name))) for name, facts in about.items()}
+plots_curves.show_curves(short, curves)
 
 # %% [markdown]
 # *Left: the live run; its loss crosses chance. Middle: all runs as a share of the way from chance to the perfect
