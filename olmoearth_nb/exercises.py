@@ -106,7 +106,7 @@ def native_pixels(answer: int) -> str:
 
 
 def chance_of_24(answer: float) -> str:
-    """Notebook 04: patch discrimination of a predictor that says the same for 24 hidden tokens."""
+    """Notebook 04: patch discrimination of a predictor that says nothing of 24 hidden tokens."""
     if isinstance(answer, bool) or not isinstance(answer, int | float):
         return "give a number"
     right = 2 * TEMPERATURE * math.log(24)

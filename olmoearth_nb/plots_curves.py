@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from olmoearth_nb.curves import Curve, share_of_the_way
 from olmoearth_nb.plots_training import smoothed
@@ -44,7 +46,7 @@ def show_curves(live: Curve, long: Mapping[str, tuple[str, str, Curve]]) -> None
     plt.show()
 
 
-def _draw(axes: list[plt.Axes], curve: Curve, label: str, style: Mapping[str, str]) -> None:
+def _draw(axes: Sequence[Axes], curve: Curve, label: str, style: Mapping[str, Any]) -> None:
     """One run: its share of the way, and its rank where that was measured."""
     over = max(1, len(curve["samples"]) // 12)
     axes[0].plot(curve["samples"], smoothed(share_of_the_way(curve), over), label=label, **style)

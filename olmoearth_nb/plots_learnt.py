@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from olmoearth_nb.plots import true_colour
 from olmoearth_nb.plots_world import clearest
@@ -27,10 +29,11 @@ def show_neighbours(
     """
     k = next(iter(nearest.values())).shape[1]
     wide = [1.0] + [0.25, *[1.0] * k] * len(nearest)
+    height = 1.2 * len(queries) + 0.3
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - 0.22 / height))
     _, axes = plt.subplots(
-        len(queries), len(wide), figsize=(1.02 * sum(wide), 1.2 * len(queries) + 0.3), width_ratios=wide,
-        layout="constrained", squeeze=False,
-    )  # fmt: skip
+        len(queries), len(wide), figsize=(1.02 * sum(wide), height), width_ratios=wide, layout=layout, squeeze=False
+    )
     for ax in axes.flat:
         ax.axis("off")
     for row, query in zip(axes, queries, strict=True):
@@ -39,14 +42,13 @@ def show_neighbours(
             for place, scene in enumerate(found[list(queries).index(query)].tolist()):
                 colour = RIGHT if kinds[scene] == kinds[query] else WRONG
                 _draw(row[2 + block * (k + 1) + place], samples[scene], kinds[scene], colour)
-    for block, name in enumerate(nearest):
-        first = axes[0, 2 + block * (k + 1)]
-        first.text(0, 1.32, f"nearest, {name}", transform=first.transAxes, fontsize=10)
-    axes[0, 0].text(0, 1.32, "asked for", transform=axes[0, 0].transAxes, fontsize=10)
+    for first, name in [(0, "asked for"), *((2 + i * (k + 1), f"nearest, {name}") for i, name in enumerate(nearest))]:
+        above = axes[0, first].text(0, 1.25, name, transform=axes[0, first].transAxes)
+        above.set_in_layout(False)  # it may reach over its neighbours
     plt.show()
 
 
-def _draw(ax: plt.Axes, sample: Sample, kind: str, colour: str) -> None:
+def _draw(ax: Axes, sample: Sample, kind: str, colour: str) -> None:
     """One scene, framed."""
     ax.imshow(true_colour(sample.select_times([clearest(sample)])))
     ax.axis("on")

@@ -25,7 +25,15 @@ ROLE_COLOURS = {
 """Colour and meaning of each role, in the order of the roles' numbers."""
 
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-SHORT = {"openstreetmap_raster": "OSM", "wri_canopy_height_map": "height", "worldcover": "cover", "srtm": "elevation"}
+SHORT = {
+    "worldcover": "cover",
+    "srtm": "elevation",
+    "openstreetmap_raster": "OSM",
+    "wri_canopy_height_map": "height",
+    "cdl": "crops",
+    "worldcereal": "cereals",
+}
+"""What a map shows, in one word."""
 
 
 def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Tensor]]]) -> None:
@@ -38,7 +46,7 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
     heights = [_band_rows(grid) + 1.4 for grid, _ in views.values()]
     columns = max(len(roles) for _, roles in views.values())
     figure, axes = plt.subplots(
-        len(views), columns, figsize=(4.7 * columns, 0.62 * sum(heights) + 0.5), height_ratios=heights,
+        len(views), columns, figsize=(4.3 * columns, 0.62 * sum(heights) + 0.5), height_ratios=heights,
         layout="constrained", squeeze=False,
     )  # fmt: skip
     for row, (title, (grid, drawn)) in zip(axes, views.items(), strict=True):
@@ -144,7 +152,7 @@ def show_discrimination(sample: Sample, patch_size: int, time: int, cosines: Ten
         cosines: (n, n) of each prediction with each target of the first n patches, row by row.
         chances: (n, n) the softmax of its rows.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.1), layout="constrained", width_ratios=[0.85, 1, 1])
+    figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.3), layout="constrained", width_ratios=[0.8, 1, 1])
     axes[0].imshow(_picture(sample, time))
     columns = next(iter(sample.images.values())).shape[1] // patch_size
     for number in range(len(cosines)):
@@ -155,7 +163,7 @@ def show_discrimination(sample: Sample, patch_size: int, time: int, cosines: Ten
     axes[0].set(title=f"patches, {sample.dates[time]}", xticks=[], yticks=[])
     ticks = range(len(cosines)), range(1, len(cosines) + 1)
     for ax, values, title, top in ((axes[1], cosines, "cosine", None), (axes[2], chances, "softmax of the rows", 1)):
-        picture = ax.imshow(values, cmap="viridis", vmin=None if top is None else 0, vmax=top)
+        picture = ax.imshow(values.numpy(), cmap="viridis", vmin=None if top is None else 0, vmax=top)
         for i in range(len(values)):
             ax.add_patch(Rectangle((i - 0.5, i - 0.5), 1, 1, fill=False, ec="white", lw=1.5))
         ax.set(title=title, xlabel="target of patch")

@@ -19,23 +19,24 @@ NEIGHBOURS = (
 """Where the encoder may see something near a hidden token. The first one is another group of bands."""
 
 
-def masked_views(sample: Sample, recipe: Recipe, patch_size: int, seed: int = 0, step: int = 0) -> list[Tensor]:
-    """The two masked views of a sample, drawn as pretraining draws them.
+def masked_views(sample: Sample, recipe: Recipe, patch_size: int, seed: int = 0, pairs: int = 1) -> list[Tensor]:
+    """Masked views of a sample, drawn as pretraining draws them.
 
     Args:
         sample: a place.
         recipe: its tokenization and masking are used.
         patch_size: P.
         seed: of the run.
-        step: how many micro-batches were drawn before.
+        pairs: how many steps; each masks the sample twice.
 
     Returns:
-        Two (N,) tensors of `Role`, in the order of `sample.grid(recipe.tokenization, patch_size)`.
+        (N,) tensors of `Role`, two for each step, in the order of `sample.grid(recipe.tokenization, patch_size)`.
     """
     batch = Batch.from_samples(sample)
     grid = batch.grid(recipe.tokenization, patch_size)
     _, missing = observed(batch.images, grid)
-    return [draw_roles(recipe.masking, grid, missing, seed, [0], step, view)[0] for view in range(2)]
+    steps = [(step, view) for step in range(pairs) for view in range(2)]
+    return [draw_roles(recipe.masking, grid, missing, seed, [0], step, view)[0] for step, view in steps]
 
 
 def seen_near(grid: TokenGrid, roles: Tensor, modality: str = "sentinel2_l2a") -> dict[str, int]:
