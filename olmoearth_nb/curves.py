@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from olmoearth_nb.durable import write
-from olmoearth_nb.engine import read_log
+from olmoearth_nb.monitor import read_log
 from olmoearth_nb.trained import RUN
 
 CURVE = "log.csv"
