@@ -91,20 +91,6 @@ def years_change_the_embedding(answer: dict[str, bool]) -> str:
     return f"look at what {wrong[0]} is told of a date" if wrong else ""
 
 
-def month_of_index(answer: str) -> str:
-    """Notebook 01: the month that the models' number 6 stands for."""
-    if not isinstance(answer, str):
-        return "give the name of a month"
-    return "" if answer.strip().lower() == "july" else "months count from 0, and 0 is January"
-
-
-def native_pixels(answer: int) -> str:
-    """Notebook 01: independent values of B01 in an image of 60 x 60 px of 10 m."""
-    if not isinstance(answer, int):
-        return "give a whole number"
-    return "" if answer == 100 else "one pixel of 60 m covers 6 x 6 pixels of 10 m"
-
-
 def chance_of_24(answer: float) -> str:
     """Notebook 04: patch discrimination of a predictor that says nothing of 24 hidden tokens."""
     if isinstance(answer, bool) or not isinstance(answer, int | float):
@@ -133,3 +119,17 @@ def predicts_between_bands(answer: str) -> str:
     if answer not in ("v1", "naive", "v1.1"):
         return "give 'v1', 'naive' or 'v1.1'"
     return "" if answer == "v1" else "how many Sentinel-2 tokens does that recipe make of one patch and day?"
+
+
+def month_of_index(answer: str) -> str:
+    """Notebook 01: the month that the models' number 6 stands for."""
+    if not isinstance(answer, str):
+        return "give the name of a month"
+    return "" if answer.strip().lower() == "july" else "months count from 0, and 0 is January"
+
+
+def native_pixels(answer: int) -> str:
+    """Notebook 01: independent values of B01 in an image of 60 x 60 px of 10 m."""
+    if not isinstance(answer, int):
+        return "give a whole number"
+    return "" if answer == 100 else "one pixel of 60 m covers 6 x 6 pixels of 10 m"
