@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from olmoearth_nb.plots import true_colour
 from olmoearth_nb.plots_world import clearest
@@ -28,30 +28,24 @@ def show_neighbours(
         nearest: name of an encoder -> (queries, k) numbers of the nearest scenes, nearest first.
     """
     k = next(iter(nearest.values())).shape[1]
-    wide = [1.0] + [0.25, *[1.0] * k] * len(nearest)
-    height = 1.2 * len(queries) + 0.3
-    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - 0.22 / height))
-    _, axes = plt.subplots(
-        len(queries), len(wide), figsize=(1.02 * sum(wide), height), width_ratios=wide, layout=layout, squeeze=False
+    figure = plt.figure(
+        figsize=(1.02 * (1 + (k + 0.2) * len(nearest)), 1.2 * len(queries) + 0.35), layout="constrained"
     )
-    for ax in axes.flat:
-        ax.axis("off")
-    for row, query in zip(axes, queries, strict=True):
-        _draw(row[0], samples[query], kinds[query], "black")
-        for block, found in enumerate(nearest.values()):
-            for place, scene in enumerate(found[list(queries).index(query)].tolist()):
+    parts: Any = figure.subfigures(1, 1 + len(nearest), width_ratios=[1, *[k + 0.2] * len(nearest)])
+    asked = np.array(queries)[:, None]
+    for part, (name, found) in zip(parts, [("asked for", asked), *nearest.items()], strict=True):
+        part.suptitle(name if found is asked else f"nearest, {name}", fontsize=10)
+        axes = part.subplots(len(queries), found.shape[1], squeeze=False)
+        for row, query, scenes in zip(axes, queries, found.tolist(), strict=True):
+            for ax, scene in zip(row, scenes, strict=True):
                 colour = RIGHT if kinds[scene] == kinds[query] else WRONG
-                _draw(row[2 + block * (k + 1) + place], samples[scene], kinds[scene], colour)
-    for first, name in [(0, "asked for"), *((2 + i * (k + 1), f"nearest, {name}") for i, name in enumerate(nearest))]:
-        above = axes[0, first].text(0, 1.25, name, transform=axes[0, first].transAxes)
-        above.set_in_layout(False)  # it may reach over its neighbours
+                _draw(ax, samples[scene], kinds[scene], "black" if found is asked else colour)
     plt.show()
 
 
 def _draw(ax: Axes, sample: Sample, kind: str, colour: str) -> None:
     """One scene, framed."""
     ax.imshow(true_colour(sample.select_times([clearest(sample)])))
-    ax.axis("on")
     ax.set(xticks=[], yticks=[])
     ax.set_title(kind, fontsize=7, color=colour, pad=2)
     for side in ax.spines.values():

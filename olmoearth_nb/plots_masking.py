@@ -40,10 +40,10 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
     """Masked views: band sets above each other, dates side by side, in each a small map of the patches.
 
     Args:
-        sample: the place; its dates are shown in true colour above every view.
+        sample: the place; its dates are shown in true colour above the first views.
         views: title -> (layout of the tokens, (N,) roles of each view); one row a title.
     """
-    heights = [_band_rows(grid) + 1.4 for grid, _ in views.values()]
+    heights = [_band_rows(grid) + (0.5 if number else 1.4) for number, (grid, _) in enumerate(views.values())]
     columns = max(len(roles) for _, roles in views.values())
     figure, axes = plt.subplots(
         len(views), columns, figsize=(4.3 * columns, 0.62 * sum(heights) + 0.5), height_ratios=heights,
@@ -51,7 +51,7 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
     )  # fmt: skip
     for row, (title, (grid, drawn)) in zip(axes, views.items(), strict=True):
         for number, (ax, roles) in enumerate(zip(row, drawn, strict=True)):
-            _draw_view(ax, sample, grid, roles, names=number == 0)
+            _draw_view(ax, sample, grid, roles, names=number == 0, pictures=row is axes[0])
             ax.set_title(f"{title}, view {number + 1}")
     handles = [Patch(fc=colour, ec="#bbbbbb", label=label) for colour, label in ROLE_COLOURS.values()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
@@ -64,14 +64,15 @@ def _band_rows(grid: TokenGrid) -> int:
     return maps.count(False) + any(maps)
 
 
-def _draw_view(ax: Axes, sample: Sample, grid: TokenGrid, roles: Tensor, names: bool) -> None:
+def _draw_view(ax: Axes, sample: Sample, grid: TokenGrid, roles: Tensor, names: bool, pictures: bool) -> None:
     """One view; patches have edge 1, and a gap of 1 divides dates and band sets."""
     rows, columns, _, _ = next(iter(grid.shapes.values()))
     step, number, maps = columns + 1, 0, 0
+    top = -rows - 0.9 if pictures else -0.3
     for time, (_, month, _) in enumerate(sample.timestamps.tolist()):
-        extent = (time * step, time * step + columns, -0.6, -0.6 - rows)
-        ax.imshow(_picture(sample, time), extent=extent)
-        ax.text(time * step + columns / 2, -rows - 0.9, MONTHS[month], ha="center", va="bottom", fontsize=8)
+        if pictures:
+            ax.imshow(_picture(sample, time), extent=(time * step, time * step + columns, -0.6, -0.6 - rows))
+        ax.text(time * step + columns / 2, top, MONTHS[month], ha="center", va="bottom", fontsize=8)
     for name, group in grid.band_sets:
         own = grid.unflatten(roles[None], name)[0, ..., group]  # (rows, columns, T)
         if modality(name).decode_only:
@@ -89,7 +90,7 @@ def _draw_view(ax: Axes, sample: Sample, grid: TokenGrid, roles: Tensor, names: 
     if names and maps:
         _label(ax, "maps", number * (rows + 1) + rows / 2)
     across = max(len(sample.timestamps), maps) * step
-    ax.set(xlim=(-0.3, across), ylim=(_band_rows(grid) * (rows + 1) + (0.6 if maps else 0), -rows - 2.4))
+    ax.set(xlim=(-0.3, across), ylim=(_band_rows(grid) * (rows + 1) + (0.6 if maps else 0), top - 1.5))
     ax.set_aspect("equal")
     ax.axis("off")
 

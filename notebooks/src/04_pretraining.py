@@ -376,7 +376,7 @@ encoders = {"untrained": load_untrained(chosen), "trained": open_encoder(chosen)
 # %% [markdown]
 # ### Neighbours
 # All test scenes are embedded from their Sentinel-2 images (six months, P = 4, mean over all tokens). For four of them
-# we look for the most similar scenes *of other tiles*, because a tile shares its weather.
+# we look for the three most similar scenes *of other tiles*, because a tile shares its weather.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.embed import embed, embed_place
@@ -388,7 +388,7 @@ rows = torch.tensor([scenes.tolist().index(scene) for scene in asked_for])
 tiles = torch.from_numpy(world.tile[scenes])
 same = tiles[rows][:, None] == tiles[None]
 nearest = {
-    name: scenes[(x[rows] @ x.T).masked_fill(same, -2).topk(4).indices.numpy()] for name, x in embeddings.items()
+    name: scenes[(x[rows] @ x.T).masked_fill(same, -2).topk(3).indices.numpy()] for name, x in embeddings.items()
 }
 
 # %% tags=["nbval-ignore-output"]
@@ -398,7 +398,7 @@ kinds = {scene: SCENE_CLASSES[world.kind[scene]] for scene in shown}
 plots_learnt.show_neighbours(samples, kinds, asked_for, nearest)
 
 # %% [markdown]
-# *Left: the scene that is asked for. Then its four nearest scenes by the untrained encoder, and by the trained one.
+# *Left: the scene that is asked for. Then its nearest scenes by the untrained encoder, and by the trained one.
 # Green: of the same class. An untrained encoder is a random mixture of the pixels, and finds likeness, too.*
 
 # %% [markdown]
