@@ -49,9 +49,9 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
         len(views), columns, figsize=(4.3 * columns, 0.62 * sum(heights) + 0.5), height_ratios=heights,
         layout="constrained", squeeze=False,
     )  # fmt: skip
-    for row, (title, (grid, drawn)) in zip(axes, views.items(), strict=True):
-        for number, (ax, roles) in enumerate(zip(row, drawn, strict=True)):
-            _draw_view(ax, sample, grid, roles, names=number == 0, pictures=row is axes[0])
+    for row, (title, (grid, drawn)) in enumerate(views.items()):
+        for number, (ax, roles) in enumerate(zip(axes[row], drawn, strict=True)):
+            _draw_view(ax, sample, grid, roles, names=number == 0, pictures=row == 0)
             ax.set_title(f"{title}, view {number + 1}")
     handles = [Patch(fc=colour, ec="#bbbbbb", label=label) for colour, label in ROLE_COLOURS.values()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
