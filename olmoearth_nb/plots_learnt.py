@@ -28,9 +28,8 @@ def show_neighbours(
         nearest: name of an encoder -> (queries, k) numbers of the nearest scenes, nearest first.
     """
     k = next(iter(nearest.values())).shape[1]
-    figure = plt.figure(
-        figsize=(1.02 * (1 + (k + 0.2) * len(nearest)), 1.2 * len(queries) + 0.35), layout="constrained"
-    )
+    wide = 0.95 * (1 + (k + 0.2) * len(nearest))
+    figure = plt.figure(figsize=(wide, 1.14 * len(queries) + 0.35), layout="constrained")
     parts: Any = figure.subfigures(1, 1 + len(nearest), width_ratios=[1, *[k + 0.2] * len(nearest)])
     asked = np.array(queries)[:, None]
     for part, (name, found) in zip(parts, [("asked for", asked), *nearest.items()], strict=True):
