@@ -25,7 +25,7 @@ def show_curves(live: Curve, long: Mapping[str, tuple[str, str, Curve]]) -> None
         live: curve of the short run, drawn black.
         long: name of a model -> (recipe, size, curve). Models of one recipe and size share a label.
     """
-    _, axes = plt.subplots(1, 3, figsize=(10.4, 3.2), layout="constrained")
+    _, axes = plt.subplots(1, 3, figsize=(9.6, 3.0), layout="constrained")
     axes[0].plot(live["samples"], live["chance"], ":", color="grey", label="chance")
     axes[0].plot(live["samples"], live["patches"], "o-", color="black", ms=3, label="loss")
     axes[0].plot(live["samples"], live["best"], "--", color="grey", label="perfect predictor")

@@ -28,8 +28,8 @@ def show_neighbours(
         nearest: name of an encoder -> (queries, k) numbers of the nearest scenes, nearest first.
     """
     k = next(iter(nearest.values())).shape[1]
-    wide = 0.95 * (1 + (k + 0.2) * len(nearest))
-    figure = plt.figure(figsize=(wide, 1.14 * len(queries) + 0.35), layout="constrained")
+    wide = 0.85 * (1 + (k + 0.2) * len(nearest))
+    figure = plt.figure(figsize=(wide, 1.06 * len(queries) + 0.35), layout="constrained")
     parts: Any = figure.subfigures(1, 1 + len(nearest), width_ratios=[1, *[k + 0.2] * len(nearest)])
     asked = np.array(queries)[:, None]
     for part, (name, found) in zip(parts, [("asked for", asked), *nearest.items()], strict=True):
@@ -58,7 +58,7 @@ def show_components(sample: Sample, embeddings: Mapping[str, np.ndarray]) -> Non
         sample: the place.
         embeddings: name of an encoder -> (rows, columns, D).
     """
-    _, axes = plt.subplots(1, 1 + len(embeddings), figsize=(3.1 * (1 + len(embeddings)), 3.4), layout="constrained")
+    _, axes = plt.subplots(1, 1 + len(embeddings), figsize=(2.75 * (1 + len(embeddings)), 3.0), layout="constrained")
     time = clearest(sample)
     axes[0].imshow(true_colour(sample.select_times([time])))
     axes[0].set(title=f"{sample.title}, {sample.dates[time]}")

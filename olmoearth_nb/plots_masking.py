@@ -40,19 +40,25 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
     """Masked views: band sets above each other, dates side by side, in each a small map of the patches.
 
     Args:
-        sample: the place; its dates are shown in true colour above the first views.
+        sample: the place; its dates are shown in true colour above the first view.
         views: title -> (layout of the tokens, (N,) roles of each view); one row a title.
     """
     heights = [_band_rows(grid) + (0.5 if number else 1.4) for number, (grid, _) in enumerate(views.values())]
     columns = max(len(roles) for _, roles in views.values())
     figure, axes = plt.subplots(
-        len(views), columns, figsize=(4.3 * columns, 0.62 * sum(heights) + 0.5), height_ratios=heights,
+        len(views), columns, figsize=(4.0 * columns, 0.58 * sum(heights) + 0.5), height_ratios=heights,
         layout="constrained", squeeze=False,
     )  # fmt: skip
     for row, (title, (grid, drawn)) in enumerate(views.items()):
         for number, (ax, roles) in enumerate(zip(axes[row], drawn, strict=True)):
-            _draw_view(ax, sample, grid, roles, names=number == 0, pictures=row == 0)
-            ax.set_title(f"{title}, view {number + 1}")
+            _draw_view(ax, sample, grid, roles, names=number == 0)
+            pictured = row == number == 0
+            if pictured:
+                _draw_pictures(ax, sample, grid)
+            room = next(iter(grid.shapes.values()))[0] + 0.6  # of the pictures
+            middle = sum(ax.get_xlim()) / 2
+            ax.text(middle, -1.9 - pictured * room, f"{title}, view {number + 1}", ha="center", fontsize=11)
+            ax.set_ylim(top=-3.2 - room * (row == 0))
     handles = [Patch(fc=colour, ec="#bbbbbb", label=label) for colour, label in ROLE_COLOURS.values()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     plt.show()
@@ -64,15 +70,12 @@ def _band_rows(grid: TokenGrid) -> int:
     return maps.count(False) + any(maps)
 
 
-def _draw_view(ax: Axes, sample: Sample, grid: TokenGrid, roles: Tensor, names: bool, pictures: bool) -> None:
+def _draw_view(ax: Axes, sample: Sample, grid: TokenGrid, roles: Tensor, names: bool) -> None:
     """One view; patches have edge 1, and a gap of 1 divides dates and band sets."""
     rows, columns, _, _ = next(iter(grid.shapes.values()))
     step, number, maps = columns + 1, 0, 0
-    top = -rows - 0.9 if pictures else -0.3
     for time, (_, month, _) in enumerate(sample.timestamps.tolist()):
-        if pictures:
-            ax.imshow(_picture(sample, time), extent=(time * step, time * step + columns, -0.6, -0.6 - rows))
-        ax.text(time * step + columns / 2, top, MONTHS[month], ha="center", va="bottom", fontsize=8)
+        ax.text(time * step + columns / 2, -0.3, MONTHS[month], ha="center", va="bottom", fontsize=8)
     for name, group in grid.band_sets:
         own = grid.unflatten(roles[None], name)[0, ..., group]  # (rows, columns, T)
         if modality(name).decode_only:
@@ -90,9 +93,17 @@ def _draw_view(ax: Axes, sample: Sample, grid: TokenGrid, roles: Tensor, names: 
     if names and maps:
         _label(ax, "maps", number * (rows + 1) + rows / 2)
     across = max(len(sample.timestamps), maps) * step
-    ax.set(xlim=(-0.3, across), ylim=(_band_rows(grid) * (rows + 1) + (0.6 if maps else 0), top - 1.5))
+    ax.set(xlim=(-0.3, across), ylim=(_band_rows(grid) * (rows + 1) + (0.6 if maps else 0), 0))
     ax.set_aspect("equal")
     ax.axis("off")
+
+
+def _draw_pictures(ax: Axes, sample: Sample, grid: TokenGrid) -> None:
+    """The dates in true colour above the names of their months."""
+    rows, columns, _, _ = next(iter(grid.shapes.values()))
+    for time in range(len(sample.timestamps)):
+        left = time * (columns + 1)
+        ax.imshow(_picture(sample, time), extent=(left, left + columns, -1.6, -1.6 - rows))
 
 
 def _picture(sample: Sample, time: int) -> np.ndarray:
@@ -153,7 +164,7 @@ def show_discrimination(sample: Sample, patch_size: int, time: int, cosines: Ten
         cosines: (n, n) of each prediction with each target of the first n patches, row by row.
         chances: (n, n) the softmax of its rows.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.3), layout="constrained", width_ratios=[0.8, 1, 1])
+    figure, axes = plt.subplots(1, 3, figsize=(8.6, 3.0), layout="constrained", width_ratios=[0.8, 1, 1])
     axes[0].imshow(_picture(sample, time))
     columns = next(iter(sample.images.values())).shape[1] // patch_size
     for number in range(len(cosines)):
