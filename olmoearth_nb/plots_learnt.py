@@ -68,6 +68,7 @@ def show_components(sample: Sample, embeddings: Mapping[str, np.ndarray]) -> Non
         ax.set(title=f"{name}: {share:.0%} of the variance")
     for ax in axes:
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
     plt.show()
 
 
