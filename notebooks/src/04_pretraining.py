@@ -73,9 +73,9 @@ from olmoearth_nb.views import NEIGHBOURS, masked_views, seen_near
 
 # %% [markdown]
 # ## A small world
-# Twenty tiles of 128 x 128 px, simulated once and kept in your cache. Outlines, weather and seasons are invented; spectra
-# of soils, roofs and roads are measured, those of plants and water modelled. A tile has three sensors with twelve months
-# each, and up to six maps. Twelve tiles are for training; those of the test are made of other spectra.
+# Twenty tiles of 128 x 128 px, simulated once and kept in your cache. Outlines, weather and seasons are invented;
+# spectra of soils, roofs and roads are measured, those of plants and water modelled. A tile has three sensors with
+# twelve months each, and up to six maps. Twelve tiles are for training; those of the test are made of other spectra.
 
 # %% tags=["nbval-ignore-output"]
 world = open_world(scenes=320, seed=4)
