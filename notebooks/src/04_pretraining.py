@@ -14,7 +14,7 @@
 #
 # | | two CPU cores | Colab T4 |
 # |---|---|---|
-# | time | 70 s, 10 s less the second time | not measured |
+# | time | 80 s, 10 s less the second time | not measured |
 
 # %% [markdown]
 # ## Setup
