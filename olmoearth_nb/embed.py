@@ -1,4 +1,4 @@
-"""Embeddings of the scenes of a world, computed once for each model, data and setting."""
+"""Embeddings: of the scenes of a world, kept for each model, data and setting; of a place, window by window."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.encoder import Encoded, Encoder
+from olmoearth_nb.patch_embed import observed
+from olmoearth_nb.sample import Batch, Sample
 
 READOUTS = ("scene", "patches", "patches by date")
 """What becomes of the tokens: a mean of each scene; of each patch; of each date of a patch, side by side."""
@@ -95,3 +97,61 @@ def _key(
         digest.update(name.encode())
         digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]
+
+
+def embed_window(
+    encoder: Encoder, sample: Sample, row: int, column: int, edge: int, patch_size: int
+) -> np.ndarray | None:
+    """Embeddings of the whole patches of a window, of which the encoder sees nothing else.
+
+    Args:
+        encoder: any encoder, in evaluation mode; it stays on its device.
+        sample: a place with at least one sensor.
+        row: upper edge of the window in pixels.
+        column: left edge in pixels.
+        edge: of the window in pixels; it ends where the sample ends.
+        patch_size: P.
+
+    Returns:
+        (rows, columns, D) float32, NaN where a patch was not observed; None if nothing was observed in any.
+    """
+    height, width = next(iter(sample.images.values())).shape[:2]
+    rows = min(edge, (height - row) // patch_size * patch_size)
+    columns = min(edge, (width - column) // patch_size * patch_size)
+    batch = Batch.from_samples(sample.window(row, column, rows, columns)).to(next(encoder.parameters()).device)
+    if observed(batch.images, batch.grid(encoder.config.tokenization, patch_size))[1].all():
+        return None
+    with torch.inference_mode():
+        return encoder(batch, patch_size).pool_patches()[0].float().cpu().numpy()
+
+
+def embed_place(encoder: Encoder, sample: Sample, patch_size: int = 4, window: int = 32) -> np.ndarray:
+    """Embeddings of all patches of a place, window by window.
+
+    Args:
+        encoder: any encoder; it is put into evaluation mode.
+        sample: a place with at least one sensor; pixels that do not fill a patch at its edges are left out.
+        patch_size: P.
+        window: edge of a window in pixels, a multiple of P.
+
+    Returns:
+        (rows, columns, D) float32, NaN where a patch was not observed.
+
+    Raises:
+        ValueError: if the window is no multiple of the patch size, or the place smaller than a patch.
+    """
+    height, width = next(iter(sample.images.values())).shape[:2]
+    if window < patch_size or window % patch_size or min(height, width) < patch_size:
+        raise ValueError(
+            f"windows must be a multiple of the patch size and the place at least a patch, got windows of {window} px, "
+            f"patches of {patch_size} px and {height}x{width} px"
+        )
+    encoder.eval()
+    found = np.full((height // patch_size, width // patch_size, encoder.config.width), np.nan, dtype=np.float32)
+    for row in range(0, len(found) * patch_size, window):
+        for column in range(0, found.shape[1] * patch_size, window):
+            part = embed_window(encoder, sample, row, column, window, patch_size)
+            if part is not None:
+                top, left = row // patch_size, column // patch_size
+                found[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return found

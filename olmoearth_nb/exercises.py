@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.grid import Role, TokenGrid
+from olmoearth_nb.losses import TEMPERATURE, patch_discrimination
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
@@ -86,6 +91,36 @@ def years_change_the_embedding(answer: dict[str, bool]) -> str:
         return "give True or False for 'v1.1' and 'v1.2'"
     wrong = [version for version, changes in answer.items() if changes]
     return f"look at what {wrong[0]} is told of a date" if wrong else ""
+
+
+def chance_of_24(answer: float) -> str:
+    """Notebook 04: patch discrimination of a predictor that says nothing of 24 hidden tokens."""
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return "give a number"
+    right = 2 * TEMPERATURE * math.log(24)
+    return "" if abs(answer - right) < 0.005 else "every target gets the same share, and there is a factor"
+
+
+def beats_the_targets(answer: Tensor, targets: Tensor) -> str:
+    """Notebook 04: predictions with a lower loss than the targets themselves.
+
+    Args:
+        answer: what the reader predicts.
+        targets: (n, D) targets of n tokens of Sentinel-2.
+    """
+    if not isinstance(answer, Tensor) or answer.shape != targets.shape:
+        return f"give a tensor of shape {tuple(targets.shape)}"
+    grid = TokenGrid.build({SENTINEL2.name: (8, 8 * len(targets), 1)}, TOKENIZATIONS["v1.1"], 8)
+    asked = torch.full((1, len(targets)), int(Role.DECODER))
+    mine, theirs = (float(patch_discrimination(guess[None], targets[None], asked, grid)) for guess in (answer, targets))
+    return "" if mine < theirs else f"its loss is {mine:.4f}, that of the targets {theirs:.4f}"
+
+
+def predicts_between_bands(answer: str) -> str:
+    """Notebook 04: the recipe under which one token of Sentinel-2 answers for another of the same patch and day."""
+    if answer not in ("v1", "naive", "v1.1"):
+        return "give 'v1', 'naive' or 'v1.1'"
+    return "" if answer == "v1" else "how many Sentinel-2 tokens does that recipe make of one patch and day?"
 
 
 def month_of_index(answer: str) -> str:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 
 from olmoearth_nb.bands import modality
+from olmoearth_nb.embed import embed_window
 from olmoearth_nb.encoder import Encoder
 from olmoearth_nb.geojson import Feature
-from olmoearth_nb.patch_embed import observed
 from olmoearth_nb.place import Georeference, degrees
-from olmoearth_nb.sample import Batch, Sample
+from olmoearth_nb.sample import Sample
 from olmoearth_nb.tables import feature_table
 from olmoearth_nb.tokenization import check_patch_size
 from olmoearth_nb.warn import warn
@@ -218,7 +217,7 @@ def _means(
     steps = list(zip(windows.tolist(), members, strict=False))
     encoder.eval()
     for (row, column), here in track(steps, "embedding windows", transient=True, disable=len(steps) < 2):
-        embedded = _encoded(encoder, sample, (row * window, column * window, window), patch_size)
+        embedded = embed_window(encoder, sample, row * window, column * window, window, patch_size)
         if embedded is None:
             continue
         found = embedded[patches.row[here] - row * edge, patches.column[here] - column * edge]
@@ -233,16 +232,3 @@ def _means(
         warn(f"{said}; their embeddings are NaN")
     with np.errstate(invalid="ignore"):
         return (sums / counts[:, None]).astype(np.float32), counts
-
-
-def _encoded(encoder: Encoder, sample: Sample, window: tuple[int, int, int], patch_size: int) -> np.ndarray | None:
-    """(rows, columns, D) embeddings of the whole patches of a window; None if nothing was observed in any."""
-    row, column, edge = window
-    height, width = _size(sample)
-    rows = min(edge, (height - row) // patch_size * patch_size)
-    columns = min(edge, (width - column) // patch_size * patch_size)
-    batch = Batch.from_samples(sample.window(row, column, rows, columns)).to(next(encoder.parameters()).device)
-    if observed(batch.images, batch.grid(encoder.config.tokenization, patch_size))[1].all():
-        return None
-    with torch.inference_mode():
-        return encoder(batch, patch_size).pool_patches()[0].float().cpu().numpy()

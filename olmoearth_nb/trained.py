@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.durable import write, write_json
+from olmoearth_nb.encoder import Encoder
 from olmoearth_nb.encoder_file import load_encoder, save_encoder
 from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.patch_embed import GroupEmbed, PatchEmbed
@@ -33,6 +34,22 @@ def initial_model(config: ModelConfig, seed: int) -> OlmoEarth:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return OlmoEarth(config)
+
+
+def load_untrained(folder: Path) -> Encoder:
+    """The encoder of a run as it was before its first step, in evaluation mode.
+
+    It reads the same officially normalised inputs as the trained one, so that the two differ in training alone.
+
+    Args:
+        folder: of the trained model.
+    """
+    about = json.loads((folder / RUN).read_text(encoding="utf8"))
+    config = replace(load_encoder(folder / ENCODER).config, modalities=tuple(MODALITIES))
+    encoder = initial_model(config, about["seed"]).encoder
+    if about["normalisation"] == "standard":
+        fold(encoder.patch_embeddings)
+    return encoder.eval()
 
 
 def fold(embeddings: PatchEmbed) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from olmoearth_nb import Encoder, size_config
+from olmoearth_nb import Batch, Encoder, Sample, size_config
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.simulate.generate import simulate
 from olmoearth_nb.data.simulate.world import World
-from olmoearth_nb.embed import embed
+from olmoearth_nb.embed import embed, embed_place, embed_window
 from olmoearth_nb.floors import band_statistics, fill, patch_means, time_aware
 
 
@@ -75,3 +76,28 @@ def test_floors_by_hand(world):
     assert np.allclose(filled[5, ~there], means[5, there, :12].mean(0))
     assert np.allclose(band_statistics(means[..., :12])[5, :12], filled[5].mean(0))
     assert time_aware(means[..., :12]).shape == (16, 12 * 13)
+
+
+def test_a_place_window_by_window(world, encoder):
+    """Each window is what the encoder makes of it alone; gaps and the rest at the edges are told apart."""
+    image = world.samples(SCENES)[0].images["sentinel2_l2a"][:, :, 5:7].copy()
+    image[image == MISSING] = 1000
+    image[16:20, 4:8] = MISSING
+    place = Sample({"sentinel2_l2a": image[:30]}, [[1, 5, 2020], [1, 6, 2020]])
+    found = embed_place(encoder, place, 4, 16)
+    assert found.shape == (7, 8, 128)
+    gone = np.isnan(found).any(-1)
+    assert gone.sum() == 1
+    assert gone[4, 1]
+    with torch.inference_mode():
+        alone = encoder(Batch.from_samples(place.window(0, 16, 16)), 4).pool_patches()[0]
+    assert np.allclose(found[:4, 4:], alone, atol=1e-5)
+    assert np.allclose(found[4:, 4:], embed_window(encoder, place, 16, 16, 16, 4), atol=1e-5)
+    nothing = Sample({"sentinel2_l2a": np.full((8, 8, 2, 12), MISSING)}, place.timestamps)
+    assert embed_window(encoder, nothing, 0, 0, 8, 4) is None
+    assert np.isnan(embed_place(encoder, nothing, 4, 8)).all()
+    for patch, window, text in ((4, 18, "windows of 18 px"), (8, 4, "windows of 4 px, patches of 8 px")):
+        with pytest.raises(ValueError, match=text):
+            embed_place(encoder, place, patch, window)
+    with pytest.raises(ValueError, match=r"the place at least a patch.* and 2x32 px"):
+        embed_place(encoder, Sample({"sentinel2_l2a": image[:2]}, place.timestamps), 4)

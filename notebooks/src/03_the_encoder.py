@@ -335,4 +335,4 @@ _ = check(3, changes, exercises.years_change_the_embedding)
 
 # %% [markdown]
 # ## Next
-# *04 Pretraining on a subset* (in preparation): how these weights learn without labels.
+# *04 Pretraining on a subset*: how these weights learn without labels.

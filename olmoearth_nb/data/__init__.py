@@ -67,6 +67,23 @@ def embedded_names() -> list[str]:
     return sorted(path.stem for path in (data_dir() / "chips").glob("*.npz"))
 
 
+def pretrained_names() -> list[str]:
+    """Names of the models that were trained for this project and come with it."""
+    return sorted(path.parent.name for path in (data_dir() / "pretrained").glob("*/encoder.safetensors"))
+
+
+def pretrained_dir(name: str) -> Path:
+    """The folder of such a model: `encoder.safetensors`, `predictor.safetensors`, `run.json`, `log.csv`.
+
+    Raises:
+        ValueError: for an unknown name, listing the valid ones.
+    """
+    names = pretrained_names()
+    if name not in names:
+        raise ValueError(f"there is no pretrained model {name!r}; there are {', '.join(names) or 'none'}")
+    return data_dir() / "pretrained" / name
+
+
 def load_embedded(name: str = "fields") -> Sample:
     """One of the embedded chips: simulated, 64 x 64 px, 12 dates.
 
