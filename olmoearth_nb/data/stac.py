@@ -4,7 +4,8 @@ Only the blocks of the files that hold the place are read, by range requests, an
 call that was broken off goes on where it ended. All twelve bands come on the local UTM grid, 20 m and 60 m bands by
 nearest neighbour (the official data bring 60 m to 10 m by way of 40 m). Clouds go by the scene classification
 (`composite.DROPPED`), observations of one day count once, and each month is the median of its clear days, dated by its
-first day that was asked for. Months without any are left out and named in the notes; pixels without any are `bands.MISSING`.
+first day that was asked for. Months without any are left out and named in the notes; pixels without any are
+`bands.MISSING`.
 
 Files are read in whole blocks, which may be larger than a small square. A smaller `max_cloud` means fewer items. Twelve
 months of 1024 x 1024 px take 3.3 GB of memory.
