@@ -156,7 +156,7 @@ def test_the_official_scale_is_printed(tmp_path, monkeypatch):
     result = invoke("--scale", "official", "--recipe", "v1.1", "--size", "nano")
     assert result.exit_code == 0, result.output
     output = " ".join(result.output.split())
-    for said in ("667,200 of 512", "patch sizes 1 2 3 4 5 6 7 8 px", "micro_batch 64", "rate 0.0002"):
+    for said in ("667,200, batches of 512", "patch sizes 1 2 3 4 5 6 7 8 px", "micro_batch 64", "rate 0.0002"):
         assert said in output
     assert os.listdir(tmp_path) == []
 
