@@ -107,7 +107,9 @@ class Engine:
                     raise KeyboardInterrupt(f"stopped after step {step}; the same call goes on from there")
         if self.fabric.is_global_zero:
             Checkpoints(self.folder / leg.name).forget()
-        self.fabric.barrier()
+        asked = torch.tensor(float(interrupts.asked), device=self.fabric.device)  # perhaps behind the last step
+        if float(self.fabric.all_reduce(asked, reduce_op="sum")):
+            raise KeyboardInterrupt(f"stopped after {leg.name}; the same call goes on from there")
 
     def _step(self, leg: Leg, step: int, stream: Generator[MicroBatch], monitor: Monitor, stop: bool) -> bool:
         """One optimiser step, in which this process has its share of the micro-batches; whether to stop after it."""

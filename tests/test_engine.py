@@ -15,7 +15,7 @@ from olmoearth_nb import engine as engine_module
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.durable import DiskFullError
 from olmoearth_nb.engine import Engine, TrainingError
-from olmoearth_nb.monitor import LOG, read_log
+from olmoearth_nb.monitor import LOG, Monitor, read_log
 from olmoearth_nb.pretrain import Pretraining
 from olmoearth_nb.runs import pretrain
 
@@ -233,6 +233,24 @@ def test_interrupted(whole, folder, number):
     if number == signal.SIGINT:
         tiny.go(folder)
         assert tiny.differing(whole, folder) == []
+
+
+def test_interrupted_while_a_leg_closes(whole, folder, monkeypatch):
+    """Its last step is done, and no step of it is left that would ask whether to stop."""
+    leave, closed = Monitor.__exit__, []
+
+    def close(self, *error):
+        leave(self, *error)
+        closed.append(self.leg.name)
+        if len(closed) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Monitor, "__exit__", close)
+    with pytest.raises(KeyboardInterrupt, match="stopped after trunk"):
+        tiny.go(folder)
+    assert closed == ["trunk"]
+    tiny.go(folder)
+    assert tiny.differing(whole, folder) == []
 
 
 def test_bfloat16_keeps_losses_and_weights_in_float32(whole, folder, monkeypatch):
