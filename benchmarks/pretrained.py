@@ -9,7 +9,6 @@ which is what anything may be chosen on.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -20,16 +19,7 @@ from olmoearth_nb.data.simulate.scenes import QUESTIONS
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.intervals import accuracy, difference
 from olmoearth_nb.tasks import Task, encoded, raw
-from olmoearth_nb.trained import fold, initial_model, load_trained
-
-
-def untrained(model, folder):
-    """The encoder before its first step, reading the same inputs."""
-    about = json.loads((Path(folder) / "run.json").read_text())
-    start = initial_model(model.config, about["seed"]).encoder.eval()
-    if about["normalisation"] == "standard":
-        fold(start.patch_embeddings)
-    return start
+from olmoearth_nb.trained import load_trained, load_untrained
 
 
 def main():
@@ -54,7 +44,7 @@ def main():
     for question, task in aware.items():
         found[question, "aware"] = rights(task, world, raw(task), given.seeds, asked)
     for folder in given.folders:
-        model = load_trained(Path(folder))
+        model, start_of = load_trained(Path(folder)), load_untrained(Path(folder))
         print(f"\n### {folder}, {asked} tiles\n")
         print(
             "| task | trained | untrained | raw, same readout | trained - untrained | trained - raw | time-aware raw |"
@@ -62,7 +52,7 @@ def main():
         print("|---|---|---|---|---|---|---|")
         for task in tasks:
             trained = rights(task, world, encoded(model.encoder, task, given.cache), given.seeds, asked)
-            before = rights(task, world, encoded(untrained(model, folder), task, given.cache), given.seeds, asked)
+            before = rights(task, world, encoded(start_of, task, given.cache), given.seeds, asked)
             floor, rows = found[task.name, "raw"][0], trained[1]
             cells = [accuracy(x, rows) for x in (trained[0], before[0], floor)]
             cells += [difference(trained[0], x, rows) for x in (before[0], floor)]

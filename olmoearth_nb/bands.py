@@ -199,6 +199,9 @@ _MAPS = (
 MODALITIES: dict[str, Modality] = {m.name: m for m in (_SENTINEL2, _SENTINEL1, _LANDSAT, *_MAPS)}
 """The nine modalities of the released models, in the order of their configuration."""
 
+SENSORS = tuple(name for name, spec in MODALITIES.items() if spec.multitemporal)
+"""Modalities that have dates, and are encoded; the others are maps."""
+
 SENTINEL2 = _SENTINEL2
 """Sentinel-2 L2A, the modality that this project is about."""
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from olmoearth_nb.bands import MAX_TIMESTEPS, MODALITIES
+from olmoearth_nb.bands import MAX_TIMESTEPS, MODALITIES, SENSORS
 from olmoearth_nb.data.official import TILE
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization, check_patch_size
 
 MAPS = sum(spec.decode_only for spec in MODALITIES.values())
-SENSORS = tuple(name for name, spec in MODALITIES.items() if spec.multitemporal)
 
 
 @dataclass(frozen=True)

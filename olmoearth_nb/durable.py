@@ -62,6 +62,16 @@ def write_json(path: Path, value: Any) -> Path:
     return write(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf8"))
 
 
+def write_array(path: Path, array: np.ndarray) -> Path:
+    """Writes one array as an `.npy`."""
+
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # by its name, numpy would add .npy to it
+            np.save(file, array)
+
+    return write(path, save)
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
     """Writes arrays as a compressed `.npz`."""
 

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.durable import write_array
 from olmoearth_nb.encoder import Encoded, Encoder
 from olmoearth_nb.patch_embed import observed
 from olmoearth_nb.sample import Batch, Sample
+from olmoearth_nb.trained import weights_hash
 
 READOUTS = ("scene", "patches", "patches by date")
 """What becomes of the tokens: a mean of each scene; of each patch; of each date of a patch, side by side."""
@@ -64,10 +66,7 @@ def embed(
             parts.append(_read(encoded, readout).float().cpu().numpy())
     found = np.concatenate(parts)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npy")
-        np.save(part, found)
-        part.replace(path)
+        write_array(path, found)
     return found
 
 
@@ -93,9 +92,7 @@ def _key(
     digest = hashlib.sha256(repr((encoder.config, patch_size, readout, modalities)).encode())
     digest.update(json.dumps(json.loads((world.folder / "world.json").read_text(encoding="utf8"))).encode())
     digest.update(np.ascontiguousarray(scenes, dtype=np.int64).tobytes())
-    for name, value in encoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    digest.update(weights_hash(encoder).encode())
     return digest.hexdigest()[:32]
 
 

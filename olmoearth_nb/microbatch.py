@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from olmoearth_nb.bands import MISSING, MODALITIES, modality
-from olmoearth_nb.crops import SENSORS, Crops, first_date
+from olmoearth_nb.bands import MISSING, MODALITIES, SENSORS, modality
+from olmoearth_nb.crops import Crops, first_date
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.data.official import TILE
 from olmoearth_nb.grid import TokenGrid

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from olmoearth_nb.curves import Curve, share_of_the_way
 from olmoearth_nb.plots_training import smoothed
@@ -40,6 +41,7 @@ def show_curves(live: Curve, long: Mapping[str, tuple[str, str, Curve]]) -> None
     axes[2].set(title="rank of the embeddings", ylabel="directions in use", ylim=(0, None))
     for ax in axes[1:]:
         ax.set(xscale="log", xlabel="samples")
+        ax.xaxis.set_minor_formatter(NullFormatter())  # less than a decade would be labelled at every tick
     for ax in axes[:2]:
         labels = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
         ax.legend(labels.values(), labels.keys(), frameon=False, fontsize=8)

@@ -22,11 +22,12 @@ from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.config import ModelConfig
 from olmoearth_nb.durable import write, write_json
 from olmoearth_nb.encoder import Encoder
+from olmoearth_nb.encoder_file import FILE as ENCODER
 from olmoearth_nb.encoder_file import load_encoder, save_encoder
 from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.patch_embed import GroupEmbed, PatchEmbed
 
-ENCODER, PREDICTOR, RUN = "encoder.safetensors", "predictor.safetensors", "run.json"
+PREDICTOR, RUN = "predictor.safetensors", "run.json"
 
 
 def initial_model(config: ModelConfig, seed: int) -> OlmoEarth:

@@ -49,6 +49,17 @@ def small_world(tmp_path_factory):
     return simulate(tmp_path_factory.mktemp("small") / "world", 8 * 16, size=32, quiet=True)
 
 
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures that were shown, closed after the test."""
+    import matplotlib.pyplot as plt
+
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf()))
+    yield shown
+    plt.close("all")
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)

@@ -1,6 +1,5 @@
 """Figures of awkward samples: not square, with gaps, with many bands left out."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -20,14 +19,6 @@ from olmoearth_nb import (
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_embedded
 from olmoearth_nb.data.simulate.library import SURFACES, library
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    shown = []
-    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf()))
-    yield shown
-    plt.close("all")
 
 
 def cut(height, width, hole=False):

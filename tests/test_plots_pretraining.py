@@ -1,6 +1,5 @@
 """Figures of pretraining: masked views, targets, curves, and what was learnt, of awkward places and runs."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -10,14 +9,6 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_embedded
 from olmoearth_nb.recipes import RECIPES
 from olmoearth_nb.views import masked_views
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    shown = []
-    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf()))
-    yield shown
-    plt.close("all")
 
 
 def cut(height, width):

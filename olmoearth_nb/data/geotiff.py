@@ -13,15 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, SENSORS
 from olmoearth_nb.bands import modality as modality_of
 from olmoearth_nb.data.geotiff_read import Raster, by_date, dates_of, read, same_grid
 from olmoearth_nb.data.offset import Offset, take_off
 from olmoearth_nb.door import Date, to_sample
 from olmoearth_nb.place import degrees
 from olmoearth_nb.sample import Sample
-
-SENSORS = ("sentinel2_l2a", "sentinel1", "landsat")
 
 
 def load_geotiff(

@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, modality
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, SENSORS, modality
 from olmoearth_nb.durable import write
 from olmoearth_nb.place import degrees
 from olmoearth_nb.sample import Sample
 
 TILE = 128
-SENSORS = tuple(name for name, spec in MODALITIES.items() if spec.multitemporal)
 PRESENT = "missing_timesteps_masks"
 """Group of the masks. In spite of its name True means present."""
 
