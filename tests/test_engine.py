@@ -235,6 +235,15 @@ def test_interrupted(whole, folder, number):
         assert tiny.differing(whole, folder) == []
 
 
+@pytest.fixture
+def listening():
+    """Ctrl-C is heard, whatever the tests were started from."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_interrupted_while_a_leg_closes(whole, folder, monkeypatch):
     """Its last step is done, and no step of it is left that would ask whether to stop."""
     leave, closed = Monitor.__exit__, []

@@ -90,6 +90,7 @@ def start(function, *arguments, **options):
 def _run(function, arguments, options):
     """What the process does; its own processes are forked, as they are by default up to Python 3.13."""
     os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background without it
     multiprocessing.set_start_method("fork", force=True)
     function(*arguments, **options)
 
