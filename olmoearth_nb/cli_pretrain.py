@@ -66,7 +66,7 @@ def _recipe(name: str, size: str, scale: str, changed: dict[str, Any]) -> Recipe
 
     if scale not in ("cores", "official"):
         raise ValueError(f"scale must be 'cores' or 'official', got {scale!r}")
-    chosen = official(name, size) if scale == "official" else two_cores(name)
+    chosen = official(name, size) if scale == "official" else two_cores(name, size)
     return replace(chosen, optimisation=replace(chosen.optimisation, **changed))
 
 
