@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from olmoearth_nb.cli_bench import ablate, report
 from olmoearth_nb.cli_data import data_app
 from olmoearth_nb.cli_pretrain import pretrain
 
@@ -27,6 +28,8 @@ class Outside(StrEnum):
 
 app.add_typer(data_app, name="data")
 app.command()(pretrain)
+app.command()(ablate)
+app.command()(report)
 
 
 @app.callback()

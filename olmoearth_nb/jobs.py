@@ -1,0 +1,241 @@
+"""Jobs of a study, each in a process of its own with one torch thread: `python -m olmoearth_nb.jobs DIR KEY`.
+
+A job reads `study.json` and writes `jobs/KEY.json` whole or not at all, so that a job that is done is never run again
+and one that was killed never counts. Keys are "timing ARM", "rate ARM RATE", "cell ARM SEED" and "floors".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.simulate.world import World, open_world
+from olmoearth_nb.durable import write_json
+from olmoearth_nb.encoder import Encoder
+from olmoearth_nb.monitor import read_log
+from olmoearth_nb.plan import Plan, budgets_of
+from olmoearth_nb.runs import pretrain, samples_in
+from olmoearth_nb.study import Arm, Study
+from olmoearth_nb.tasks import Features, Task, encoded, raw
+from olmoearth_nb.trained import load_trained, load_untrained
+
+Scores = dict[str, dict[str, list[int]]]
+"""Task -> right answers and questions of every tile, in the order of the tiles' numbers."""
+
+
+def done(folder: Path, key: str) -> Path:
+    """Where the result of a job is, once it is done."""
+    return folder / "jobs" / f"{key}.json"
+
+
+def result(folder: Path, key: str) -> dict[str, Any]:
+    """What a job that is done has found."""
+    return dict(json.loads(done(folder, key).read_text(encoding="utf8")))
+
+
+def read_study(folder: Path) -> Study:
+    """The study that a folder holds.
+
+    Raises:
+        FileNotFoundError: if it holds none.
+    """
+    path = folder / "study.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no study; `olmoearth-nb ablate FILE --out {folder}` makes one")
+    return Study.from_dict(json.loads(path.read_text(encoding="utf8")))
+
+
+def world_of(study: Study) -> World:
+    """The study's scenes; a simulated world is made where it is not there yet."""
+    return World(study.data["folder"]) if "folder" in study.data else open_world(**study.data)
+
+
+def budgets(study: Study, folder: Path, arm: str) -> dict[str, int]:
+    """Samples of each budget of an arm, by the budget's name: "2048 samples", "2 minutes".
+
+    Args:
+        study: its budgets.
+        folder: of the study, where timings are.
+        arm: name.
+    """
+    batch = study.arm(arm).recipe.optimisation.batch
+    found = {f"{count} samples": budgets_of(count, batch)[0] for count in study.samples}
+    for minutes in study.minutes:
+        in_a_minute = result(folder, f"timing {arm}")["samples a minute"]
+        found[f"{minutes:g} minutes"] = max(batch, budgets_of(int(minutes * in_a_minute), batch)[0])
+    return found
+
+
+def timing(study: Study, folder: Path, arm: Arm) -> dict[str, Any]:
+    """How many samples an arm sees in a minute when nothing else runs."""
+    with tempfile.TemporaryDirectory(dir=folder) as aside:
+        plan = Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
+        count = samples_in(1.0, plan, _corpus(study, folder), Path(aside), quiet=True)
+    return {"samples a minute": count}
+
+
+def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
+    """How many of the study's tasks an arm answers right on validation tiles after a short run with a rate."""
+    assert study.rates is not None
+    recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
+    count = budgets_of(study.rates.samples, recipe.optimisation.batch)
+    plan = Plan(recipe, study.size, study.crops, study.rates.seed, count)
+    made = pretrain(plan, _corpus(study, folder), folder / "runs" / f"rate {arm.name} {rate:g}", quiet=True)[0]
+    found = scores(study, load_trained(made).encoder, study.rates.seed, "valid")
+    right = [sum(task["right"]) / sum(task["rows"]) for task in found.values()]
+    return {"accuracy": float(np.mean(right)), "scores": found}
+
+
+def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
+    """Trains an arm with a seed through all budgets and asks the study's tasks on test tiles, once."""
+    rate = result(folder, f"chosen {arm.name}")["rate"] if study.rates else arm.recipe.optimisation.rate
+    recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
+    named = budgets(study, folder, arm.name)
+    plan = Plan(recipe, study.size, study.crops, seed, tuple(sorted(set(named.values()))))
+    made = pretrain(plan, _corpus(study, folder), run_of(folder, arm.name, seed), quiet=True)
+    by_samples = dict(zip(plan.budgets, made, strict=True))
+    start = {"budget": "untrained", "samples": 0, "seconds": 0.0, "steps": 0, "rate": rate}
+    found = [start | {"scores": scores(study, load_untrained(made[0]), seed)}]
+    for name, count in named.items():
+        about = json.loads((by_samples[count] / "run.json").read_text(encoding="utf8"))
+        kept = {key: about[key] for key in ("samples", "steps", "seconds")} | {"budget": name, "rate": rate}
+        kept["loss"] = read_log(by_samples[count] / "log.jsonl")[-1]["loss"]
+        found.append(kept | {"scores": scores(study, load_trained(by_samples[count]).encoder, seed)})
+    return {"arm": arm.name, "seed": seed, "budgets": found}
+
+
+def floors(study: Study, folder: Path) -> dict[str, Any]:
+    """What the same readers make of no model: the commonest answer, and band means in place of embeddings."""
+    world, kinds = world_of(study), {"majority": "majority", "raw bands": None}
+    found = [
+        {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", reader)}
+        for name, reader in kinds.items()
+        for seed in study.seeds
+    ]
+    return {"floors": found}
+
+
+def scores(study: Study, encoder: Encoder, seed: int, asked: str = "test") -> Scores:
+    """An encoder's right answers to all tasks of a study; the seed draws the training patches."""
+    with tempfile.TemporaryDirectory() as cache:  # tasks share embeddings
+        return _ask(study, world_of(study), lambda task: encoded(encoder, task, cache), seed, asked)
+
+
+def run_of(folder: Path, arm: str, seed: int) -> Path:
+    """Folder of the training run of a cell."""
+    return folder / "runs" / f"{arm} {seed}"
+
+
+def _ask(
+    study: Study,
+    world: World,
+    features: Callable[[Task], Features],
+    seed: int,
+    asked: str,
+    reader: str | None = None,
+) -> Scores:
+    """Right answers to all tasks, by their own readers or another one."""
+    found: Scores = {}
+    for task in study.tasks:
+        read = replace(task, reader=reader or task.reader)
+        right, rows = read.right(world, features(read), seed, asked)
+        found[task.name] = {"right": right.astype(int).tolist(), "rows": rows.astype(int).tolist()}
+    return found
+
+
+def _corpus(study: Study, folder: Path) -> Corpus:
+    """The training tiles."""
+    return Corpus(world_of(study).folder, folder / "tiles")
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions, hardware and threads."""
+    import torch
+
+    at, commit = Path(__file__).parents[1], ""
+    if (at / "pyproject.toml").is_file():  # a clone, not an installed wheel
+        asked = subprocess.run(["git", "-C", at, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        commit = asked.stdout.strip()
+    packages = ("olmoearth_nb", "torch", "numpy", "scikit-learn")
+    return {
+        "commit": commit or "none",
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "host": platform.node(),
+        "processor": platform.machine(),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def run_job(folder: Path, key: str) -> dict[str, Any]:
+    """Runs a job in this process and keeps its result; one that is done is read."""
+    path = done(folder, key)
+    if path.is_file():
+        return result(folder, key)
+    import torch
+
+    torch.set_num_threads(1)
+    study, (kind, *rest) = read_study(folder), key.split(" ")
+    if kind == "floors":
+        found = floors(study, folder)
+    elif kind == "timing":
+        found = timing(study, folder, study.arm(" ".join(rest)))
+    elif kind == "rate":
+        found = trial(study, folder, study.arm(" ".join(rest[:-1])), float(rest[-1]))
+    elif kind == "cell":
+        found = cell(study, folder, study.arm(" ".join(rest[:-1])), int(rest[-1]))
+    else:
+        raise ValueError(f"no job {key!r}")
+    write_json(path, found | {"environment": environment()})
+    return found
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it ends and so closes its standard input."""
+
+    def watch() -> None:
+        while os.read(0, 1):  # not sys.stdin, whose lock an interpreter that shuts down would wait for
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run_notebook(notebook: Path, folder: Path, key: str) -> Path:
+    """Runs a cell of the study as a notebook with the parameters `sweep`, `arm` and `seed`, and keeps its copy.
+
+    Raises:
+        ValueError: if the notebook ended without the job's result.
+    """
+    import papermill
+
+    _, *rest = key.split(" ")
+    copy = folder / "notebooks" / f"{' '.join(rest)}.ipynb"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    parameters = {"sweep": str(folder), "arm": " ".join(rest[:-1]), "seed": int(rest[-1])}
+    papermill.execute_notebook(str(notebook), str(copy), parameters, progress_bar=False, cwd=str(notebook.parent))
+    if not done(folder, key).is_file():
+        raise ValueError(f'{notebook.name} ended without a result: it must call jobs.run_job(sweep, "cell ARM SEED")')
+    return copy
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    of_study, job, *by_notebook = sys.argv[1:]
+    if by_notebook and by_notebook[0]:
+        run_notebook(Path(by_notebook[0]), Path(of_study), job)
+    else:
+        run_job(Path(of_study), job)

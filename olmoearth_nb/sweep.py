@@ -1,0 +1,219 @@
+"""All jobs of a study on Dask: a local cluster by default, or the scheduler of any other one.
+
+A sweep can be killed at any moment; the same call goes on with what is not done. Nothing is scored twice.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from olmoearth_nb.durable import alone, write_json
+from olmoearth_nb.jobs import budgets, done, read_study, result, run_of, world_of
+from olmoearth_nb.monitor import LOG
+from olmoearth_nb.scores import write_scores
+from olmoearth_nb.study import Study
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class SweepError(RuntimeError):
+    """Some jobs failed; those that are done are kept."""
+
+
+def ablate(
+    study: Study,
+    folder: str | os.PathLike[str],
+    workers: int = 2,
+    scheduler: str = "",
+    timings: str | os.PathLike[str] = "",
+    notebook: str | os.PathLike[str] = "",
+    quiet: bool = False,
+) -> Path:
+    """Trains and scores every arm with every seed, and writes the tables.
+
+    Args:
+        study: arms, seeds, data, budgets, tasks.
+        folder: of the sweep; all workers must see it under this path. One that holds part of this study is gone on
+            with.
+        workers: processes of the local cluster.
+        scheduler: address of a Dask scheduler instead, such as "tcp://host:8786".
+        timings: folder of another sweep, whose timings are taken so that budgets in minutes are the same.
+        notebook: a notebook to run for every arm and seed, by papermill; its copies are kept.
+        quiet: whether to leave out the progress bar.
+
+    Returns:
+        The folder, with `scores.csv`, `runs.csv` and `results.json`.
+
+    Raises:
+        FileExistsError: if the folder holds another study, or another process works in it.
+        SweepError: if jobs failed, naming them; the others are done and kept.
+        ModuleNotFoundError: if Dask is not installed, saying how to.
+    """
+    folder = Path(folder).resolve()
+    with alone(folder):
+        _remember(study, folder)
+        world_of(study)  # made once, before many ask for it
+        if study.minutes:
+            _timings(study, folder, Path(timings) if timings else None, quiet)
+        with _cluster(workers, scheduler) as client:
+            if study.rates:
+                trials = [f"rate {arm.name} {rate:g}" for arm in study.arms for rate in study.rates.choose]
+                _run(client, folder, trials, "", quiet)
+                _choose(study, folder)
+            cells = [f"cell {arm.name} {seed}" for arm in study.arms for seed in study.seeds]
+            _run(client, folder, ["floors", *cells], str(notebook and Path(notebook).resolve()), quiet)
+        return write_scores(folder)
+
+
+def _remember(study: Study, folder: Path) -> None:
+    """Writes what the study is, or checks that it is what was written."""
+    path = folder / "study.json"
+    if not path.is_file():
+        write_json(path, study.to_dict())
+        return
+    found, asked = read_study(folder).to_dict(), study.to_dict()
+    differs = [key for key in asked if found[key] != asked[key]]
+    if differs:
+        raise FileExistsError(f"{folder} holds another study ({', '.join(differs)} differ); give another folder")
+
+
+def _timings(study: Study, folder: Path, other: Path | None, quiet: bool) -> None:
+    """Times the arms one after another while nothing else runs, or takes another sweep's timings."""
+    from rich.progress import track
+
+    for arm in track(study.arms, "timing the arms, one after another", disable=quiet):
+        key = f"timing {arm.name}"
+        if done(folder, key).is_file():
+            continue
+        if other is None:
+            run_apart(str(folder), key)
+        elif done(other, key).is_file():
+            write_json(done(folder, key), result(other, key))
+        else:
+            raise FileNotFoundError(f"{other} has no {key}")
+
+
+def _choose(study: Study, folder: Path) -> None:
+    """The rate of every arm by the study's rule: most right on validation tiles, the lower of equals."""
+    assert study.rates is not None
+    for arm in study.arms:
+        found = {rate: result(folder, f"rate {arm.name} {rate:g}")["accuracy"] for rate in sorted(study.rates.choose)}
+        best = max(found, key=lambda rate: found[rate])
+        at_edge = len(found) > 2 and best in (min(found), max(found))
+        tried = [{"rate": rate, "accuracy": accuracy} for rate, accuracy in found.items()]
+        write_json(done(folder, f"chosen {arm.name}"), {"rate": best, "at the edge": at_edge, "tried": tried})
+
+
+@contextmanager
+def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
+    """A Dask client."""
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f'{error}; pip install "olmoearth_nb[scale]" brings it') from error
+    if scheduler:
+        with Client(scheduler) as client:
+            yield client
+        return
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**local, processes=False) as cluster, Client(cluster) as client:  # each job has its own process
+        yield client
+
+
+def _run(client: Client, folder: Path, keys: Sequence[str], notebook: str, quiet: bool) -> None:
+    """Runs the jobs that are not done, as many at once as there are workers."""
+    left = [key for key in keys if not done(folder, key).is_file()]
+    futures = {
+        key: client.submit(run_apart, str(folder), key, notebook if key.startswith("cell") else "", pure=False)
+        for key in left
+    }
+    with _progress(folder, keys, quiet) as show:
+        while not all(future.done() for future in futures.values()):
+            show()
+            time.sleep(0.5)
+        show()
+    failed = {key: future.exception() for key, future in futures.items() if future.status != "finished"}
+    if failed:
+        said = "\n".join(f"{key}: {error}" for key, error in failed.items())
+        raise SweepError(
+            f"{len(failed)} of {len(keys)} jobs failed; the others are kept, the same call tries again\n{said}"
+        )
+
+
+def run_apart(folder: str, key: str, notebook: str = "") -> None:
+    """Runs a job in a process of its own, which ends when this one does.
+
+    Raises:
+        RuntimeError: if it failed, with the end of what it said; all of it is in `jobs/KEY.log`.
+    """
+    log = done(Path(folder), key).with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with log.open("w", encoding="utf8") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "olmoearth_nb.jobs", folder, key, notebook],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | one,
+        )
+        code = process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+    if code:
+        said = log.read_text(encoding="utf8").strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"ended with {code}")
+
+
+@contextmanager
+def _progress(folder: Path, keys: Sequence[str], quiet: bool) -> Iterator[Any]:
+    """A bar over the training steps and the jobs of all arms."""
+    if quiet:
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        total = sum(_expected(folder, key) for key in keys)
+        task = bar.add_task("", total=total)
+
+        def show() -> None:
+            finished = [key for key in keys if done(folder, key).is_file()]
+            made = sum(_expected(folder, key) if key in finished else _made(folder, key) for key in keys)
+            said = f"{len(finished)} of {len(keys)} jobs"
+            bar.update(task, completed=made, description=said)
+
+        yield show
+
+
+def _expected(folder: Path, key: str) -> float:
+    """Training steps of a job, a tenth more for what follows them."""
+    study, (kind, *rest) = read_study(folder), key.split(" ")
+    if kind == "floors":
+        return 1.0
+    arm = " ".join(rest[:-1])
+    batch = study.arm(arm).recipe.optimisation.batch
+    if kind == "rate":
+        assert study.rates is not None
+        return 1.1 * study.rates.samples / batch
+    counts = sorted(set(budgets(study, folder, arm).values()))
+    decay = study.arm(arm).recipe.optimisation.decay
+    return 1.1 * (counts[-1] * (1 - decay) + decay * sum(counts)) / batch
+
+
+def _made(folder: Path, key: str) -> int:
+    """Training steps that a job has logged."""
+    kind, *rest = key.split(" ")
+    run = run_of(folder, " ".join(rest[:-1]), int(rest[-1])) if kind == "cell" else folder / "runs" / key
+    return sum(path.read_bytes().count(b"\n") for path in run.glob(f"*/{LOG}"))
