@@ -53,7 +53,7 @@ def findings(table: Table, budget: str) -> list[Finding]:
     """All arms against the baseline in all tasks, at one budget."""
     first, *others = table.arms
     pairs = [(task, arm) for task in table.tasks for arm in others]
-    compared = [_compare(table, (arm, budget, task), (first, budget, task)) for task, arm in pairs]
+    compared = [_compare(table, (arm, budget, task), (first, budget, task), len(pairs)) for task, arm in pairs]
     adjusted = holm([one.p for one in compared])
     return [
         Finding(budget, task, arm, first, one, p) for (task, arm), one, p in zip(pairs, compared, adjusted, strict=True)
@@ -82,9 +82,9 @@ def gate(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
     }
 
 
-def _compare(table: Table, one: tuple[str, str, str], other: tuple[str, str, str]) -> Comparison:
+def _compare(table: Table, one: tuple[str, str, str], other: tuple[str, str, str], family: int = 1) -> Comparison:
     """Two rows of a table on the same seeds and tiles."""
-    return compare(table.right[one], table.right[other], table.rows[one[2]], LEVEL)
+    return compare(table.right[one], table.right[other], table.rows[one[2]], LEVEL, family=family)
 
 
 def report(folder: str | Path) -> Path:
