@@ -199,7 +199,8 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
         found = cell(study, folder, study.arm(" ".join(rest[:-1])), int(rest[-1]))
     else:
         raise ValueError(f"no job {key!r}")
-    write_json(path, found | {"environment": environment()})
+    found["environment"] = environment()
+    write_json(path, found)
     return found
 
 
