@@ -129,7 +129,8 @@ def test_mini_is_small():
 @pytest.mark.parametrize("name", RECIPES)
 def test_on_two_cores_only_normalisation_and_optimisation_differ(name):
     changed = differences(recipe(name), two_cores(name))
-    assert set(changed) <= {"normalisation", "rate", "weight_decay", "warmup", "decay", "batch", "micro_batch"}
+    optimisation = {"rate", "weight_decay", "warmup", "decay", "batch", "micro_batch", "drop_path"}
+    assert set(changed) <= {"normalisation", *optimisation}
     assert changed["normalisation"] == ("official", "standard")
     assert differences(two_cores("v1"), two_cores("naive")) == ONE_TOKEN
     assert "micro_batch" not in differences(two_cores("v1"), two_cores("v1.1"))

@@ -107,7 +107,7 @@ def test_described_in_words(name):
     assert said["name"] == name
     assert said["size"] == "mini, 32-true, seed 0"
     assert said["samples"] == "1,024, 4,096"
-    assert said["optimiser steps"] == f"{4096 // chosen.batch}, batches of {chosen.batch}"
+    assert said["optimiser steps"] == f"{4096 // chosen.batch:,}, batches of {chosen.batch}"
     assert said["tokens a sample"].startswith(f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}")
     assert float(said["MACs of the run"]) == pytest.approx(4096 * cost.macs, rel=0.01)
     assert float(said["MACs a sample"].split()[0]) == pytest.approx(cost.macs / 1e9, abs=0.006)

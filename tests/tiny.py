@@ -33,7 +33,7 @@ SAVED = ("encoder.safetensors", "predictor.safetensors")
 def plan(budgets=(80, 160), recipe="v1.1", **changes):
     """Steps of two micro-batches; branches at steps 8 and 16 of the trunk."""
     chosen = two_cores(recipe)
-    optimisation = replace(chosen.optimisation, batch=8, micro_batch=4, warmup=32)
+    optimisation = replace(chosen.optimisation, batch=8, micro_batch=4, warmup=32, drop_path=0.1)
     return Plan(replace(chosen, optimisation=optimisation), "mini", Crops((2, 8), (2,), 72), 0, budgets, **changes)
 
 
