@@ -1,4 +1,4 @@
-"""Puts a finished run on the shelf: python data/make_pretrained.py RUN NAME [--half]
+"""Puts a finished run on the shelf: python data/make_pretrained.py RUN NAME [--half].
 
 Writes `data/pretrained/NAME`: encoder, predictor, what the run was, and its curve. `--half` rounds weights to float16.
 """

@@ -60,12 +60,12 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
     tasks = list(dict.fromkeys(one.task for one in found))
     height = 0.32 * len(arms) * len(tasks) + 1.1
     drawing = Figure(figsize=(4.2 * len(budgets) + 1.2, height), layout="constrained")
-    for axes, budget in zip(np.atleast_1d(drawing.subplots(1, len(budgets), sharey=True)), budgets, strict=True):
+    for axes, budget in zip(np.atleast_1d(drawing.subplots(1, len(budgets), sharex=True, sharey=True)), budgets, strict=True):
         for one in (one for one in found if one.budget == budget):
             number, span = arms.index(one.arm), one.comparison.difference
             at = -tasks.index(one.task) - (number - (len(arms) - 1) / 2) * 0.7 / len(arms)
             colour = PALETTE[(number + 1) % len(PALETTE)]
-            reach = one.comparison.detectable
+            reach = min(one.comparison.detectable, 1.0)
             axes.barh(at, 2 * reach, 0.5 / len(arms), left=-reach, color="#eeeeee")
             axes.plot([span.low, span.high], [at, at], color=colour, lw=1.8)
             seen = one.p_holm < 0.05

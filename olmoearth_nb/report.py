@@ -45,6 +45,8 @@ class Finding:
     def said(self) -> str:
         """In words; a null comes with what the design could have seen."""
         if self.p_holm >= 1 - LEVEL:
+            if self.comparison.detectable >= 1:
+                return "no difference seen; with so few seeds none would have been"
             return f"no difference seen; {self.comparison.detectable:.3f} would have been, four times in five"
         return "better" if self.comparison.difference.value > 0 else "worse"
 
