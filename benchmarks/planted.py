@@ -1,7 +1,7 @@
 """Does the bench state its own errors rightly? python benchmarks/planted.py [--repetitions 1000]
 
 Studies are drawn in which the truth is known (`olmoearth_nb.planted`): once without any difference, once with the
-difference planted in every second arm that the first says it could see four times in five.
+difference planted in one of the two arms that the first says it could see four times in five.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ DESIGNS = {
     "5 seeds, near the top": Design(seeds=5, level=0.9, tile_spread=0.02, own_tile_spread=0.01),
 }
 
+MOST = 0.3
+"""Most that is planted; more would leave no room between 0 and 1."""
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -35,12 +38,16 @@ def main():
     rows = []
     for name, design in track(DESIGNS.items(), "drawing studies", transient=True):
         none = behaviour(design, given.repetitions)
-        some = behaviour(replace(design, differences=(none.detectable, 0.0)), given.repetitions, seed=1)
+        planted = min(none.detectable, MOST)
+        some = behaviour(replace(design, differences=(planted, 0.0)), given.repetitions, seed=1)
         covered = (none.covered + some.covered) / 2
         print(f"| {name} | {none.false:.3f} | {none.false_in_table:.3f} | {covered:.3f} |", flush=True)
-        rows.append(f"| {name} | {none.detectable:.3f} | {some.power:.3f} | {some.power_holm:.3f} | {some.false:.3f} |")
-    print("\n| design | stated as detectable | found | found after Holm | the other arm, p < 0.05 |")
-    print("|---|---|---|---|---|")
+        stated = f"{none.detectable:.3f}" if none.detectable < 1 else "none below 1"
+        rows.append(
+            f"| {name} | {stated} | {planted:.3f} | {some.power:.3f} | {some.power_holm:.3f} | {some.false:.3f} |"
+        )
+    print("\n| design | stated as detectable | planted | found | found after Holm | the other arm, p < 0.05 |")
+    print("|---|---|---|---|---|---|")
     print("\n".join(rows))
     design = DESIGNS["5 seeds"]
     took = (time.perf_counter() - start) / 60

@@ -60,7 +60,8 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
     tasks = list(dict.fromkeys(one.task for one in found))
     height = 0.32 * len(arms) * len(tasks) + 1.1
     drawing = Figure(figsize=(4.2 * len(budgets) + 1.2, height), layout="constrained")
-    for axes, budget in zip(np.atleast_1d(drawing.subplots(1, len(budgets), sharex=True, sharey=True)), budgets, strict=True):
+    panels = np.atleast_1d(drawing.subplots(1, len(budgets), sharex=True, sharey=True))
+    for axes, budget in zip(panels, budgets, strict=True):
         for one in (one for one in found if one.budget == budget):
             number, span = arms.index(one.arm), one.comparison.difference
             at = -tasks.index(one.task) - (number - (len(arms) - 1) / 2) * 0.7 / len(arms)
