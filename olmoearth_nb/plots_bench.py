@@ -1,4 +1,4 @@
-"""Figures of a study: accuracies with their intervals, and differences from the baseline."""
+"""Figures of a study: accuracies with intervals, and differences from the baseline."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
             number, span = arms.index(one.arm), one.comparison.difference
             at = -tasks.index(one.task) - (number - (len(arms) - 1) / 2) * 0.7 / len(arms)
             colour = PALETTE[(number + 1) % len(PALETTE)]
-            reach = one.comparison.detectable
+            reach = min(1.0, one.comparison.detectable)  # no difference of accuracies is larger
             axes.barh(at, 2 * reach, 0.5 / len(arms), left=-reach, color="#eeeeee")
             axes.plot([span.low, span.high], [at, at], color=colour, lw=1.8)
             seen = one.p_holm < 0.05
