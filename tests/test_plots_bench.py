@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from olmoearth_nb.intervals import Comparison, Interval
 from olmoearth_nb.planted import BUDGET, Design, draw
 from olmoearth_nb.plots import use_style
-from olmoearth_nb.plots_bench import plot_differences
+from olmoearth_nb.plots_bench import plot_detectable, plot_differences
 from olmoearth_nb.report import Finding, report
 from olmoearth_nb.scores import FLOORS, SCORES, _write_csv
 
@@ -52,3 +52,13 @@ def test_no_band_is_wider_than_the_largest_difference():
     (axes,) = plot_differences([finding(0.031), finding(2.3)]).axes
     bands = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert [round(band.get_width(), 6) for band in bands] == [0.062, 2]
+
+
+def test_detectable_differences_by_seeds_and_tiles():
+    (axes,) = plot_detectable({30: {2: 2.4, 5: 0.09}, 120: {2: 2.3, 5: 0.05, 10: 0.03}}).axes
+    few, many, largest = axes.lines
+    assert few.get_xydata().tolist() == [[2, 2.4], [5, 0.09]]
+    assert many.get_xydata().tolist() == [[2, 2.3], [5, 0.05], [10, 0.03]]
+    assert set(largest.get_ydata()) == {1}
+    assert [text.get_text() for text in axes.get_legend().get_texts()][:2] == ["30 tiles", "120 tiles"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0.05", "0.1", "0.2", "0.5", "1", "2"]
