@@ -13,6 +13,7 @@ from torch import Tensor
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.losses import TEMPERATURE, patch_discrimination
+from olmoearth_nb.recipes import Recipe, differences, two_cores
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
@@ -121,6 +122,40 @@ def predicts_between_bands(answer: str) -> str:
     if answer not in ("v1", "naive", "v1.1"):
         return "give 'v1', 'naive' or 'v1.1'"
     return "" if answer == "v1" else "how many Sentinel-2 tokens does that recipe make of one patch and day?"
+
+
+def chance_of_a_false_finding(answer: float) -> str:
+    """Notebook 05: that one of twelve independent comparisons without a difference has p < 0.05."""
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return "give a number"
+    right = 1 - 0.95**12
+    return "" if abs(answer - right) < 0.005 else "ask for the chance that none has it, and what is left"
+
+
+def seeds_to_see(answer: int, smallest: float = 0.05) -> str:
+    """Notebook 05: the fewest seeds with which the planted design can detect a difference on 120 tiles."""
+    from olmoearth_nb.planted import Design, behaviour
+
+    if isinstance(answer, bool) or not isinstance(answer, int) or not 2 <= answer <= 30:
+        return "give a whole number from 2 to 30"
+    seen = behaviour(Design(seeds=answer), 4).detectable
+    if seen > smallest:
+        return f"with {answer} seeds {seen:.3f} can be seen"
+    fewer = answer > 2 and behaviour(Design(seeds=answer - 1), 4).detectable <= smallest
+    return "fewer seeds do it, too" if fewer else ""
+
+
+def one_step(answer: Recipe) -> str:
+    """Notebook 05: `naive` with exactly one ingredient of v1.1, other than its masking."""
+    if not isinstance(answer, Recipe):
+        return "give a Recipe, such as `replace` returns it"
+    changed, whole = differences(two_cores("naive"), answer), differences(two_cores("naive"), two_cores("v1.1"))
+    if len(changed) != 1:
+        return f"it differs from naive in {', '.join(changed) or 'nothing'}"
+    if "masking" in changed:
+        return "that arm is there already"
+    (name,) = changed
+    return "" if changed[name] == whole.get(name) else f"v1.1 has no such {name}"
 
 
 def month_of_index(answer: str) -> str:

@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
 
 import olmoearth_nb
 from olmoearth_nb.plots import use_style
@@ -21,6 +22,7 @@ def start(seed: int = 0) -> torch.device:
         The device to compute on: a GPU if there is one.
     """
     use_style()
+    plt.switch_backend(plt.get_backend())  # loaded late, it would show a figure that pyplot did not make as text
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

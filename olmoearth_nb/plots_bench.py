@@ -1,4 +1,4 @@
-"""Figures of a study: accuracies with their intervals, and differences from the baseline."""
+"""Figures of a study: accuracies with intervals, differences from the baseline, what a design could see."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from olmoearth_nb.intervals import Interval
 from olmoearth_nb.plots import COLOURS
@@ -60,13 +61,12 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
     tasks = list(dict.fromkeys(one.task for one in found))
     height = 0.32 * len(arms) * len(tasks) + 1.1
     drawing = Figure(figsize=(4.2 * len(budgets) + 1.2, height), layout="constrained")
-    panels = np.atleast_1d(drawing.subplots(1, len(budgets), sharex=True, sharey=True))
-    for axes, budget in zip(panels, budgets, strict=True):
+    for axes, budget in zip(np.atleast_1d(drawing.subplots(1, len(budgets), sharey=True)), budgets, strict=True):
         for one in (one for one in found if one.budget == budget):
             number, span = arms.index(one.arm), one.comparison.difference
             at = -tasks.index(one.task) - (number - (len(arms) - 1) / 2) * 0.7 / len(arms)
             colour = PALETTE[(number + 1) % len(PALETTE)]
-            reach = min(one.comparison.detectable, 1.0)
+            reach = min(1.0, one.comparison.detectable)  # no difference of accuracies is larger
             axes.barh(at, 2 * reach, 0.5 / len(arms), left=-reach, color="#eeeeee")
             axes.plot([span.low, span.high], [at, at], color=colour, lw=1.8)
             seen = one.p_holm < 0.05
@@ -79,4 +79,26 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     named = dict(zip(*reversed(drawing.axes[0].get_legend_handles_labels()), strict=True))
     drawing.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, fontsize=8, frameon=False)
+    return drawing
+
+
+def plot_detectable(found: Mapping[int, Mapping[int, float]]) -> Figure:
+    """The smallest detectable difference over the number of seeds; one line for each number of test tiles.
+
+    Args:
+        found: tiles -> seeds -> difference of accuracies.
+    """
+    drawing = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axes = drawing.subplots()
+    for number, (tiles, by_seeds) in enumerate(found.items()):
+        axes.plot([*by_seeds], [*by_seeds.values()], "o-", color=PALETTE[number % len(PALETTE)], label=f"{tiles} tiles")
+    axes.axhline(1, color="#444444", lw=0.8, ls="--", label="the largest possible")
+    axes.set(yscale="log", xlabel="seeds", ylabel="detectable difference of accuracies")
+    low, high = axes.get_ylim()
+    ticks = [place for place in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5) if low <= place <= high]
+    axes.set_yticks(ticks, [f"{place:g}" for place in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(sorted({seeds for by_seeds in found.values() for seeds in by_seeds}))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
     return drawing

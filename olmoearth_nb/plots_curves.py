@@ -10,10 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from olmoearth_nb.curves import Curve, share_of_the_way
-from olmoearth_nb.plots_training import smoothed
-
-RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00"}
-"""Colour of each recipe; others are grey."""
+from olmoearth_nb.plots_training import RECIPE_COLOURS, smoothed
 
 STYLES = ("-", "--", "-.")
 """Lines of the sizes of models, in the order in which they come."""

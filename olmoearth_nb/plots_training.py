@@ -10,7 +10,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from olmoearth_nb.monitor import LOG, read_log
-from olmoearth_nb.plots import colour_of
+
+RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00"}
+"""Colour of each recipe."""
 
 
 def smoothed(values: np.ndarray, over: int = 25) -> np.ndarray:
@@ -32,7 +34,7 @@ def plot_run(folder: str | Path) -> Figure:
         lines = read_log(log)
         samples = np.array([line["samples"] for line in lines])
         trunk = log.parent.name == "trunk"
-        colour = colour_of(plan["recipe"])
+        colour = RECIPE_COLOURS.get(plan["recipe"], "black")
         loss = smoothed(np.array([line["patches"] for line in lines]))
         axes[0].plot(samples, loss, color=colour, lw=1.4 if trunk else 0.8, label=log.parent.name)
         looked = [line for line in lines if "chance" in line]
@@ -47,5 +49,6 @@ def plot_run(folder: str | Path) -> Figure:
             axes[1].plot([line["samples"] for line in ranked], [line["rank"] for line in ranked], color=colour)
     axes[0].set(xlabel="samples", ylabel="patch discrimination", title=f"{plan['recipe']} {plan['size']}")
     axes[1].set(xlabel="samples", ylabel="effective rank", title="rank of the embeddings")
+    axes[1].set_ylim(0, 1.1 * axes[1].get_ylim()[1])
     axes[0].legend(fontsize=7, frameon=False)
     return drawing

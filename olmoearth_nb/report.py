@@ -10,10 +10,12 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from olmoearth_nb.durable import write
 from olmoearth_nb.intervals import Comparison, Interval, accuracy, compare, holm
+from olmoearth_nb.plots import use_style
 from olmoearth_nb.plots_bench import plot_accuracies, plot_differences
 from olmoearth_nb.scores import FLOORS, Table, read_scores
 
@@ -44,11 +46,11 @@ class Finding:
     @property
     def said(self) -> str:
         """In words; a null comes with what the design could have seen."""
-        if self.p_holm >= 1 - LEVEL:
-            if self.comparison.detectable >= 1:
-                return "no difference seen; with so few seeds none would have been"
+        if self.p_holm < 1 - LEVEL:
+            return "better" if self.comparison.difference.value > 0 else "worse"
+        if self.comparison.detectable < 1:
             return f"no difference seen; {self.comparison.detectable:.3f} would have been, four times in five"
-        return "better" if self.comparison.difference.value > 0 else "worse"
+        return "no difference seen; not even the largest possible would have been, four times in five"
 
 
 def findings(table: Table, budget: str) -> list[Finding]:
@@ -100,8 +102,10 @@ def report(folder: str | Path) -> Path:
     found = [one for budget in table.budgets for one in findings(table, budget)]
     write(folder / "comparisons.csv", lambda part: _write_comparisons(part, found))
     shown = {budget: accuracies(table, budget) for budget in (*table.budgets, "untrained", "floor")}
-    _write_figure(folder / "accuracies.png", plot_accuracies(shown))
-    _write_figure(folder / "differences.png", plot_differences(found))
+    with plt.style.context("default"):  # the same figures from a notebook, which has a style, and from a shell
+        use_style()
+        _write_figure(folder / "accuracies.png", plot_accuracies(shown))
+        _write_figure(folder / "differences.png", plot_differences(found))
     text = "\n".join(_lines(table, found))
     return write(folder / "report.md", lambda part: part.write_text(text, encoding="utf8"))
 
