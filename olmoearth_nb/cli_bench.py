@@ -34,7 +34,7 @@ def ablate(
             raise FileNotFoundError(f"there is no notebook {notebook}")
         folder = sweep(Study.load(file), out, workers, scheduler, timings or "", notebook or "")
         typer.echo(str(write_report(folder)))
-    except (DiskFullError, ModuleNotFoundError, OSError, RuntimeError, SweepError, ValueError) as error:
+    except (DiskFullError, ModuleNotFoundError, OSError, SweepError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
@@ -43,7 +43,7 @@ def ablate(
 
 
 def report(folder: Annotated[Path, typer.Argument(help="folder of a sweep whose arms are done")]) -> None:
-    """Write a sweep's tables and figures again, from its scores.csv."""
+    """Write a sweep's tables and figures again, from its CSVs."""
     from olmoearth_nb.report import report as write_report
 
     try:

@@ -38,6 +38,10 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the last checkpoint is kept."""
 
 
+class DivergedError(TrainingError):
+    """A loss or gradient is no number: most often the learning rate is too high."""
+
+
 class Engine:
     """Runs the legs of a plan.
 
@@ -87,7 +91,8 @@ class Engine:
         """Trains through a leg, from its newest whole checkpoint if there is one.
 
         Raises:
-            TrainingError: for a loss that is no number, or data that cannot be read.
+            DivergedError: for a loss or gradient that is no number.
+            TrainingError: for data that cannot be read.
             DiskFullError: if the disk is full; the last checkpoint is kept.
             KeyboardInterrupt: after Ctrl-C or SIGTERM, when the step is done and saved.
         """
@@ -150,7 +155,7 @@ class Engine:
             what = f"gradient of step {step} is {norm}"
         else:
             return
-        raise TrainingError(
+        raise DivergedError(
             f"the {what}; the last checkpoint in {self.folder} is kept. The same call would end here again; a lower "
             "learning rate in another folder may not"
         )

@@ -67,10 +67,7 @@ def difference(
         draws: bootstrap samples of the scenes.
         seed: of the bootstrap.
     """
-    right, other = np.atleast_2d(right), np.atleast_2d(other)
-    if right.shape != other.shape:
-        raise ValueError(f"paired arms need the same seeds and scenes, got {right.shape} and {other.shape}")
-    return _interval(right - other, rows, level, draws, seed)
+    return _interval(_paired(right, other), rows, level, draws, seed)
 
 
 @dataclass(frozen=True)
@@ -94,33 +91,34 @@ POWER = 0.8
 
 
 def compare(
-    right: np.ndarray,
-    other: np.ndarray,
-    rows: np.ndarray,
-    level: float = 0.95,
-    draws: int = 1000,
-    seed: int = 0,
-    family: int = 1,
+    right: np.ndarray, other: np.ndarray, rows: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0
 ) -> Comparison:
-    """Compares two arms.
+    """Compares two arms; see `difference` for the arguments."""
+    return compare_all([(right, other, rows)], level, draws, seed)[0]
+
+
+def compare_all(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> list[Comparison]:
+    """Compares the pairs of arms of a table.
+
+    `detectable` is what is seen in spite of the number of pairs, in the strictest step of `holm`; for it alone, the
+    spread of seeds is pooled over the pairs, since that of three or five seeds is hardly known. Interval and p are
+    those of each pair alone.
 
     Args:
-        right: see `difference`.
-        other: see `difference`.
-        rows: see `difference`.
+        pairs: right answers of two arms and rows, as in `difference`.
         level: see `difference`.
         draws: see `difference`.
         seed: see `difference`.
-        family: comparisons in the table; `detectable` is what is seen in spite of their number, in the strictest step
-            of `holm`. Interval and p are those of this comparison alone.
     """
-    found = difference(right, other, rows, level, draws, seed)
-    spread = _Spread.of(np.atleast_2d(right) - np.atleast_2d(other), rows, draws, seed)
-    low, high = 0.0, 1.0  # bisection for the level at which the interval ends at 0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if spread.reach(middle) < abs(spread.value) else (low, middle)
-    return Comparison(found, 1 - low, spread.detectable(1 - (1 - level) / family))
+    spreads = [_Spread.of(_paired(right, other), rows, draws, seed) for right, other, rows in pairs]
+    of_seeds = float(np.mean([spread.of_seeds for spread in spreads]))
+    freedom = sum(spread.freedom[1] for spread in spreads)
+    strict = 1 - (1 - level) / len(spreads)
+    return [
+        Comparison(spread.interval(level), spread.p, spread.detectable(strict, of_seeds, freedom)) for spread in spreads
+    ]
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -167,17 +165,35 @@ class _Spread:
         quantiles = stdtrit(self.freedom, (1 + level) / 2)  # Student's, without the cost of scipy.stats
         return float(np.sqrt(quantiles**2 @ [self.of_scenes, self.of_seeds]))
 
-    def detectable(self, level: float) -> float:
+    def interval(self, level: float) -> Interval:
+        """The interval of that level."""
+        reach = self.reach(level)
+        return Interval(self.value, self.value - reach, self.value + reach, level)
+
+    @property
+    def p(self) -> float:
+        """1 - the level at which the interval ends at 0, by bisection."""
+        low, high = 0.0, 1.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.reach(middle) < abs(self.value) else (low, middle)
+        return 1 - low
+
+    def detectable(self, level: float, of_seeds: float, freedom: int) -> float:
         """The true difference that intervals of that level leave 0 out of with probability `POWER`.
 
-        What is estimated here is taken for the truth, the spread of few seeds without its bias; a repetition would
-        estimate both parts anew, each with its own degrees of freedom, which a thousand draws stand for.
+        What is estimated here is taken for the truth; a repetition would estimate both parts anew, each with its own
+        degrees of freedom, which a thousand draws stand for.
+
+        Args:
+            level: of the intervals.
+            of_seeds: variance by seeds, from so many degrees of freedom; its bias as a spread is taken off.
+            freedom: see there.
         """
         from scipy.special import gammaln, ndtr, stdtrit
 
-        of_freedom = self.freedom[1] / 2
-        bias = np.exp(gammaln(of_freedom + 0.5) - gammaln(of_freedom)) / np.sqrt(of_freedom)
-        truth = np.array([self.of_scenes, self.of_seeds / bias**2])
+        bias = np.exp(gammaln(freedom / 2 + 0.5) - gammaln(freedom / 2)) / np.sqrt(freedom / 2)
+        truth = np.array([self.of_scenes, of_seeds / bias**2])
         quantiles = stdtrit(self.freedom, (1 + level) / 2)
         reaches = np.sqrt((_estimated_anew(self.freedom) * truth) @ quantiles**2)
         error = max(float(np.sqrt(truth.sum())), 1e-12)
@@ -201,10 +217,16 @@ def _times_drawn(scenes: int, draws: int, seed: int) -> np.ndarray:
     return generator.multinomial(scenes, np.full(scenes, 1 / scenes), draws).astype(float)
 
 
+def _paired(right: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(seeds, scenes) right answers of one arm minus those of another."""
+    right, other = np.atleast_2d(right), np.atleast_2d(other)
+    if right.shape != other.shape:
+        raise ValueError(f"paired arms need the same seeds and scenes, got {right.shape} and {other.shape}")
+    return right - other
+
+
 def _interval(right: np.ndarray, rows: np.ndarray, level: float, draws: int, seed: int) -> Interval:
     """The interval of sum(right) / sum(rows), averaged over seeds."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    spread = _Spread.of(right, rows, draws, seed)
-    reach = spread.reach(level)
-    return Interval(spread.value, spread.value - reach, spread.value + reach, level)
+    return _Spread.of(right, rows, draws, seed).interval(level)

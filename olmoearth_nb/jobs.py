@@ -25,6 +25,7 @@ from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.data.simulate.world import World, open_world
 from olmoearth_nb.durable import write_json
 from olmoearth_nb.encoder import Encoder
+from olmoearth_nb.engine import DivergedError
 from olmoearth_nb.monitor import read_log
 from olmoearth_nb.plan import Plan, budgets_of
 from olmoearth_nb.runs import pretrain, samples_in
@@ -34,6 +35,10 @@ from olmoearth_nb.trained import load_trained, load_untrained
 
 Scores = dict[str, dict[str, list[int]]]
 """Task -> right answers and questions of every tile, in the order of the tiles' numbers."""
+
+
+ROUNDS = 3
+"""Times that an arm is timed; the median counts."""
 
 
 def done(folder: Path, key: str) -> Path:
@@ -58,9 +63,16 @@ def read_study(folder: Path) -> Study:
     return Study.from_dict(json.loads(path.read_text(encoding="utf8")))
 
 
-def world_of(study: Study) -> World:
-    """The study's scenes; a simulated world is made where it is not there yet."""
-    return World(study.data["folder"]) if "folder" in study.data else open_world(**study.data)
+def world_of(study: Study, folder: Path) -> World:
+    """The study's scenes; a simulated world is made in the study's folder where it is not there yet."""
+    if "folder" in study.data:
+        return World(study.data["folder"])
+    return open_world(**study.data, cache=folder / "world")
+
+
+def corpus_of(study: Study, folder: Path) -> Corpus:
+    """The study's training tiles."""
+    return Corpus(world_of(study, folder).folder, folder / "tiles")
 
 
 def budgets(study: Study, folder: Path, arm: str) -> dict[str, int]:
@@ -81,10 +93,11 @@ def budgets(study: Study, folder: Path, arm: str) -> dict[str, int]:
 
 def timing(study: Study, folder: Path, arm: Arm) -> dict[str, Any]:
     """How many samples an arm sees in a minute when nothing else runs."""
+    plan = Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
     with tempfile.TemporaryDirectory(dir=folder) as aside:
-        plan = Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
-        count = samples_in(1.0, plan, _corpus(study, folder), Path(aside), quiet=True)
-    return {"samples a minute": count}
+        corpus = corpus_of(study, folder)
+        counts = [samples_in(1.0, plan, corpus, Path(aside) / str(turn), quiet=True) for turn in range(ROUNDS)]
+    return {"samples a minute": int(np.median(counts)), "rounds": counts, "plan": plan.describe()}
 
 
 def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
@@ -93,8 +106,13 @@ def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
     recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
     count = budgets_of(study.rates.samples, recipe.optimisation.batch)
     plan = Plan(recipe, study.size, study.crops, study.rates.seed, count)
-    made = pretrain(plan, _corpus(study, folder), folder / "runs" / f"rate {arm.name} {rate:g}", quiet=True)[0]
-    found = scores(study, load_trained(made).encoder, study.rates.seed, "valid")
+    run = folder / "runs" / f"rate {arm.name} {rate!r}"
+    try:
+        made = pretrain(plan, corpus_of(study, folder), run, quiet=True)[0]
+    except DivergedError as error:  # what a rate that is too high does is a result
+        return {"accuracy": 0.0, "diverged": str(error)}
+    found = scores(study, folder, load_trained(made).encoder, study.rates.seed, "valid")
+    _forget(run)
     right = [sum(task["right"]) / sum(task["rows"]) for task in found.values()]
     return {"accuracy": float(np.mean(right)), "scores": found}
 
@@ -105,21 +123,27 @@ def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
     recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
     named = budgets(study, folder, arm.name)
     plan = Plan(recipe, study.size, study.crops, seed, tuple(sorted(set(named.values()))))
-    made = pretrain(plan, _corpus(study, folder), run_of(folder, arm.name, seed), quiet=True)
-    by_samples = dict(zip(plan.budgets, made, strict=True))
-    start = {"budget": "untrained", "samples": 0, "seconds": 0.0, "steps": 0, "rate": rate}
-    found = [start | {"scores": scores(study, load_untrained(made[0]), seed)}]
-    for name, count in named.items():
-        about = json.loads((by_samples[count] / "run.json").read_text(encoding="utf8"))
-        kept = {key: about[key] for key in ("samples", "steps", "seconds")} | {"budget": name, "rate": rate}
-        kept["loss"] = read_log(by_samples[count] / "log.jsonl")[-1]["loss"]
-        found.append(kept | {"scores": scores(study, load_trained(by_samples[count]).encoder, seed)})
+    made = pretrain(plan, corpus_of(study, folder), run_of(folder, arm.name, seed), quiet=True)
+    start: dict[str, Any] = {"budget": "untrained", "samples": 0, "seconds": 0.0, "steps": 0, "rate": rate}
+    found = [start | {"scores": scores(study, folder, load_untrained(made[0]), seed)}]
+    for count, model in zip(plan.budgets, made, strict=True):
+        about = json.loads((model / "run.json").read_text(encoding="utf8"))
+        known = {key: about[key] for key in ("samples", "steps", "seconds")} | {"rate": rate}
+        known |= {"loss": read_log(model / "log.jsonl")[-1]["loss"]}
+        known |= {"scores": scores(study, folder, load_trained(model).encoder, seed)}
+        found += [{"budget": name} | known for name, samples in named.items() if samples == count]
     return {"arm": arm.name, "seed": seed, "budgets": found}
+
+
+def _forget(run: Path) -> None:
+    """Removes the checkpoints of a run that is done and scored; models and logs stay."""
+    for path in run.rglob("*.pt"):
+        path.unlink()
 
 
 def floors(study: Study, folder: Path) -> dict[str, Any]:
     """What the same readers make of no model: the commonest answer, and band means in place of embeddings."""
-    world, kinds = world_of(study), {"majority": "majority", "raw bands": None}
+    world, kinds = world_of(study, folder), {"majority": "majority", "raw bands": None}
     found = [
         {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", reader)}
         for name, reader in kinds.items()
@@ -128,10 +152,10 @@ def floors(study: Study, folder: Path) -> dict[str, Any]:
     return {"floors": found}
 
 
-def scores(study: Study, encoder: Encoder, seed: int, asked: str = "test") -> Scores:
+def scores(study: Study, folder: Path, encoder: Encoder, seed: int, asked: str = "test") -> Scores:
     """An encoder's right answers to all tasks of a study; the seed draws the training patches."""
-    with tempfile.TemporaryDirectory() as cache:  # tasks share embeddings
-        return _ask(study, world_of(study), lambda task: encoded(encoder, task, cache), seed, asked)
+    with tempfile.TemporaryDirectory(dir=folder) as cache:  # tasks share embeddings
+        return _ask(study, world_of(study, folder), lambda task: encoded(encoder, task, cache), seed, asked)
 
 
 def run_of(folder: Path, arm: str, seed: int) -> Path:
@@ -156,19 +180,17 @@ def _ask(
     return found
 
 
-def _corpus(study: Study, folder: Path) -> Corpus:
-    """The training tiles."""
-    return Corpus(world_of(study).folder, folder / "tiles")
-
-
 def environment() -> dict[str, Any]:
     """Commit, versions, hardware and threads."""
     import torch
 
     at, commit = Path(__file__).parents[1], ""
     if (at / "pyproject.toml").is_file():  # a clone, not an installed wheel
-        asked = subprocess.run(["git", "-C", at, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        commit = asked.stdout.strip()
+        said = [
+            subprocess.run(["git", "-C", at, *words], capture_output=True, text=True, check=False).stdout.strip()
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+        commit = said[0] + ("-dirty" if said[1] else "")
     packages = ("olmoearth_nb", "torch", "numpy", "scikit-learn")
     return {
         "commit": commit or "none",
@@ -201,6 +223,8 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
         raise ValueError(f"no job {key!r}")
     found["environment"] = environment()
     write_json(path, found)
+    if kind == "cell":
+        _forget(run_of(folder, " ".join(rest[:-1]), int(rest[-1])))
     return found
 
 
@@ -233,10 +257,15 @@ def run_notebook(notebook: Path, folder: Path, key: str) -> Path:
     return copy
 
 
-if __name__ == "__main__":
-    end_with_parent()
-    of_study, job, *by_notebook = sys.argv[1:]
-    if by_notebook and by_notebook[0]:
-        run_notebook(Path(by_notebook[0]), Path(of_study), job)
+def main(folder: str, key: str, notebook: str = "", watched: str = "") -> None:
+    """Runs a job; one that is watched ends with the process that started it."""
+    if watched:
+        end_with_parent()
+    if notebook:
+        run_notebook(Path(notebook), Path(folder), key)
     else:
-        run_job(Path(of_study), job)
+        run_job(Path(folder), key)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

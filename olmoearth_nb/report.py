@@ -14,10 +14,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from olmoearth_nb.durable import write
-from olmoearth_nb.intervals import Comparison, Interval, accuracy, compare, holm
+from olmoearth_nb.intervals import Comparison, Interval, accuracy, compare_all, difference, holm
 from olmoearth_nb.plots import use_style
 from olmoearth_nb.plots_bench import plot_accuracies, plot_differences
-from olmoearth_nb.scores import FLOORS, Table, read_scores
+from olmoearth_nb.scores import FLOORS, Table, read_runs, read_scores
 
 LEVEL = 0.95
 COMPARED = ("budget", "task", "arm", "baseline", "difference", "low", "high", "p", "p_holm", "detectable", "finding")
@@ -44,10 +44,17 @@ class Finding:
     p_holm: float
 
     @property
+    def seen(self) -> bool:
+        """Whether it is a finding after Holm's rule."""
+        return self.p_holm < 1 - LEVEL
+
+    @property
     def said(self) -> str:
         """In words; a null comes with what the design could have seen."""
-        if self.p_holm < 1 - LEVEL:
+        if self.seen:
             return "better" if self.comparison.difference.value > 0 else "worse"
+        if self.comparison.detectable < 1e-9:
+            return "no difference at all: both gave the same answers with every seed"
         if self.comparison.detectable < 1:
             return f"no difference seen; {self.comparison.detectable:.3f} would have been, four times in five"
         return "no difference seen; not even the largest possible would have been, four times in five"
@@ -57,7 +64,9 @@ def findings(table: Table, budget: str) -> list[Finding]:
     """All arms against the baseline in all tasks, at one budget."""
     first, *others = table.arms
     pairs = [(task, arm) for task in table.tasks for arm in others]
-    compared = [_compare(table, (arm, budget, task), (first, budget, task), len(pairs)) for task, arm in pairs]
+    right = table.right
+    answers = [(right[arm, budget, task], right[first, budget, task], table.rows[task]) for task, arm in pairs]
+    compared = compare_all(answers, LEVEL)
     adjusted = holm([one.p for one in compared])
     return [
         Finding(budget, task, arm, first, one, p) for (task, arm), one, p in zip(pairs, compared, adjusted, strict=True)
@@ -79,20 +88,16 @@ def gate(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
     An arm that is not above them has learnt nothing that the bands do not say: what is compared then is how fast
     arms learn, not what their representations are worth.
     """
+    right = table.right
     return {
-        (arm, task): _compare(table, (arm, budget, task), ("raw bands", "floor", task)).difference
+        (arm, task): difference(right[arm, budget, task], right["raw bands", "floor", task], table.rows[task], LEVEL)
         for arm in table.arms
         for task in table.tasks
     }
 
 
-def _compare(table: Table, one: tuple[str, str, str], other: tuple[str, str, str], family: int = 1) -> Comparison:
-    """Two rows of a table on the same seeds and tiles."""
-    return compare(table.right[one], table.right[other], table.rows[one[2]], LEVEL, family=family)
-
-
 def report(folder: str | Path) -> Path:
-    """Writes `report.md`, `comparisons.csv` and two figures into a study's folder, from its `scores.csv`.
+    """Writes `report.md`, `comparisons.csv` and two figures into a study's folder, from `scores.csv` and `runs.csv`.
 
     Raises:
         FileNotFoundError: if there are no scores yet.
@@ -106,7 +111,7 @@ def report(folder: str | Path) -> Path:
         use_style()
         _write_figure(folder / "accuracies.png", plot_accuracies(shown))
         _write_figure(folder / "differences.png", plot_differences(found))
-    text = "\n".join(_lines(table, found))
+    text = "\n".join([*_lines(table, found), *_run_lines(read_runs(folder))])
     return write(folder / "report.md", lambda part: part.write_text(text, encoding="utf8"))
 
 
@@ -117,9 +122,15 @@ def _write_figure(path: Path, drawing: Figure) -> None:
 
 def _lines(table: Table, found: list[Finding]) -> list[str]:
     """The report."""
+    family = len(found) // len(table.budgets)
     tiles = ", ".join(sorted({str(len(rows)) for rows in table.rows.values()}))
     lines = [f"# {' against '.join(table.arms)}", ""]
-    lines += [f"{len(table.seeds)} seeds, {tiles} test tiles; 95 % intervals over both. Baseline: {table.arms[0]}.", ""]
+    lines += [
+        f"{len(table.seeds)} seeds, {tiles} test tiles; intervals of {LEVEL:.0%} over both. Each interval and p stands "
+        f"for itself; a finding counts after Holm's rule over the {family} comparisons of its budget "
+        f"with {table.arms[0]}, the baseline.",
+        "",
+    ]
     lines += ["![Accuracies](accuracies.png)", ""]
     for budget in table.budgets:
         compared = _finding_table([one for one in found if one.budget == budget])
@@ -134,6 +145,22 @@ def _lines(table: Table, found: list[Finding]) -> list[str]:
             "",
         ]
     return [*lines, "![Differences from the baseline](differences.png)", ""]
+
+
+def _run_lines(runs: list[dict[str, str]]) -> list[str]:
+    """What was trained: samples, rate and time of each arm and budget, and whether all came from one code."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for run in runs:
+        groups.setdefault((run["arm"], run["budget"]), []).append(run)
+    lines = ["## Runs", "", "| arm | budget | samples | rate | minutes a run |", "|---|---|---|---|---|"]
+    for (arm, budget), own in groups.items():
+        minutes = sum(float(run["seconds"]) for run in own) / len(own) / 60
+        edge = ", at the edge of those tried" if own[0]["at_edge"] == "True" else ""
+        samples = f"{int(own[0]['samples']):,}"
+        lines.append(f"| {arm} | {budget} | {samples} | {float(own[0]['rate']):g}{edge} | {minutes:.1f} |")
+    commits = sorted({run["commit"] for run in runs})
+    mixed = [] if len(commits) == 1 else ["", f"**Arms come from different code**: {', '.join(commits)}."]
+    return [*lines, *mixed, ""]
 
 
 def _accuracy_table(table: Table, budget: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Tables of a study: `scores.csv`, a row for each arm, seed, budget, task and test tile; `runs.csv`; `results.json`.
 
-`scores.csv` holds nothing that depends on how the study was run: one worker or two, here or there.
+`scores.csv` holds nothing that depends on how the study was run: with the same timings, one worker and two write the
+same bytes on one machine.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from olmoearth_nb.durable import write, write_json
 from olmoearth_nb.jobs import environment, read_study, result
 
 SCORES = ("arm", "seed", "budget", "samples", "rate", "task", "tile", "right", "rows")
-RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "loss", "seconds", "threads", "host", "commit")
+RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "at_edge", "loss", "seconds", "threads", "host", "commit")
 FLOORS = ("majority", "raw bands")
 """Arms that are no model; their budget is "floor"."""
 
@@ -25,6 +26,7 @@ FLOORS = ("majority", "raw bands")
 def write_scores(folder: Path) -> Path:
     """Writes the tables of a study whose jobs are done."""
     study = read_study(folder)
+    chosen = {arm.name: result(folder, f"chosen {arm.name}") for arm in study.arms} if study.rates else {}
     cells = [result(folder, f"cell {arm.name} {seed}") for arm in study.arms for seed in study.seeds]
     rows, runs = [], []
     for cell in cells:
@@ -35,7 +37,8 @@ def write_scores(folder: Path) -> Path:
             rows += _rows(known, found["scores"])
             if found["samples"]:
                 runs.append(
-                    known | {key: found[key] for key in ("steps", "loss", "seconds")}
+                    known | {"at_edge": chosen.get(cell["arm"], {}).get("at the edge", False)}
+                    | {key: found[key] for key in ("steps", "loss", "seconds")}
                     | {key: own[key] for key in ("threads", "host", "commit")}
                 )  # fmt: skip
     for floor in result(folder, "floors")["floors"]:
@@ -43,7 +46,6 @@ def write_scores(folder: Path) -> Path:
         rows += _rows(known, floor["scores"])
     _write_csv(folder / "scores.csv", SCORES, rows)
     _write_csv(folder / "runs.csv", RUNS, runs)
-    chosen = {arm.name: result(folder, f"chosen {arm.name}") for arm in study.arms} if study.rates else {}
     timed = {arm.name: result(folder, f"timing {arm.name}") for arm in study.arms} if study.minutes else {}
     about = {"study": study.to_dict(), "rates": chosen, "timings": timed, "environment": environment()}
     write_json(folder / "results.json", about | {"runs": runs})
@@ -106,8 +108,10 @@ def read_scores(folder: str | Path) -> Table:
         found = list(csv.DictReader(file))
     if not found or set(SCORES) - set(found[0]):
         raise ValueError(f"{path} has not the columns {', '.join(SCORES)}")
+    if len({tuple(row[key] for key in ("arm", "seed", "budget", "task", "tile")) for row in found}) < len(found):
+        raise ValueError(f"{path} has the same tile twice for an arm, seed, budget and task")
     cells: dict[tuple[str, str, str], dict[int, list[tuple[int, int]]]] = {}
-    for row in found:
+    for row in sorted(found, key=lambda row: int(row["tile"])):
         by_seed = cells.setdefault((row["arm"], row["budget"], row["task"]), {})
         by_seed.setdefault(int(row["seed"]), []).append((int(row["right"]), int(row["rows"])))
     right, rows = {}, dict[str, list[int]]()
@@ -118,11 +122,25 @@ def read_scores(folder: str | Path) -> Table:
         if tuple(sorted(by_seed)) != seeds or any(counts != first for counts in asked):
             raise ValueError(f"{path}: {' / '.join(key)} has not the seeds and questions that others have")
         right[key] = np.array([[one for one, _ in by_seed[seed]] for seed in seeds])
+    order = dict.fromkeys((row["arm"], row["budget"], row["task"]) for row in found)
     return Table(
-        arms=tuple(dict.fromkeys(arm for arm, budget, _ in cells if budget != "floor")),
+        arms=tuple(dict.fromkeys(arm for arm, budget, _ in order if budget != "floor")),
         seeds=seeds,
-        budgets=tuple(dict.fromkeys(budget for _, budget, _ in cells if budget not in ("floor", "untrained"))),
-        tasks=tuple(rows),
+        budgets=tuple(dict.fromkeys(budget for _, budget, _ in order if budget not in ("floor", "untrained"))),
+        tasks=tuple(dict.fromkeys(task for _, _, task in order)),
         right=right,
         rows={task: np.array(counts) for task, counts in rows.items()},
     )
+
+
+def read_runs(folder: str | Path) -> list[dict[str, str]]:
+    """Rows of a study's `runs.csv`.
+
+    Raises:
+        FileNotFoundError: if it has none.
+    """
+    path = Path(folder) / "runs.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no runs.csv; `olmoearth-nb ablate` writes it when all arms are done")
+    with path.open(encoding="utf8") as file:
+        return list(csv.DictReader(file))

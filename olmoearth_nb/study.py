@@ -29,7 +29,7 @@ from olmoearth_nb.recipes import Optimisation, Recipe, two_cores
 from olmoearth_nb.tasks import Task
 from olmoearth_nb.tokenization import Tokenization, tokenization
 
-NAME = re.compile(r"[\w.-]+( [\w.-]+)*")
+NAME = re.compile(r"([\w.-]+ )*[\w.-]*[\w-]")
 """What an arm may be called; it names a folder."""
 
 
@@ -41,8 +41,10 @@ class Arm:
     recipe: Recipe
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name) or self.name.strip(".") == "":
-            raise ValueError(f"an arm is named by letters, digits, '.', '_', '-' and single spaces, got {self.name!r}")
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"an arm is named by letters, digits, '.', '_', '-' and single spaces, no '.' last, got {self.name!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,25 @@ class Study:
             raise ValueError("give at least one task, and none twice")
         if len({(task.patch, task.share, task.most) for task in self.tasks}) > 1:
             raise ValueError("all tasks of a study have the same patch, share and most")
-        if min((*self.samples, *self.minutes)) <= 0:
-            raise ValueError(f"budgets must be above 0, got {[*self.samples, *self.minutes]}")
-        self._check_rates()
-        self._check_data()
         for arm in self.arms:
             arm.recipe.config(self.size)
+        self._check_budgets()
+        self._check_rates()
+        self._check_data()
+
+    def _check_budgets(self) -> None:
+        """Every arm makes at least one step."""
+        if any(isinstance(value, bool) or not isinstance(value, int) for value in (*self.samples, *self.seeds)):
+            raise ValueError(f"samples and seeds are whole numbers, got {[*self.samples]} and {[*self.seeds]}")
+        counts = [*self.samples, *([self.rates.samples] if self.rates else [])]
+        most = max(arm.recipe.optimisation.batch for arm in self.arms)
+        if min(counts, default=most) < most or min(self.minutes, default=1) <= 0:
+            raise ValueError(
+                f"budgets hold at least one step of {most} samples, or minutes above 0, got {counts} samples and "
+                f"{[*self.minutes]} minutes"
+            )
+        if self.crops.counted != Crops().counted:
+            raise ValueError("a study's crops count their budget with v1's band sets, as the official scripts do")
 
     def _check_rates(self) -> None:
         """The rule can choose, and not on what is tested."""
@@ -134,7 +149,7 @@ class Study:
         return found[name]
 
     def with_arm(self, name: str, given: Recipe | Tokenization) -> Study:
-        """The same study with another arm: a recipe, or the first arm's recipe with another tokenization."""
+        """The same study with another arm: a recipe as it is, or the first arm's recipe with another tokenization."""
         recipe = given if isinstance(given, Recipe) else replace(self.arms[0].recipe, tokenization=given)
         return replace(self, arms=(*self.arms, Arm(name, replace(recipe, name=name))))
 
@@ -179,7 +194,7 @@ class Study:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Study:
-        """A study from a YAML file.
+        """A study from a YAML file; a folder of data is relative to it.
 
         Raises:
             ValueError: if it is none, saying why.
@@ -190,6 +205,8 @@ class Study:
             given = yaml.safe_load(Path(path).read_text(encoding="utf8"))
             if not isinstance(given, dict):
                 raise ValueError("it holds no mapping")
+            if isinstance(given.get("data"), dict) and "folder" in given["data"]:
+                given["data"] |= {"folder": str((Path(path).parent / given["data"]["folder"]).resolve())}
             return cls.from_dict(given)
         except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
             raise ValueError(f"{path} is no study: {error}") from error

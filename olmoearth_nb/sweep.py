@@ -5,20 +5,24 @@ A sweep can be killed at any moment; the same call goes on with what is not done
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from olmoearth_nb.durable import alone, write_json
-from olmoearth_nb.jobs import budgets, done, read_study, result, run_of, world_of
+from olmoearth_nb.jobs import budgets, corpus_of, done, read_study, result, run_of
 from olmoearth_nb.monitor import LOG
+from olmoearth_nb.plan import Plan
 from olmoearth_nb.scores import write_scores
-from olmoearth_nb.study import Study
+from olmoearth_nb.study import Arm, Study
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -41,8 +45,8 @@ def ablate(
 
     Args:
         study: arms, seeds, data, budgets, tasks.
-        folder: of the sweep; all workers must see it under this path. One that holds part of this study is gone on
-            with.
+        folder: of the sweep; all workers must see it under this path. One that holds part of this study, or this
+            study with fewer arms, is gone on with.
         workers: processes of the local cluster.
         scheduler: address of a Dask scheduler instead, such as "tcp://host:8786".
         timings: folder of another sweep, whose timings are taken so that budgets in minutes are the same.
@@ -58,58 +62,93 @@ def ablate(
         ModuleNotFoundError: if Dask is not installed, saying how to.
     """
     folder = Path(folder).resolve()
-    with alone(folder):
+    with _cluster(workers, scheduler) as client, alone(folder):
         _remember(study, folder)
-        world_of(study)  # made once, before many ask for it
-        if study.minutes:
-            _timings(study, folder, Path(timings) if timings else None, quiet)
-        with _cluster(workers, scheduler) as client:
+        corpus_of(study, folder).copy_all(quiet)  # made once, before many ask for it and before anything is timed
+        with Pulse(folder) as pulse:
+            run = partial(_run, client, folder, pulse, quiet=quiet)
+            run(["floors"])  # asks every task, so that a mistake in one shows before anything is trained
+            for arm in study.arms if study.minutes else ():
+                _take_timing(arm, folder, Path(timings) if timings else None)
+                run([f"timing {arm.name}"])  # while nothing else runs
             if study.rates:
-                trials = [f"rate {arm.name} {rate:g}" for arm in study.arms for rate in study.rates.choose]
-                _run(client, folder, trials, "", quiet)
+                run([f"rate {arm.name} {rate!r}" for arm in study.arms for rate in study.rates.choose])
                 _choose(study, folder)
             cells = [f"cell {arm.name} {seed}" for arm in study.arms for seed in study.seeds]
-            _run(client, folder, ["floors", *cells], str(notebook and Path(notebook).resolve()), quiet)
+            run(cells, notebook=str(notebook and Path(notebook).resolve()))
         return write_scores(folder)
 
 
 def _remember(study: Study, folder: Path) -> None:
-    """Writes what the study is, or checks that it is what was written."""
+    """Writes what the study is, or checks that it is what was written; arms may join, nothing else may change.
+
+    Arms that are there already keep their results. More seeds may not join: to stop when a difference shows would make
+    false findings likelier than stated.
+    """
     path = folder / "study.json"
-    if not path.is_file():
-        write_json(path, study.to_dict())
+    asked = study.to_dict()
+    if path.is_file():
+        found = read_study(folder).to_dict()
+        differs = [key for key in asked if key != "arms" and found[key] != asked[key]]
+        differs += [f"arm {name}" for name, arm in found["arms"].items() if asked["arms"].get(name) != arm]
+        differs += ["baseline"] if next(iter(found["arms"])) != next(iter(asked["arms"])) else []
+        if differs:
+            raise FileExistsError(f"{folder} holds another study ({', '.join(differs)} differ); give another folder")
+    write_json(path, asked)
+
+
+def _take_timing(arm: Arm, folder: Path, other: Path | None) -> None:
+    """Takes another sweep's timing of an arm, so that budgets in minutes are the same samples."""
+    key = f"timing {arm.name}"
+    if other is None or done(folder, key).is_file():
         return
-    found, asked = read_study(folder).to_dict(), study.to_dict()
-    differs = [key for key in asked if found[key] != asked[key]]
-    if differs:
-        raise FileExistsError(f"{folder} holds another study ({', '.join(differs)} differ); give another folder")
-
-
-def _timings(study: Study, folder: Path, other: Path | None, quiet: bool) -> None:
-    """Times the arms one after another while nothing else runs, or takes another sweep's timings."""
-    from rich.progress import track
-
-    for arm in track(study.arms, "timing the arms, one after another", disable=quiet):
-        key = f"timing {arm.name}"
-        if done(folder, key).is_file():
-            continue
-        if other is None:
-            run_apart(str(folder), key)
-        elif done(other, key).is_file():
-            write_json(done(folder, key), result(other, key))
-        else:
-            raise FileNotFoundError(f"{other} has no {key}")
+    if not done(other, key).is_file():
+        raise FileNotFoundError(f"{other} has no {key}")
+    found, study = result(other, key), read_study(folder)
+    plan = Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
+    if found["plan"] != json.loads(json.dumps(plan.describe())):
+        raise ValueError(f"{other} timed another arm under the name {arm.name!r}")
+    write_json(done(folder, key), found)
 
 
 def _choose(study: Study, folder: Path) -> None:
     """The rate of every arm by the study's rule: most right on validation tiles, the lower of equals."""
     assert study.rates is not None
     for arm in study.arms:
-        found = {rate: result(folder, f"rate {arm.name} {rate:g}")["accuracy"] for rate in sorted(study.rates.choose)}
+        found = {rate: result(folder, f"rate {arm.name} {rate!r}")["accuracy"] for rate in sorted(study.rates.choose)}
         best = max(found, key=lambda rate: found[rate])
-        at_edge = len(found) > 2 and best in (min(found), max(found))
+        if not found[best]:
+            raise SweepError(f"{arm.name} diverges at all of the rates {', '.join(map(str, found))}; give lower ones")
+        at_edge = len(found) > 1 and best in (min(found), max(found))
         tried = [{"rate": rate, "accuracy": accuracy} for rate, accuracy in found.items()]
         write_json(done(folder, f"chosen {arm.name}"), {"rate": best, "at the edge": at_edge, "tried": tried})
+
+
+class Pulse:
+    """The sign of life of a sweep, in a file that its jobs' workers look at: one that stops ends them.
+
+    Args:
+        folder: of the sweep.
+    """
+
+    PATIENCE = 60.0
+    """Seconds without a beat after which the sweep counts as dead."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.sweep = folder / "pulse", uuid4().hex
+
+    def __enter__(self) -> Pulse:
+        self.beat()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def beat(self) -> None:
+        """Says that the sweep is there."""
+        part = self.path.with_name(f"pulse.{self.sweep}")
+        part.write_text(f"{self.sweep} {time.time_ns()}", encoding="utf8")
+        part.replace(self.path)
 
 
 @contextmanager
@@ -130,16 +169,19 @@ def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
         yield client
 
 
-def _run(client: Client, folder: Path, keys: Sequence[str], notebook: str, quiet: bool) -> None:
+def _run(
+    client: Client, folder: Path, pulse: Pulse, keys: Sequence[str], notebook: str = "", quiet: bool = False
+) -> None:
     """Runs the jobs that are not done, as many at once as there are workers."""
     left = [key for key in keys if not done(folder, key).is_file()]
     futures = {
-        key: client.submit(run_apart, str(folder), key, notebook if key.startswith("cell") else "", pure=False)
-        for key in left
+        key: client.submit(run_apart, str(folder), key, notebook, pulse.sweep, pure=False, priority=-number)
+        for number, key in enumerate(left)
     }
     with _progress(folder, keys, quiet) as show:
         while not all(future.done() for future in futures.values()):
             show()
+            pulse.beat()
             time.sleep(0.5)
         show()
     failed = {key: future.exception() for key, future in futures.items() if future.status != "finished"}
@@ -150,29 +192,49 @@ def _run(client: Client, folder: Path, keys: Sequence[str], notebook: str, quiet
         )
 
 
-def run_apart(folder: str, key: str, notebook: str = "") -> None:
-    """Runs a job in a process of its own, which ends when this one does.
+def run_apart(folder: str, key: str, notebook: str = "", sweep: str = "") -> None:
+    """Runs a job in a process of its own, which ends when this one or the sweep that asks for it does.
+
+    Args:
+        folder: of the study.
+        key: of the job.
+        notebook: that runs it, if any.
+        sweep: whose `Pulse` to watch; empty for none.
 
     Raises:
         RuntimeError: if it failed, with the end of what it said; all of it is in `jobs/KEY.log`.
     """
+    from filelock import FileLock
+
     log = done(Path(folder), key).with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with log.open("w", encoding="utf8") as out:
+    with FileLock(log.with_suffix(".lock")), log.open("w", encoding="utf8") as out:
+        command = [sys.executable, "-m", "olmoearth_nb.jobs", folder, key, notebook, "watched"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "olmoearth_nb.jobs", folder, key, notebook],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=os.environ | one,
+            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=os.environ | one
         )
-        code = process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+        code = _wait(process, Path(folder) / "pulse", sweep)
     if code:
         said = log.read_text(encoding="utf8").strip().splitlines()
         raise RuntimeError(said[-1] if said else f"ended with {code}")
+
+
+def _wait(process: subprocess.Popen[bytes], pulse: Path, sweep: str) -> int:
+    """Waits for a process; ends it when its sweep has gone or another one has taken its place."""
+    assert process.stdin is not None
+    last, heard = "", time.monotonic()
+    with process.stdin:
+        while True:
+            try:
+                return process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                beat = pulse.read_text(encoding="utf8") if pulse.is_file() else ""
+                if beat != last:
+                    last, heard = beat, time.monotonic()
+                silent = time.monotonic() - heard > Pulse.PATIENCE
+                if sweep and (silent or not beat.startswith(sweep)):
+                    process.kill()
 
 
 @contextmanager
@@ -200,7 +262,7 @@ def _progress(folder: Path, keys: Sequence[str], quiet: bool) -> Iterator[Any]:
 def _expected(folder: Path, key: str) -> float:
     """Training steps of a job, a tenth more for what follows them."""
     study, (kind, *rest) = read_study(folder), key.split(" ")
-    if kind == "floors":
+    if kind in ("floors", "timing"):
         return 1.0
     arm = " ".join(rest[:-1])
     batch = study.arm(arm).recipe.optimisation.batch
@@ -215,5 +277,7 @@ def _expected(folder: Path, key: str) -> float:
 def _made(folder: Path, key: str) -> int:
     """Training steps that a job has logged."""
     kind, *rest = key.split(" ")
+    if kind in ("floors", "timing"):
+        return 0
     run = run_of(folder, " ".join(rest[:-1]), int(rest[-1])) if kind == "cell" else folder / "runs" / key
     return sum(path.read_bytes().count(b"\n") for path in run.glob(f"*/{LOG}"))

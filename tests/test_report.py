@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from olmoearth_nb.cli import app
 from olmoearth_nb.planted import BUDGET, Design, behaviour, draw
 from olmoearth_nb.report import findings, gate, report
-from olmoearth_nb.scores import SCORES, read_scores
+from olmoearth_nb.scores import RUNS, SCORES, read_scores
 
 WRITTEN = ("report.md", "comparisons.csv", "accuracies.png", "differences.png")
 
@@ -31,6 +31,13 @@ def write(folder, table, floor=0.5):
         lines.append(["majority", *line[1:]])
     with (folder / "scores.csv").open("w", newline="") as file:
         csv.writer(file).writerows([SCORES, *lines])
+    runs = [
+        [arm, seed, BUDGET, 64, 16, 0.004, False, 1.5, 60, 1, "here", "abc"]
+        for arm in table.arms
+        for seed in table.seeds
+    ]
+    with (folder / "runs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([RUNS, *runs])
     return folder
 
 
@@ -75,6 +82,40 @@ def test_what_is_planted_is_found(study):
     text = report(study).read_text()
     assert f"{found[0].comparison.detectable:.3f} would have been" in text
     assert "arm 2 is above raw band means in 2 of 2 tasks" in text
+    assert f"| arm 2 | {BUDGET} | 64 | 0.004 | 1.0 |" in text
+    assert "different code" not in text
+
+
+def test_arms_of_different_code_are_named(study, tmp_path):
+    for name in ("scores.csv", "runs.csv"):
+        (tmp_path / name).write_bytes((study / name).read_bytes())
+    runs = (tmp_path / "runs.csv").read_text()
+    (tmp_path / "runs.csv").write_text(runs.replace("abc", "def-dirty", 3).replace("False", "True", 5))
+    text = report(tmp_path).read_text()
+    assert "**Arms come from different code**: abc, def-dirty." in text
+    assert "0.004, at the edge of those tried" in text
+    (tmp_path / "runs.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no runs\.csv"):
+        report(tmp_path)
+
+
+def test_rows_may_come_in_any_order_but_once(study, tmp_path):
+    head, *lines = (study / "scores.csv").read_text().splitlines()
+    (tmp_path / "scores.csv").write_text("\n".join([head, *lines[::-1]]))
+    one, other = read_scores(study), read_scores(tmp_path)
+    for key, right in one.right.items():
+        assert (other.right[key] == right).all()
+    (tmp_path / "scores.csv").write_text("\n".join([head, *lines, lines[-1]]))
+    with pytest.raises(ValueError, match="the same tile twice"):
+        read_scores(tmp_path)
+
+
+def test_arms_that_answer_alike_are_said_to(tmp_path):
+    table = draw(Design(tasks=1), np.random.default_rng(2))
+    for arm in table.arms:
+        table.right[arm, BUDGET, "task 0"] = table.right["baseline", BUDGET, "task 0"]
+    found = findings(table, BUDGET)
+    assert {one.said for one in found} == {"no difference at all: both gave the same answers with every seed"}
 
 
 def test_the_gate_is_the_raw_floor(tmp_path):
@@ -95,6 +136,7 @@ def test_scores_that_do_not_fit_together(study, tmp_path):
     (tmp_path / "scores.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="has not the columns"):
         read_scores(tmp_path)
+    (tmp_path / "none").mkdir()
     result = CliRunner().invoke(app, ["report", str(tmp_path / "none")])
     assert result.exit_code == 2
     assert "no scores.csv" in result.output

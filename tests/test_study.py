@@ -58,6 +58,11 @@ def test_plain_data_hold_every_field_of_every_recipe(name):
     assert again == study
 
 
+def test_a_folder_of_data_is_relative_to_the_file(tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(given(data={"folder": "worlds/one"})))
+    assert Study.load(tmp_path / "study.yaml").data == {"folder": str(tmp_path / "worlds" / "one")}
+
+
 def test_an_own_tokenization_is_an_arm():
     mine = Tokenization("mine", {"sentinel2_l2a": ["B02 B03 B04", "B08 B11 B12"]})
     arm = Study.from_dict(given()).with_arm("mine", mine).arm("mine")
@@ -73,7 +78,13 @@ MISTAKES = {
     "one seed": ({"seeds": [0]}, "at least two different seeds"),
     "a seed twice": ({"seeds": [1, 1]}, "at least two different seeds"),
     "no budget": ({"samples": None, "minutes": None}, "budgets: samples, minutes"),
-    "a budget of nothing": ({"samples": [0]}, "budgets must be above 0"),
+    "a budget of nothing": ({"samples": [0]}, "at least one step of 4 samples"),
+    "half a sample": ({"samples": [1024.5]}, "whole numbers"),
+    "a truth": ({"samples": [True]}, "whole numbers"),
+    "half a seed": ({"seeds": [0.5, 1]}, "whole numbers"),
+    "less than a step": ({"samples": [2]}, "at least one step of 4 samples"),
+    "trials of less than a step": ({"rates": {"choose": [0.1], "samples": 1}}, "at least one step of 4 samples"),
+    "minutes of nothing": ({"minutes": [0]}, "minutes above 0"),
     "no task": ({"tasks": []}, "at least one task"),
     "a task twice": ({"tasks": ["one band, patches, kNN"] * 2}, "none twice"),
     "half a task": ({"tasks": ["one band"]}, "'question, readout, reader'"),
@@ -96,6 +107,7 @@ MISTAKES = {
     "rates without any": ({"rates": {"samples": 5}}, "rates needs choose"),
     "an unknown size": ({"size": "huge"}, "unknown size 'huge'"),
     "seeds that are words": ({"seeds": ["a", "b"]}, "is no study"),
+    "a name with a dot last": ({"arms": {"a.": "v1", "b": "naive"}}, "no '.' last"),
     "arms in a list": ({"arms": ["v1", "naive"]}, "is no study"),
 }
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from olmoearth_nb.recipes import two_cores
 from olmoearth_nb.report import report
 from olmoearth_nb.scores import read_scores
 from olmoearth_nb.study import Arm, Rates, Study
-from olmoearth_nb.sweep import SweepError, _choose, ablate
+from olmoearth_nb.sweep import Pulse, SweepError, _choose, _wait, ablate
 from olmoearth_nb.tasks import Task
+from olmoearth_nb.tokenization import Tokenization
 
 pytestmark = pytest.mark.xdist_group("sweeps")
 APART = {"seconds", "host", "commit"}
@@ -140,9 +142,10 @@ def test_an_arm_that_fails_is_named_and_the_others_are_kept(world, tmp_path):
     study = tiny(world)
     bad = replace(two_cores("v1.1"), optimisation=replace(two_cores("v1.1").optimisation, rate=1e30, warmup=0))
     study = replace(study, arms=(study.arms[0], Arm("bad", bad)))
-    with pytest.raises(SweepError, match=r"2 of 5 jobs failed(.|\n)*cell bad 0: .*TrainingError"):
+    with pytest.raises(SweepError, match=r"2 of 4 jobs failed(.|\n)*cell bad 0: .*DivergedError"):
         ablate(study, tmp_path / "sweep", quiet=True)
-    assert {path.stem for path in (tmp_path / "sweep" / "jobs").glob("*.json")} == {
+    kept = {path.stem for path in (tmp_path / "sweep" / "jobs").glob("*.json")}
+    assert kept == {
         "cell naive 0",
         "cell naive 1",
         "floors",
@@ -150,9 +153,60 @@ def test_an_arm_that_fails_is_named_and_the_others_are_kept(world, tmp_path):
     assert not (tmp_path / "sweep" / "scores.csv").exists()
 
 
+def test_an_arm_joins_a_finished_sweep(world, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "sweep")
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("jobs/*.json")}
+    mine = Tokenization("mine", {"sentinel2_l2a": ["B02 B03 B04", "B08 B11 B12"]})
+    ablate(tiny(world, minutes=(0.005,)).with_arm("mine", mine), folder, quiet=True)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert read_scores(folder).arms == ("naive", "v1.1", "mine")
+    for row in rows(whole, "scores.csv"):
+        assert row in rows(folder, "scores.csv")
+    assert "mine" in report(folder).read_text()
+
+
+def test_a_mistake_in_a_task_shows_before_anything_is_trained(world, tmp_path):
+    study = tiny(world, tasks=(Task("one bund", "patches", "probe", most=32),))
+    with pytest.raises(SweepError, match="floors: .*one bund"):
+        ablate(study, tmp_path / "sweep", quiet=True)
+    assert not (tmp_path / "sweep" / "runs").exists()
+
+
+def test_a_rate_that_diverges_is_not_chosen(world, tmp_path):
+    study = tiny(world, rates=Rates((0.003, 1e30), samples=8))
+    first, *_ = study.arms
+    calm = replace(first.recipe, optimisation=replace(first.recipe.optimisation, warmup=0))
+    study = replace(study, arms=(Arm("naive", calm), Arm("v1.1", calm)))
+    write_json(tmp_path / "study.json", study.to_dict())
+    for arm in ("naive", "v1.1"):
+        assert "loss" in run_job(tmp_path, f"rate {arm} 1e+30")["diverged"]
+        write_json(done(tmp_path, f"rate {arm} 0.003"), {"accuracy": 0.2})
+    _choose(study, tmp_path)
+    assert result(tmp_path, "chosen naive")["rate"] == 0.003
+    write_json(done(tmp_path, "rate naive 0.003"), {"accuracy": 0.0})
+    with pytest.raises(SweepError, match="naive diverges at all of the rates"):
+        _choose(study, tmp_path)
+
+
+@pytest.mark.parametrize("gone", ["silent", "replaced", "removed"])
+def test_a_job_ends_when_its_sweep_has_gone(tmp_path, monkeypatch, gone):
+    """Also where a worker lives on, as those of another scheduler do."""
+    monkeypatch.setattr(Pulse, "PATIENCE", 2.0)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE)
+    with Pulse(tmp_path) as pulse:
+        if gone == "replaced":
+            Pulse(tmp_path).beat()
+        elif gone == "removed":
+            pulse.path.unlink()
+        assert _wait(process, pulse.path, pulse.sweep) == -signal.SIGKILL
+
+
 def test_another_study_is_refused(world, whole, tmp_path):
     with pytest.raises(FileExistsError, match=r"holds another study \(seeds differ\)"):
         ablate(tiny(world, minutes=(0.005,), seeds=(0, 2)), whole, quiet=True)
+    with pytest.raises(FileExistsError, match=r"arm v1.1 differ"):
+        study = tiny(world, minutes=(0.005,))
+        ablate(replace(study, arms=study.arms[:1]).with_arm("v1", two_cores("v1")), whole, quiet=True)
     with pytest.raises(FileNotFoundError, match="has no timing naive"):
         ablate(tiny(world, minutes=(0.005,)), tmp_path / "a", timings=tmp_path, quiet=True)
     with pytest.raises(ValueError, match="workers must be at least 1"):
@@ -181,7 +235,7 @@ def test_the_rate_is_chosen_by_the_rule(world, tmp_path, accuracies, best, at_ed
     rates = (0.001, 0.002, 0.004)
     for arm in ("naive", "v1.1"):
         for rate, accuracy in zip(rates, accuracies, strict=True):
-            write_json(done(tmp_path, f"rate {arm} {rate:g}"), {"accuracy": accuracy})
+            write_json(done(tmp_path, f"rate {arm} {rate!r}"), {"accuracy": accuracy})
     _choose(tiny(world, rates=Rates(rates)), tmp_path)
     found = result(tmp_path, "chosen v1.1")
     assert (found["rate"], found["at the edge"]) == (best, at_edge)

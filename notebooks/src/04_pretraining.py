@@ -36,13 +36,13 @@ device = start(seed=0)
 
 # %% [markdown]
 # `data` takes the path of your own sample (see notebook 01) and masks that instead of a simulated place; `steps` is
-# the length of the live training; `model` names one of the models that come with the project (left empty, the first);
+# the length of the live training; `model` names one of the models that come with the project;
 # `online = True` fetches the official subset of a thousand tiles.
 
 # %% tags=["parameters"]
 data = ""
 steps = 300
-model = ""
+model = "nano-naive"
 online = False
 seed = 0
 
@@ -68,7 +68,7 @@ from olmoearth_nb.data.simulate.world import open_world
 from olmoearth_nb.exercises import check
 from olmoearth_nb.losses import contrast, patch_discrimination
 from olmoearth_nb.microbatch import standardise
-from olmoearth_nb.recipes import RECIPES, Optimisation, differences, two_cores
+from olmoearth_nb.recipes import RECIPES, differences, two_cores
 from olmoearth_nb.views import NEIGHBOURS, masked_views, seen_near
 
 # %% [markdown]
@@ -296,8 +296,8 @@ print("scores of", tuple(scores.shape), "pairs of views, the right ones on the d
 # small crops of 2 x 2 patches over all twelve months. What else differs from the official recipe of that name:
 
 # %%
-tuned = Optimisation(rate=2e-3, warmup=400, decay=0.2, batch=8, micro_batch=8)
-recipe = replace(two_cores("naive"), optimisation=tuned)
+recipe = two_cores("naive")
+recipe = replace(recipe, optimisation=replace(recipe.optimisation, warmup=400, batch=8, micro_batch=8))
 for name, (old, new) in differences(RECIPES["naive"], recipe).items():
     print(f"{name:14} {old} -> {new}")
 
@@ -371,7 +371,7 @@ plots_curves.show_curves(short, curves)
 from olmoearth_nb.encoder_file import open_encoder
 from olmoearth_nb.trained import load_untrained
 
-chosen = pretrained_dir(model or names[0]) if names else live
+chosen = pretrained_dir(model)
 encoders = {"untrained": load_untrained(chosen), "trained": open_encoder(chosen)}
 print("looking at", chosen.name)
 

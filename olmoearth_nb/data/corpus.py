@@ -56,6 +56,13 @@ class Corpus:
         rows, columns = slice(row, row + edge), slice(column, column + edge)
         return read_tile(self._file(int(self.numbers[place])), rows=rows, columns=columns)
 
+    def copy_all(self, quiet: bool = False) -> None:
+        """Brings all tiles into the cache, so that the first run over them takes as long as the next."""
+        from rich.progress import track
+
+        for tile in track(self.numbers.tolist(), "unpacking tiles", transient=True, disable=quiet):
+            self._file(tile)
+
     def _file(self, tile: int) -> Path:
         """The file to read a tile from."""
         path = self.tiles.path(tile)
