@@ -9,7 +9,7 @@ from olmoearth_nb.planted import BUDGET, Design, draw
 from olmoearth_nb.plots import use_style
 from olmoearth_nb.plots_bench import plot_detectable, plot_differences
 from olmoearth_nb.report import Finding, report
-from olmoearth_nb.scores import FLOORS, SCORES, _write_csv
+from olmoearth_nb.scores import FLOORS, RUNS, SCORES, _write_csv
 
 
 def finding(detectable, p=0.5, value=0.02):
@@ -26,6 +26,8 @@ def write_planted(folder):
             values = (name, seed, budget, 1, 0.001, "task 0", tile, int(right), int(table.rows["task 0"][tile]))
             rows.append(dict(zip(SCORES, values, strict=True)))
     _write_csv(folder / "scores.csv", SCORES, rows)
+    runs = (table.arms[0], 0, BUDGET, 1, 1, 0.001, False, 1.0, 1.0, 1, "here", "abc")
+    _write_csv(folder / "runs.csv", RUNS, [dict(zip(RUNS, runs, strict=True))])
 
 
 def test_the_figures_of_a_report_are_the_same_in_whatever_style(tmp_path):
