@@ -3,29 +3,29 @@
 Writes `data/pretrained/NAME`: encoder, predictor, what the run was, and its curve. `--half` rounds weights to float16.
 """
 
-import json
+import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from olmoearth_nb.bands import MODALITIES
-from olmoearth_nb.checkpoints import read
+import torch
+from safetensors.torch import load_file, save_file
+
 from olmoearth_nb.curves import write_curve
-from olmoearth_nb.encoder_file import load_encoder
-from olmoearth_nb.trained import initial_model, save_trained
+from olmoearth_nb.encoder_file import load_encoder, save_encoder
 
 SHELF = Path(__file__).parent / "pretrained"
 
 
 def ship(run: Path, name: str, half: bool) -> Path:
-    """Writes the model of a run's last budget."""
+    """Writes the model of a run's largest budget."""
     leg = max(run.glob("budget-*"), key=lambda folder: int(folder.name.partition("-")[2]))
-    about = json.loads((leg / "run.json").read_text(encoding="utf8"))
-    config = replace(load_encoder(leg / "encoder.safetensors").config, modalities=tuple(MODALITIES))
-    model = initial_model(config, about["seed"])
-    model.load_state_dict(read(leg / f"kept-{about['steps']}.pt")["model"])
-    write_curve(run, leg.name, SHELF / name, rows=60 if half else 200)
-    return save_trained(model, SHELF / name, about, half)
+    kind, out = torch.float16 if half else torch.float32, SHELF / name
+    write_curve(run, leg.name, out, rows=60 if half else 200)
+    save_encoder(load_encoder(leg / "encoder.safetensors"), out / "encoder.safetensors", without_maps=True, dtype=kind)
+    weights = load_file(leg / "predictor.safetensors")
+    save_file({name: value.to(kind) for name, value in weights.items()}, out / "predictor.safetensors")
+    shutil.copyfile(leg / "run.json", out / "run.json")
+    return out
 
 
 if __name__ == "__main__":
