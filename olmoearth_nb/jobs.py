@@ -126,12 +126,14 @@ def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
     made = pretrain(plan, corpus_of(study, folder), run_of(folder, arm.name, seed), quiet=True)
     start: dict[str, Any] = {"budget": "untrained", "samples": 0, "seconds": 0.0, "steps": 0, "rate": rate}
     found = [start | {"scores": scores(study, folder, load_untrained(made[0]), seed)}]
+    by_samples = {}
     for count, model in zip(plan.budgets, made, strict=True):
         about = json.loads((model / "run.json").read_text(encoding="utf8"))
         known = {key: about[key] for key in ("samples", "steps", "seconds")} | {"rate": rate}
-        known |= {"loss": read_log(model / "log.jsonl")[-1]["loss"]}
-        known |= {"scores": scores(study, folder, load_trained(model).encoder, seed)}
-        found += [{"budget": name} | known for name, samples in named.items() if samples == count]
+        known["loss"] = read_log(model / "log.jsonl")[-1]["loss"]
+        known["scores"] = scores(study, folder, load_trained(model).encoder, seed)
+        by_samples[count] = known
+    found += [{"budget": name} | by_samples[count] for name, count in named.items()]
     return {"arm": arm.name, "seed": seed, "budgets": found}
 
 
