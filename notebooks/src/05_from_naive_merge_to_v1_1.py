@@ -61,6 +61,7 @@ from scipy.special import stdtrit
 
 from olmoearth_nb import Tokenization, encoder_cost, exercises, plots_bench, plots_training
 from olmoearth_nb.data import load_place
+from olmoearth_nb.data.simulate.world import open_world
 from olmoearth_nb.exercises import check
 from olmoearth_nb.intervals import difference, holm
 from olmoearth_nb.jobs import read_study, run_job, run_of, world_of
@@ -339,9 +340,10 @@ for one in study.arms:
 # %% tags=["nbval-ignore-output"]
 aside = TemporaryDirectory()
 folder = Path(sweep) if sweep else Path(aside.name) / "sweep"
-small = replace(study, arms=(study.arms[0], study.arms[-1]))
+kept = {} if sweep else {"folder": str(open_world(**study.data).folder)}
+small = replace(study, arms=(study.arms[0], study.arms[-1]), data=kept or study.data)
 here = read_study(folder) if sweep else small
-world = world_of(here)
+world = world_of(here, folder)
 
 # %% [markdown]
 # (If the bench runs this notebook, study, world and folder are those of its sweep from here on.)
