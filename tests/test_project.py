@@ -65,13 +65,14 @@ def test_modules_and_functions_are_small(path):
 
 
 def test_size_of_the_repository():
+    """At most 60 MB with its history, which holds every file of today too."""
     files = sum(path.stat().st_size for path in tracked())
     objects = subprocess.run(
         ["git", "count-objects", "-v"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     kilobytes = sum(int(n) for n in re.findall(r"^size(?:-pack)?: (\d+)", objects, re.MULTILINE))
     print(f"files {files / 1e6:.1f} MB, history {kilobytes / 1e3:.1f} MB")
-    assert files / 1e6 + kilobytes / 1e3 <= 60
+    assert max(files / 1e6, kilobytes / 1e3) <= 60
 
 
 def test_importing_the_package_is_light():
