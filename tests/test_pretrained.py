@@ -1,5 +1,6 @@
 """The models that come with the project, how they are found, and what they were before training."""
 
+import json
 import shutil
 
 import pytest
@@ -72,3 +73,12 @@ def test_what_comes_with_the_project_is_whole(name):
     curve = read_curve(folder)
     assert 1 <= len(curve["samples"]) <= 200
     assert (curve["samples"][1:] > curve["samples"][:-1]).all()
+    assert (folder / "encoder.safetensors").stat().st_size <= 4.5e6
+    assert (folder / "predictor.safetensors").stat().st_size <= 3.5e6
+
+
+def test_the_shipped_nano_models_differ_in_their_recipe_alone():
+    runs = [json.loads((pretrained_dir(f"nano-{name}") / "run.json").read_text()) for name in ("naive", "v1", "v1.1")]
+    for key in ("samples", "steps", "seed", "data", "crops", "size", "rate", "batch", "warmup", "normalisation"):
+        assert runs[0][key] == runs[1][key] == runs[2][key], key
+    assert [run["recipe"] for run in runs] == ["naive", "v1", "v1.1"]

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from olmoearth_nb import Batch, Role, load_model
 from olmoearth_nb.cli import app
+from olmoearth_nb.data import pretrained_dir, pretrained_names
 from olmoearth_nb.microbatch import standardise
 from olmoearth_nb.recipes import recipe
 from olmoearth_nb.trained import ENCODER, PREDICTOR, RUN, initial_model, load_trained, save_trained
@@ -47,11 +48,20 @@ def batch_and_roles(model, patch_size=4):
 def test_an_exported_model_is_the_same_in_the_reference(tmp_path, name, size):
     """By the command: strictly loaded by the published loader, outputs within 1e-5 of ours."""
     model, about = trained(name, size)
-    save_trained(model, tmp_path / "made", about)
-    done = CliRunner().invoke(app, ["export", str(tmp_path / "made"), str(tmp_path / "official")])
+    same_in_the_reference(save_trained(model, tmp_path / "made", about), tmp_path / "official")
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_a_shipped_model_is_the_same_in_the_reference(tmp_path, name):
+    same_in_the_reference(pretrained_dir(name), tmp_path / "official")
+
+
+def same_in_the_reference(made, official):
+    """Exports a trained folder by the command, loads both, compares what they give."""
+    done = CliRunner().invoke(app, ["export", str(made), str(official)])
     assert done.exit_code == 0, done.output
-    assert sorted(os.listdir(tmp_path / "official")) == ["config.json", "encoder.safetensors", "weights.pth"]
-    ours, reference = load_trained(tmp_path / "made"), load_model_from_path(tmp_path / "official").eval()
+    assert sorted(os.listdir(official)) == ["config.json", "encoder.safetensors", "weights.pth"]
+    ours, reference = load_trained(made), load_model_from_path(official).eval()
     reference.encoder.encoder_input_modality_names = None  # its loader drops maps, so that none could be predicted
     batch, roles = batch_and_roles(ours)
     grid = batch.grid(ours.config.tokenization, 4)
