@@ -164,7 +164,7 @@ def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
         return
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(**local, processes=False) as cluster, Client(cluster) as client:  # each job has its own process
         yield client
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_geotiff import BANDS, numbers, write
 
@@ -34,6 +34,7 @@ def test_as_pyproj_and_rasterio_say():
     assert UTM.to_lonlat(0, 0)[0] == pytest.approx(3.0, abs=1e-9), "the middle of zone 31 is 3 degrees east"
 
 
+@settings(deadline=None)
 @given(st.integers(-500, 500), st.integers(-500, 500), st.floats(0, 300), st.floats(0, 300))
 def test_shifted(rows, columns, column, row):
     lon, lat = TURNED.to_lonlat(column, row)

@@ -144,9 +144,9 @@ def test_the_command_interrupted(made, tmp_path, monkeypatch):
 
 
 def test_dry_run(tmp_path):
-    result = invoke("--dry-run", "--samples", "5000,20000", "--out", tmp_path / "run", "--recipe", "naive")
+    result = invoke("--dry-run", "--samples", "5001,20000", "--out", tmp_path / "run", "--recipe", "naive")
     assert result.exit_code == 0, result.output
-    assert "4,992, 20,000" in result.output
+    assert "5,000, 20,000" in result.output
     assert "MACs of the run" in result.output
     assert not (tmp_path / "run").exists()
 
@@ -167,11 +167,11 @@ WRONG = {
     "scale": (["--scale", "big"], "scale must be 'cores' or 'official', got 'big'"),
     "both budgets": (["--samples", "64", "--minutes", "1"], "in samples or in minutes, not both"),
     "samples": (["--samples", "many"], "samples must be whole numbers with commas between them"),
-    "too few samples": (["--samples", "5"], "budgets must ascend from at least one batch of 16 samples"),
+    "too few samples": (["--samples", "3"], "budgets must ascend from at least one batch of 4 samples"),
     "minutes": (["--minutes", "-3"], "minutes must be above 0, got -3"),
     "no minutes": (["--minutes", "0"], "minutes must be above 0, got 0"),
     "rate": (["--rate", "0"], "rate and clip must be above 0"),
-    "batch": (["--batch", "33"], "batch must be a multiple of micro_batch, got 33 and 16"),
+    "batch": (["--batch", "33"], "batch must be a multiple of micro_batch, got 33 and 4"),
     "precision": (["--precision", "8"], "precision must be one of 32-true, bf16-mixed, got '8'"),
     "threads": (["--threads", "-1"], "greater than or equal to 0"),
     "workers": (["--workers", "-1"], "greater than or equal to 0"),

@@ -79,7 +79,7 @@ def test_a_sweep_has_every_arm_seed_budget_and_task(whole):
 def test_one_worker_of_another_scheduler_gives_the_same(world, whole, tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
         study, address = tiny(world, minutes=(0.005,)), cluster.scheduler_address
         one = ablate(study, tmp_path / "one", scheduler=address, timings=whole, quiet=True)
     assert (one / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
