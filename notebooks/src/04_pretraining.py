@@ -510,4 +510,5 @@ _ = check(3, between_bands, exercises.predicts_between_bands)
 
 # %% [markdown]
 # ## Next
-# [05 From naive merge to v1.1](05_from_naive_merge_to_v1_1.ipynb): which ingredient of the recipe buys back the accuracy.
+# [05 From naive merge to v1.1](05_from_naive_merge_to_v1_1.ipynb): which ingredient of the recipe
+# buys back the accuracy.
