@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -74,8 +73,7 @@ def main():
     for size in sizes:
         for version in ("v1", "v1.1", "v1.2"):
             torch.manual_seed(1)
-            with tempfile.TemporaryDirectory() as folder:
-                models = pair(version, size, Path(folder))
+            models = pair(version, size)
             for edge, timesteps, patch_size in CASES:
                 for samples in (1, 8):
                     with torch.inference_mode():

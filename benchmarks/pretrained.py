@@ -1,9 +1,11 @@
 """What pretraining has learnt: python benchmarks/pretrained.py WORLD FOLDER ... [--valid] [--scenes N] [--seeds N]
+[--together]
 
 Every designed question, read from patches of 4 x 4 px with time averaged, and scene classes: a trained encoder against
 its own random initialisation, against raw band means of the same readout, and against the time-aware raw linear probe.
-95 % intervals over seeds (of the drawn training patches) and test tiles. `--valid` scores validation tiles instead,
-which is what anything may be chosen on.
+95 % intervals over seeds (of the drawn training patches) and test tiles. `--together` takes the folders as runs of one
+recipe with seeds 0, 1, ...: each seed then has its own model, and intervals are over training seeds, too. `--valid`
+scores validation tiles instead, which is what anything may be chosen on.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("world")
     parser.add_argument("folders", nargs="+")
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("--valid", action="store_true")
     parser.add_argument("--scenes", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
@@ -40,19 +43,23 @@ def main():
     aware = {q: Task(q, "patches by date", "probe", most=given.scenes) for q in QUESTIONS}
     found = {}
     for task in tasks:
-        found[task.name, "raw"] = rights(task, world, raw(task), given.seeds, asked)
+        found[task.name, "raw"] = rights(task, world, [raw(task)] * given.seeds, asked)
     for question, task in aware.items():
-        found[question, "aware"] = rights(task, world, raw(task), given.seeds, asked)
-    for folder in given.folders:
-        model, start_of = load_trained(Path(folder)), load_untrained(Path(folder))
-        print(f"\n### {folder}, {asked} tiles\n")
+        found[question, "aware"] = rights(task, world, [raw(task)] * given.seeds, asked)
+    if given.together and len(given.folders) != given.seeds:
+        parser.error(f"--together needs a folder for each of {given.seeds} seeds, got {len(given.folders)}")
+    for folders in [given.folders] if given.together else [[folder] for folder in given.folders]:
+        each = given.seeds // len(folders)
+        models = [load_trained(Path(folder)).encoder for folder in folders] * each
+        starts = [load_untrained(Path(folder)) for folder in folders] * each
+        print(f"\n### {', '.join(folders)}, {asked} tiles\n")
         print(
             "| task | trained | untrained | raw, same readout | trained - untrained | trained - raw | time-aware raw |"
         )
         print("|---|---|---|---|---|---|---|")
         for task in tasks:
-            trained = rights(task, world, encoded(model.encoder, task, given.cache), given.seeds, asked)
-            before = rights(task, world, encoded(start_of, task, given.cache), given.seeds, asked)
+            trained = rights(task, world, reads(models, task, given.cache), asked)
+            before = rights(task, world, reads(starts, task, given.cache), asked)
             floor, rows = found[task.name, "raw"][0], trained[1]
             cells = [accuracy(x, rows) for x in (trained[0], before[0], floor)]
             cells += [difference(trained[0], x, rows) for x in (before[0], floor)]
@@ -61,17 +68,26 @@ def main():
     print(f"\n{(time.perf_counter() - start) / 60:.0f} minutes")
 
 
-def rights(task, world, features, seeds, asked):
-    """Right answers (seeds, tiles) and rows; what a seed does not change is computed once."""
+def reads(models, task, cache):
+    """How a task reads the model of each seed; one function for one model."""
+    found = {model: encoded(model, task, cache) for model in models}
+    return [found[model] for model in models]
+
+
+def rights(task, world, features, asked):
+    """Right answers (seeds, tiles) and rows of a reader for each seed; what a seed does not change is computed once."""
     kept = {}
 
-    def once(*arguments):
-        key = arguments[1].tobytes()
-        if key not in kept:
-            kept[key] = features(*arguments)
-        return kept[key]
+    def once(read):
+        def answer(*arguments):
+            key = read, arguments[1].tobytes()
+            if key not in kept:
+                kept[key] = read(*arguments)
+            return kept[key]
 
-    found = [task.right(world, once, seed, asked) for seed in range(seeds)]
+        return answer
+
+    found = [task.right(world, once(read), seed, asked) for seed, read in enumerate(features)]
     rows = [rows for _, rows in found]
     assert all((one == rows[0]).all() for one in rows), "questions must be the same for all seeds"
     return np.stack([right for right, _ in found]), rows[0]

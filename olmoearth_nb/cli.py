@@ -11,6 +11,7 @@ import typer
 
 from olmoearth_nb.cli_bench import ablate, report
 from olmoearth_nb.cli_data import data_app
+from olmoearth_nb.cli_errors import explained
 from olmoearth_nb.cli_pretrain import pretrain
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
@@ -53,11 +54,8 @@ def run(
     """Execute the notebooks; write executed copies, pages and an index."""
     from olmoearth_nb.book.run import run as run_all
 
-    try:
+    with explained():
         outcomes = run_all(notebooks.resolve(), build, nb, data)
-    except (FileNotFoundError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -71,16 +69,11 @@ def export(
 ) -> None:
     """Write a model in the official layout, and its encoder alone as safetensors."""
     from olmoearth_nb.checkpoint import load_model, save_model
-    from olmoearth_nb.durable import DiskFullError
     from olmoearth_nb.encoder_file import save_encoder
-    from olmoearth_nb.fetch import DownloadError
 
-    try:
+    with explained():
         loaded = load_model(model)
         save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
-    except (DiskFullError, DownloadError, FileNotFoundError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
@@ -100,25 +93,20 @@ def embed(
     from olmoearth_nb.data import load_sample
     from olmoearth_nb.encoder_file import open_encoder
     from olmoearth_nb.features import embed_features, require_place
-    from olmoearth_nb.fetch import DownloadError
     from olmoearth_nb.geojson import read_features
     from olmoearth_nb.tables import check_table_path, write_table
 
-    try:
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always", UserWarning)
-            check_table_path(out)
-            features, scene = read_features(points), load_sample(data)
-            heard.clear()  # what a door warns of is in the notes of its sample
-            require_place(scene)
-            encoder = open_encoder(model)
-            table = embed_features(
-                encoder, scene, features, patch_size, window=window or None, outside=outside.value, model=model
-            )
-            write_table(table, out)
-    except (DownloadError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+    with explained(), warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", UserWarning)
+        check_table_path(out)
+        features, scene = read_features(points), load_sample(data)
+        heard.clear()  # what a door warns of is in the notes of its sample
+        require_place(scene)
+        encoder = open_encoder(model)
+        table = embed_features(
+            encoder, scene, features, patch_size, window=window or None, outside=outside.value, model=model
+        )
+        write_table(table, out)
     for note in [*scene.notes, *(str(warning.message) for warning in heard if warning.category is UserWarning)]:
         typer.echo(f"note: {note}", err=True)
     cut = int((table["inside"] < 1).sum())
@@ -132,8 +120,5 @@ def notebooks(folder: Folder = Path("notebooks"), nb: Only = "") -> None:
     """Make the committed notebooks from notebooks/src: generate, execute, tidy."""
     from olmoearth_nb.book.make import make_all
 
-    try:
+    with explained():
         make_all(folder.resolve(), nb)
-    except FileNotFoundError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error

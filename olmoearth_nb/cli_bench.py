@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from olmoearth_nb.cli_errors import explained
+
 
 def ablate(
     file: Annotated[Path, typer.Argument(help="the study, a YAML: arms, seeds, data, budgets, tasks")],
@@ -23,31 +25,20 @@ def ablate(
     ] = None,
 ) -> None:
     """Train and score every arm of a study with every seed; then write its report."""
-    from olmoearth_nb.durable import DiskFullError
     from olmoearth_nb.report import report as write_report
     from olmoearth_nb.study import Study
-    from olmoearth_nb.sweep import SweepError
     from olmoearth_nb.sweep import ablate as sweep
 
-    try:
+    with explained(f"{out} keeps what is done, the same command goes on with it"):
         if notebook is not None and not notebook.is_file():
             raise FileNotFoundError(f"there is no notebook {notebook}")
         folder = sweep(Study.load(file), out, workers, scheduler, timings or "", notebook or "")
         typer.echo(str(write_report(folder)))
-    except (DiskFullError, ModuleNotFoundError, OSError, SweepError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        typer.echo(f"interrupted; {out} keeps what is done, the same command goes on with it", err=True)
-        raise typer.Exit(130) from error
 
 
 def report(folder: Annotated[Path, typer.Argument(help="folder of a sweep whose arms are done")]) -> None:
     """Write a sweep's tables and figures again, from its CSVs."""
     from olmoearth_nb.report import report as write_report
 
-    try:
+    with explained():
         typer.echo(str(write_report(folder)))
-    except (OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error

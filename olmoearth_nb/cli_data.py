@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from olmoearth_nb.cli_errors import explained
 from olmoearth_nb.data.stac_search import EARTH_SEARCH
 from olmoearth_nb.data.subset import URL
 
@@ -30,11 +31,8 @@ def simulate(
     """Simulate scenes and write them in the official pretraining format."""
     from olmoearth_nb.data.simulate.generate import simulate as make
 
-    try:
+    with explained():
         made = make(out, scenes, size, dates, seed, workers)
-    except (FileExistsError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
 
@@ -59,10 +57,8 @@ def stac(
     """Fetch Sentinel-2 of a place from a STAC catalogue."""
     from olmoearth_nb.data.npz import save_npz
     from olmoearth_nb.data.stac import load_stac
-    from olmoearth_nb.durable import DiskFullError
-    from olmoearth_nb.fetch import DownloadError
 
-    try:
+    with explained():
         if out.suffix.lower() != ".npz":
             raise ValueError(f"--out must be named *.npz, got {out}")
         sample = load_stac(
@@ -78,9 +74,6 @@ def stac(
             skip_failed=skip_failed,
         )
         save_npz(sample, out)
-    except (DiskFullError, DownloadError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     typer.echo(f"{out}: {size} x {size} px, {len(sample.dates)} months: {' '.join(date[:7] for date in sample.dates)}")
     typer.echo("\n".join([sample.provenance, *(f"* {note}" for note in sample.notes)]))
 
@@ -96,11 +89,7 @@ def subset(
 ) -> None:
     """Download the official subset of the pretraining data."""
     from olmoearth_nb.data.subset import fetch_subset
-    from olmoearth_nb.fetch import DownloadError
 
-    try:
+    with explained():
         tiles = fetch_subset(out, url)
-    except (DownloadError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     typer.echo(f"{tiles.folder}: {len(tiles)} tiles, open them by olmoearth_nb.data.official.OfficialDataset")

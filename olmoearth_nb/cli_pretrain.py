@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olmoearth_nb.cli_errors import explained
+
 if TYPE_CHECKING:
     from olmoearth_nb.plan import Plan
     from olmoearth_nb.recipes import Recipe
@@ -39,10 +41,7 @@ def pretrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be done, and stop")] = False,
 ) -> None:
     """Pretrain a model; under torchrun, in as many processes."""
-    from olmoearth_nb.durable import DiskFullError
-    from olmoearth_nb.engine import TrainingError
-
-    try:
+    with explained(f"{out} keeps the run so far, the same command goes on with it"):
         changed = {"rate": rate, "batch": batch, "micro_batch": micro_batch}
         chosen = _recipe(recipe, size, scale, {key: value for key, value in changed.items() if value is not None})
         plan = _plan(chosen, size, scale, samples, minutes, seed, precision)
@@ -52,12 +51,6 @@ def pretrain(
             typer.echo(describe(plan))
             return
         _train(plan, data, out, minutes, threads, workers, cache, save_every)
-    except (DiskFullError, ModuleNotFoundError, OSError, TrainingError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        typer.echo(f"interrupted; {out} keeps the run so far, the same command goes on with it", err=True)
-        raise typer.Exit(130) from error
 
 
 def _recipe(name: str, size: str, scale: str, changed: dict[str, Any]) -> Recipe:

@@ -14,12 +14,14 @@ from uuid import uuid4
 import numpy as np
 import torch
 
+from olmoearth_nb.errors import PlainError
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_SAID = ("inline_container.cc", "PytorchStreamWriter", "No space left", "quota exceeded", "File too large")
 """What torch and safetensors, whose errors have no number, say of a disk that takes no more."""
 
 
-class DiskFullError(RuntimeError):
+class DiskFullError(PlainError):
     """A file could not be written; what was there before is untouched."""
 
 

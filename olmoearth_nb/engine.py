@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Subset
 from olmoearth_nb.checkpoints import Checkpoints, DamagedError, read
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.durable import DiskFullError
+from olmoearth_nb.errors import PlainError
 from olmoearth_nb.microbatch import MicroBatch, MicroBatches
 from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.monitor import Monitor
@@ -34,7 +35,7 @@ SAVE_EVERY = 60.0
 """Seconds between checkpoints."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(PlainError):
     """Training cannot go on; the last checkpoint is kept."""
 
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from olmoearth_nb.errors import PlainError
+
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
@@ -31,7 +33,7 @@ TRIES = 5
 _FINAL = (400, 401, 403, 404, 410)
 
 
-class DownloadError(RuntimeError):
+class DownloadError(PlainError):
     """A file could not be downloaded; what has arrived is kept for the next try."""
 
 

@@ -1,7 +1,7 @@
 """Jobs of a study, each in a process of its own with one torch thread: `python -m olmoearth_nb.jobs DIR KEY`.
 
 A job reads `study.json` and writes `jobs/KEY.json` whole or not at all, so that a job that is done is never run again
-and one that was killed never counts. Keys are "timing ARM", "rate ARM RATE", "cell ARM SEED" and "floors".
+and one that was killed never counts. Keys are those of `job.Job`, such as "cell ARM SEED".
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from olmoearth_nb.data.simulate.world import World, open_world
 from olmoearth_nb.durable import write_json
 from olmoearth_nb.encoder import Encoder
 from olmoearth_nb.engine import DivergedError
+from olmoearth_nb.job import Job, done, result, run_of
 from olmoearth_nb.monitor import read_log
 from olmoearth_nb.plan import Plan, budgets_of
 from olmoearth_nb.runs import pretrain, samples_in
@@ -39,16 +40,6 @@ Scores = dict[str, dict[str, list[int]]]
 
 ROUNDS = 3
 """Times that an arm is timed; the median counts."""
-
-
-def done(folder: Path, key: str) -> Path:
-    """Where the result of a job is, once it is done."""
-    return folder / "jobs" / f"{key}.json"
-
-
-def result(folder: Path, key: str) -> dict[str, Any]:
-    """What a job that is done has found."""
-    return dict(json.loads(done(folder, key).read_text(encoding="utf8")))
 
 
 def read_study(folder: Path) -> Study:
@@ -86,14 +77,19 @@ def budgets(study: Study, folder: Path, arm: str) -> dict[str, int]:
     batch = study.arm(arm).recipe.optimisation.batch
     found = {f"{count} samples": budgets_of(count, batch)[0] for count in study.samples}
     for minutes in study.minutes:
-        in_a_minute = result(folder, f"timing {arm}")["samples a minute"]
+        in_a_minute = result(folder, Job("timing", arm))["samples a minute"]
         found[f"{minutes:g} minutes"] = max(batch, budgets_of(int(minutes * in_a_minute), batch)[0])
     return found
 
 
+def timed_plan(study: Study, arm: Arm) -> Plan:
+    """The run that is timed: what an arm does in a step, whatever its budgets."""
+    return Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
+
+
 def timing(study: Study, folder: Path, arm: Arm) -> dict[str, Any]:
     """How many samples an arm sees in a minute when nothing else runs."""
-    plan = Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
+    plan = timed_plan(study, arm)
     with tempfile.TemporaryDirectory(dir=folder) as aside:
         corpus = corpus_of(study, folder)
         counts = [samples_in(1.0, plan, corpus, Path(aside) / str(turn), quiet=True) for turn in range(ROUNDS)]
@@ -106,7 +102,7 @@ def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
     recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
     count = budgets_of(study.rates.samples, recipe.optimisation.batch)
     plan = Plan(recipe, study.size, study.crops, study.rates.seed, count)
-    run = folder / "runs" / f"rate {arm.name} {rate!r}"
+    run = run_of(folder, Job("rate", arm.name, repr(rate)))
     try:
         made = pretrain(plan, corpus_of(study, folder), run, quiet=True)[0]
     except DivergedError as error:  # what a rate that is too high does is a result
@@ -119,11 +115,12 @@ def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
 
 def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
     """Trains an arm with a seed through all budgets and asks the study's tasks on test tiles, once."""
-    rate = result(folder, f"chosen {arm.name}")["rate"] if study.rates else arm.recipe.optimisation.rate
+    rate = result(folder, Job("chosen", arm.name))["rate"] if study.rates else arm.recipe.optimisation.rate
     recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
     named = budgets(study, folder, arm.name)
     plan = Plan(recipe, study.size, study.crops, seed, tuple(sorted(set(named.values()))))
-    made = pretrain(plan, corpus_of(study, folder), run_of(folder, arm.name, seed), quiet=True)
+    run = run_of(folder, Job("cell", arm.name, str(seed)))
+    made = pretrain(plan, corpus_of(study, folder), run, quiet=True)
     start: dict[str, Any] = {"budget": "untrained", "samples": 0, "seconds": 0.0, "steps": 0, "rate": rate}
     found = [start | {"scores": scores(study, folder, load_untrained(made[0]), seed)}]
     by_samples = {}
@@ -158,11 +155,6 @@ def scores(study: Study, folder: Path, encoder: Encoder, seed: int, asked: str =
     """An encoder's right answers to all tasks of a study; the seed draws the training patches."""
     with tempfile.TemporaryDirectory(dir=folder) as cache:  # tasks share embeddings
         return _ask(study, world_of(study, folder), lambda task: encoded(encoder, task, cache), seed, asked)
-
-
-def run_of(folder: Path, arm: str, seed: int) -> Path:
-    """Folder of the training run of a cell."""
-    return folder / "runs" / f"{arm} {seed}"
 
 
 def _ask(
@@ -205,29 +197,39 @@ def environment() -> dict[str, Any]:
 
 
 def run_job(folder: Path, key: str) -> dict[str, Any]:
-    """Runs a job in this process and keeps its result; one that is done is read."""
-    path = done(folder, key)
-    if path.is_file():
-        return result(folder, key)
+    """Runs a job in this process and keeps its result; one that is done is read.
+
+    Raises:
+        ValueError: for a key that is none, or names an arm or seed that the study does not have.
+    """
+    job = Job.parse(key)
+    if done(folder, job).is_file():
+        return result(folder, job)
     import torch
 
     torch.set_num_threads(1)
-    study, (kind, *rest) = read_study(folder), key.split(" ")
-    if kind == "floors":
-        found = floors(study, folder)
-    elif kind == "timing":
-        found = timing(study, folder, study.arm(" ".join(rest)))
-    elif kind == "rate":
-        found = trial(study, folder, study.arm(" ".join(rest[:-1])), float(rest[-1]))
-    elif kind == "cell":
-        found = cell(study, folder, study.arm(" ".join(rest[:-1])), int(rest[-1]))
-    else:
-        raise ValueError(f"no job {key!r}")
-    found["environment"] = environment()
-    write_json(path, found)
-    if kind == "cell":
-        _forget(run_of(folder, " ".join(rest[:-1]), int(rest[-1])))
+    study = read_study(folder)
+    if job.kind == "cell" and job.value not in map(str, study.seeds):
+        raise ValueError(f"no seed {job.value}; the study has {', '.join(map(str, study.seeds))}")
+    found = _run(study, folder, job) | {"environment": environment()}
+    write_json(done(folder, job), found)
+    if job.kind == "cell":
+        _forget(run_of(folder, job))
     return found
+
+
+def _run(study: Study, folder: Path, job: Job) -> dict[str, Any]:
+    """What a job finds."""
+    if job.kind == "floors":
+        return floors(study, folder)
+    arm = study.arm(job.arm)
+    if job.kind == "timing":
+        return timing(study, folder, arm)
+    if job.kind == "rate":
+        return trial(study, folder, arm, float(job.value))
+    if job.kind == "cell":
+        return cell(study, folder, arm, int(job.value))
+    raise ValueError(f"{job} is chosen when its rates have run, it is no job to run")
 
 
 def end_with_parent() -> None:
@@ -249,12 +251,12 @@ def run_notebook(notebook: Path, folder: Path, key: str) -> Path:
     """
     import papermill
 
-    _, *rest = key.split(" ")
-    copy = folder / "notebooks" / f"{' '.join(rest)}.ipynb"
+    job = Job.parse(key)
+    copy = folder / "notebooks" / f"{job.arm} {job.value}.ipynb"
     copy.parent.mkdir(parents=True, exist_ok=True)
-    parameters = {"sweep": str(folder), "arm": " ".join(rest[:-1]), "seed": int(rest[-1])}
+    parameters = {"sweep": str(folder), "arm": job.arm, "seed": int(job.value)}
     papermill.execute_notebook(str(notebook), str(copy), parameters, progress_bar=False, cwd=str(notebook.parent))
-    if not done(folder, key).is_file():
+    if not done(folder, job).is_file():
         raise ValueError(f'{notebook.name} ended without a result: it must call jobs.run_job(sweep, "cell ARM SEED")')
     return copy
 

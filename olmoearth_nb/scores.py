@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from olmoearth_nb.durable import write, write_json
-from olmoearth_nb.jobs import environment, read_study, result
+from olmoearth_nb.job import Job, result
+from olmoearth_nb.jobs import environment, read_study
 
 SCORES = ("arm", "seed", "budget", "samples", "rate", "task", "tile", "right", "rows")
 RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "at_edge", "loss", "seconds", "threads", "host", "commit")
@@ -26,8 +27,8 @@ FLOORS = ("majority", "raw bands")
 def write_scores(folder: Path) -> Path:
     """Writes the tables of a study whose jobs are done."""
     study = read_study(folder)
-    chosen = {arm.name: result(folder, f"chosen {arm.name}") for arm in study.arms} if study.rates else {}
-    cells = [result(folder, f"cell {arm.name} {seed}") for arm in study.arms for seed in study.seeds]
+    chosen = {arm.name: result(folder, Job("chosen", arm.name)) for arm in study.arms} if study.rates else {}
+    cells = [result(folder, Job("cell", arm.name, str(seed))) for arm in study.arms for seed in study.seeds]
     rows, runs = [], []
     for cell in cells:
         own = cell["environment"]
@@ -41,12 +42,12 @@ def write_scores(folder: Path) -> Path:
                     | {key: found[key] for key in ("steps", "loss", "seconds")}
                     | {key: own[key] for key in ("threads", "host", "commit")}
                 )  # fmt: skip
-    for floor in result(folder, "floors")["floors"]:
+    for floor in result(folder, Job("floors"))["floors"]:
         known = {"arm": floor["arm"], "seed": floor["seed"], "budget": "floor", "samples": 0, "rate": 0.0}
         rows += _rows(known, floor["scores"])
     _write_csv(folder / "scores.csv", SCORES, rows)
     _write_csv(folder / "runs.csv", RUNS, runs)
-    timed = {arm.name: result(folder, f"timing {arm.name}") for arm in study.arms} if study.minutes else {}
+    timed = {arm.name: result(folder, Job("timing", arm.name)) for arm in study.arms} if study.minutes else {}
     about = {"study": study.to_dict(), "rates": chosen, "timings": timed, "environment": environment()}
     write_json(folder / "results.json", about | {"runs": runs})
     return folder

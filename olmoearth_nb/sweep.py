@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from olmoearth_nb.durable import alone, write_json
-from olmoearth_nb.jobs import budgets, corpus_of, done, read_study, result, run_of
+from olmoearth_nb.errors import PlainError
+from olmoearth_nb.job import Job, done, result, run_of
+from olmoearth_nb.jobs import budgets, corpus_of, read_study, timed_plan
 from olmoearth_nb.monitor import LOG
-from olmoearth_nb.plan import Plan
 from olmoearth_nb.scores import write_scores
 from olmoearth_nb.study import Arm, Study
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-class SweepError(RuntimeError):
+class SweepError(PlainError):
     """Some jobs failed; those that are done are kept."""
 
 
@@ -67,14 +68,14 @@ def ablate(
         corpus_of(study, folder).copy_all(quiet)  # made once, before many ask for it and before anything is timed
         with Pulse(folder) as pulse:
             run = partial(_run, client, folder, pulse, quiet=quiet)
-            run(["floors"])  # asks every task, so that a mistake in one shows before anything is trained
+            run([Job("floors")])  # asks every task, so that a mistake in one shows before anything is trained
             for arm in study.arms if study.minutes else ():
                 _take_timing(arm, folder, Path(timings) if timings else None)
-                run([f"timing {arm.name}"])  # while nothing else runs
+                run([Job("timing", arm.name)])  # while nothing else runs
             if study.rates:
-                run([f"rate {arm.name} {rate!r}" for arm in study.arms for rate in study.rates.choose])
+                run([Job("rate", arm.name, repr(rate)) for arm in study.arms for rate in study.rates.choose])
                 _choose(study, folder)
-            cells = [f"cell {arm.name} {seed}" for arm in study.arms for seed in study.seeds]
+            cells = [Job("cell", arm.name, str(seed)) for arm in study.arms for seed in study.seeds]
             run(cells, notebook=str(notebook and Path(notebook).resolve()))
         return write_scores(folder)
 
@@ -99,29 +100,29 @@ def _remember(study: Study, folder: Path) -> None:
 
 def _take_timing(arm: Arm, folder: Path, other: Path | None) -> None:
     """Takes another sweep's timing of an arm, so that budgets in minutes are the same samples."""
-    key = f"timing {arm.name}"
-    if other is None or done(folder, key).is_file():
+    job = Job("timing", arm.name)
+    if other is None or done(folder, job).is_file():
         return
-    if not done(other, key).is_file():
-        raise FileNotFoundError(f"{other} has no {key}")
-    found, study = result(other, key), read_study(folder)
-    plan = Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
+    if not done(other, job).is_file():
+        raise FileNotFoundError(f"{other} has no {job}")
+    found, plan = result(other, job), timed_plan(read_study(folder), arm)
     if found["plan"] != json.loads(json.dumps(plan.describe())):
         raise ValueError(f"{other} timed another arm under the name {arm.name!r}")
-    write_json(done(folder, key), found)
+    write_json(done(folder, job), found)
 
 
 def _choose(study: Study, folder: Path) -> None:
     """The rate of every arm by the study's rule: most right on validation tiles, the lower of equals."""
     assert study.rates is not None
     for arm in study.arms:
-        found = {rate: result(folder, f"rate {arm.name} {rate!r}")["accuracy"] for rate in sorted(study.rates.choose)}
+        tries = {rate: Job("rate", arm.name, repr(rate)) for rate in sorted(study.rates.choose)}
+        found = {rate: result(folder, job)["accuracy"] for rate, job in tries.items()}
         best = max(found, key=lambda rate: found[rate])
         if not found[best]:
             raise SweepError(f"{arm.name} diverges at all of the rates {', '.join(map(str, found))}; give lower ones")
         at_edge = len(found) > 1 and best in (min(found), max(found))
         tried = [{"rate": rate, "accuracy": accuracy} for rate, accuracy in found.items()]
-        write_json(done(folder, f"chosen {arm.name}"), {"rate": best, "at the edge": at_edge, "tried": tried})
+        write_json(done(folder, Job("chosen", arm.name)), {"rate": best, "at the edge": at_edge, "tried": tried})
 
 
 class Pulse:
@@ -170,25 +171,25 @@ def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
 
 
 def _run(
-    client: Client, folder: Path, pulse: Pulse, keys: Sequence[str], notebook: str = "", quiet: bool = False
+    client: Client, folder: Path, pulse: Pulse, jobs: Sequence[Job], notebook: str = "", quiet: bool = False
 ) -> None:
     """Runs the jobs that are not done, as many at once as there are workers."""
-    left = [key for key in keys if not done(folder, key).is_file()]
+    left = [job for job in jobs if not done(folder, job).is_file()]
     futures = {
-        key: client.submit(run_apart, str(folder), key, notebook, pulse.sweep, pure=False, priority=-number)
-        for number, key in enumerate(left)
+        job: client.submit(run_apart, str(folder), str(job), notebook, pulse.sweep, pure=False, priority=-number)
+        for number, job in enumerate(left)
     }
-    with _progress(folder, keys, quiet) as show:
+    with _progress(folder, jobs, quiet) as show:
         while not all(future.done() for future in futures.values()):
             show()
             pulse.beat()
             time.sleep(0.5)
         show()
-    failed = {key: future.exception() for key, future in futures.items() if future.status != "finished"}
+    failed = {job: future.exception() for job, future in futures.items() if future.status != "finished"}
     if failed:
-        said = "\n".join(f"{key}: {error}" for key, error in failed.items())
+        said = "\n".join(f"{job}: {error}" for job, error in failed.items())
         raise SweepError(
-            f"{len(failed)} of {len(keys)} jobs failed; the others are kept, the same call tries again\n{said}"
+            f"{len(failed)} of {len(jobs)} jobs failed; the others are kept, the same call tries again\n{said}"
         )
 
 
@@ -238,7 +239,7 @@ def _wait(process: subprocess.Popen[bytes], pulse: Path, sweep: str) -> int:
 
 
 @contextmanager
-def _progress(folder: Path, keys: Sequence[str], quiet: bool) -> Iterator[Any]:
+def _progress(folder: Path, jobs: Sequence[Job], quiet: bool) -> Iterator[Any]:
     """A bar over the training steps and the jobs of all arms."""
     if quiet:
         yield lambda: None
@@ -247,37 +248,30 @@ def _progress(folder: Path, keys: Sequence[str], quiet: bool) -> Iterator[Any]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns) as bar:
-        total = sum(_expected(folder, key) for key in keys)
-        task = bar.add_task("", total=total)
+        expected = {job: _expected(folder, job) for job in jobs}
+        task = bar.add_task("", total=sum(expected.values()))
 
         def show() -> None:
-            finished = [key for key in keys if done(folder, key).is_file()]
-            made = sum(_expected(folder, key) if key in finished else _made(folder, key) for key in keys)
-            said = f"{len(finished)} of {len(keys)} jobs"
-            bar.update(task, completed=made, description=said)
+            finished = [job for job in jobs if done(folder, job).is_file()]
+            made = sum(steps if job in finished else _made(folder, job) for job, steps in expected.items())
+            bar.update(task, completed=made, description=f"{len(finished)} of {len(jobs)} jobs")
 
         yield show
 
 
-def _expected(folder: Path, key: str) -> float:
+def _expected(folder: Path, job: Job) -> float:
     """Training steps of a job, a tenth more for what follows them."""
-    study, (kind, *rest) = read_study(folder), key.split(" ")
-    if kind in ("floors", "timing"):
+    if job.kind in ("floors", "timing"):
         return 1.0
-    arm = " ".join(rest[:-1])
-    batch = study.arm(arm).recipe.optimisation.batch
-    if kind == "rate":
+    study = read_study(folder)
+    optimisation = study.arm(job.arm).recipe.optimisation
+    if job.kind == "rate":
         assert study.rates is not None
-        return 1.1 * study.rates.samples / batch
-    counts = sorted(set(budgets(study, folder, arm).values()))
-    decay = study.arm(arm).recipe.optimisation.decay
-    return 1.1 * (counts[-1] * (1 - decay) + decay * sum(counts)) / batch
+        return 1.1 * study.rates.samples / optimisation.batch
+    counts = sorted(set(budgets(study, folder, job.arm).values()))
+    return 1.1 * (counts[-1] * (1 - optimisation.decay) + optimisation.decay * sum(counts)) / optimisation.batch
 
 
-def _made(folder: Path, key: str) -> int:
+def _made(folder: Path, job: Job) -> int:
     """Training steps that a job has logged."""
-    kind, *rest = key.split(" ")
-    if kind in ("floors", "timing"):
-        return 0
-    run = run_of(folder, " ".join(rest[:-1]), int(rest[-1])) if kind == "cell" else folder / "runs" / key
-    return sum(path.read_bytes().count(b"\n") for path in run.glob(f"*/{LOG}"))
+    return sum(path.read_bytes().count(b"\n") for path in run_of(folder, job).glob(f"*/{LOG}"))

@@ -1,6 +1,8 @@
 """The published implementation, `olmoearth-pretrain-minimal`, driven with our batches and roles."""
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from olmoearth_pretrain_minimal import OlmoEarthPretrain_v1, load_model_from_path
@@ -22,14 +24,15 @@ def reference_model(version, size):
     return model
 
 
-def pair(version, size, folder) -> tuple[torch.nn.Module, OlmoEarth]:
+def pair(version, size) -> tuple[torch.nn.Module, OlmoEarth]:
     """A reference model and ours, loaded from the file that the reference's weights were saved to."""
     reference = reference_model(version, size)
     official = config_to_official(published_config(version, size))
     official["model"]["projection_only_target"] = False
-    (folder / "config.json").write_text(json.dumps(official))
-    torch.save(reference.state_dict(), folder / "weights.pth")
-    return reference, load_model(folder)
+    with TemporaryDirectory() as folder:  # a gigabyte for base, hence not kept
+        (Path(folder) / "config.json").write_text(json.dumps(official))
+        torch.save(reference.state_dict(), Path(folder) / "weights.pth")
+        return reference, load_model(folder)
 
 
 def run_reference(model, batch, patch_size, roles, grid):

@@ -10,6 +10,7 @@ from olmoearth_nb.checkpoint import state_from_official, state_to_official
 from olmoearth_nb.config import PUBLISHED
 
 MODELS = [(version, size) for version, sizes in PUBLISHED.items() for size in sizes if size != "large"]
+GROUPED = [pytest.param(model, marks=pytest.mark.xdist_group("-".join(model))) for model in MODELS]
 S2 = ("sentinel2_l2a",)
 ALL = ("sentinel2_l2a", "sentinel1", "landsat", "worldcover", "openstreetmap_raster")
 TOLERANCE = 1e-5
@@ -40,8 +41,8 @@ def compare(models, batch, patch_size, roles=None):
     assert (encoded.tokens[roles != Role.ONLINE] == 0).all()
 
 
-CASES = [
-    (model, patch_size, names, masked)
+CASES = [  # all cases of a model in one process, one after another, so that it is made once
+    pytest.param(model, patch_size, names, masked, marks=pytest.mark.xdist_group("-".join(model)))
     for model in MODELS
     for patch_size in ((1, 2, 4, 5, 8) if model[1] == "nano" else (4, 8))
     for names in ((ALL,) if model[1] == "base" else (S2, ALL))
@@ -50,9 +51,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def models(request, tmp_path_factory):
+def models(request):
     torch.manual_seed(1)
-    return pair(*request.param, tmp_path_factory.mktemp("model"))
+    return pair(*request.param)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_equals_reference(models, patch_size, names, masked):
     compare(models, batch, patch_size, roles)
 
 
-@pytest.mark.parametrize("models", MODELS, indirect=True, ids="-".join)
+@pytest.mark.parametrize("models", GROUPED, indirect=True, ids="-".join)
 def test_ours_loads_into_the_reference(models, tmp_path):
     """The reverse way, strictly: a folder that we save, loaded by the published loader."""
     _, ours = models
@@ -83,17 +84,17 @@ def test_ours_loads_into_the_reference(models, tmp_path):
 
 
 @pytest.mark.slow
-def test_large_equals_reference(tmp_path):
+def test_large_equals_reference():
     batch = random_batch(ALL, timesteps=2)
-    models = pair("v1", "large", tmp_path)
+    models = pair("v1", "large")
     roles = random_roles(batch.grid(models[1].config.tokenization, 4), len(batch))
     compare(models, batch, 4, roles)
 
 
 @pytest.fixture(scope="module", params=["v1", "v1.1", "v1.2"])
-def nano(request, tmp_path_factory):
+def nano(request):
     torch.manual_seed(2)
-    return request.param, *pair(request.param, "nano", tmp_path_factory.mktemp("nano"))
+    return request.param, *pair(request.param, "nano")
 
 
 def one(batch: Batch, sample: int) -> Batch:

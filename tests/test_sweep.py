@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 from olmoearth_nb.cli import app
 from olmoearth_nb.crops import Crops
 from olmoearth_nb.durable import write_json
-from olmoearth_nb.jobs import done, result, run_job
+from olmoearth_nb.job import done, result
+from olmoearth_nb.jobs import run_job
 from olmoearth_nb.recipes import two_cores
 from olmoearth_nb.report import report
 from olmoearth_nb.scores import read_scores
@@ -136,6 +137,8 @@ def test_a_half_written_result_never_counts(world, whole, tmp_path):
         run_job(tmp_path, "sell naive 0")
     with pytest.raises(ValueError, match="no arm 'v2'; there are naive"):
         run_job(tmp_path, "cell v2 0")
+    with pytest.raises(ValueError, match="no seed 9; the study has 0, 1"):
+        run_job(tmp_path, "cell naive 9")
 
 
 def test_an_arm_that_fails_is_named_and_the_others_are_kept(world, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from olmoearth_nb.durable import write_json
-from olmoearth_nb.jobs import result, run_job, run_notebook
+from olmoearth_nb.job import result
+from olmoearth_nb.jobs import run_job, run_notebook
 from olmoearth_nb.study import Study
 
 pytestmark = pytest.mark.xdist_group("kernels")

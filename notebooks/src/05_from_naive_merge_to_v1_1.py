@@ -64,7 +64,8 @@ from olmoearth_nb.data import load_place
 from olmoearth_nb.data.simulate.world import open_world
 from olmoearth_nb.exercises import check
 from olmoearth_nb.intervals import difference, holm
-from olmoearth_nb.jobs import read_study, run_job, run_of, world_of
+from olmoearth_nb.job import Job, run_of
+from olmoearth_nb.jobs import read_study, run_job, world_of
 from olmoearth_nb.planted import BUDGET, Design, behaviour, draw
 from olmoearth_nb.recipes import differences, two_cores
 from olmoearth_nb.report import accuracies, findings, report
@@ -419,7 +420,8 @@ if not sweep:
 # cell below then trains, and this page is its record. Otherwise it reads what the small sweep above has done.
 
 # %% tags=["nbval-ignore-output"]
-cell = run_job(folder, f"cell {arm} {seed}")
+job = Job("cell", arm, str(seed))
+cell = run_job(folder, str(job))
 
 # %%
 print(f"{arm}, seed {seed}:", ", ".join(found["budget"] for found in cell["budgets"]))
@@ -430,7 +432,7 @@ if not changed:
     print("   the baseline")
 
 # %% tags=["nbval-ignore-output"]
-_ = plots_training.plot_run(run_of(folder, arm, seed))
+_ = plots_training.plot_run(run_of(folder, job))
 
 # %% [markdown]
 # *Left: loss of the run, its trunk and the branches in which the learning rate falls, next to chance and the perfect
