@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
+import hashlib
 import re
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from olmoearth_nb.durable import write_tensors
+from olmoearth_nb.durable import write
 
 KEPT = 2
 """Passing checkpoints that stay, the newest ones."""
+
+
+DIGEST = 64
+"""Bytes of the sha256, in hexadecimal, that stands behind what torch has written; `torch.load` does not mind it."""
 
 
 class DamagedError(ValueError):
@@ -48,7 +51,7 @@ class Checkpoints:
         Raises:
             DiskFullError: if the disk is full; the checkpoints before are kept.
         """
-        write_tensors(path, state)
+        write(path, lambda part: _save(state, part))
         self.forget(KEPT)
 
     def forget(self, but: int = 0) -> None:
@@ -74,20 +77,40 @@ class Checkpoints:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint to the CPU, every byte of its tensors checked (torch itself does not compare checksums).
+    """Reads a checkpoint to the CPU, every byte of it checked (torch itself reads wrong numbers without a word).
 
     Raises:
         DamagedError: if it is cut off, changed or no checkpoint.
         FileNotFoundError: if it is not there.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            changed = file.testzip()
-        if changed:
-            raise DamagedError(f"checkpoint {path} is damaged: {changed} has another checksum")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError, UnicodeDecodeError) as error:
-        raise DamagedError(f"checkpoint {path} is damaged: {[*str(error).splitlines(), 'it is empty'][0]}") from error
+    size = path.stat().st_size - DIGEST
+    if size < 0 or _digest(path, size) != _behind(path, size):
+        raise DamagedError(f"checkpoint {path} is damaged: it was cut off or changed after it was written")
+    state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or {"model", "optimiser", "step"} - state.keys():
         raise DamagedError(f"{path} is no checkpoint of pretraining: it holds no model, optimiser and step")
     return state
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Writes a state and its checksum."""
+    torch.save(state, path)
+    digest = _digest(path, path.stat().st_size)
+    with path.open("ab") as file:
+        file.write(digest)
+
+
+def _digest(path: Path, size: int) -> bytes:
+    """The checksum of the first bytes of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(min(1 << 20, size - file.tell())):
+            found.update(block)
+    return found.hexdigest().encode()
+
+
+def _behind(path: Path, size: int) -> bytes:
+    """What a file holds after its first bytes."""
+    with path.open("rb") as file:
+        file.seek(size)
+        return file.read()

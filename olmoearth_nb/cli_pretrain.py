@@ -36,7 +36,9 @@ def pretrain(
     precision: Annotated[str, typer.Option(help="32-true or bf16-mixed")] = "32-true",
     threads: Annotated[int, typer.Option(min=0, help="threads of this process; 0 for all")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="processes that load data")] = 0,
-    cache: Annotated[Path | None, typer.Option(help="folder for uncompressed tiles; by default in the run")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="folder for uncompressed tiles, some 10 MB each; by default in the run")
+    ] = None,
     save_every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 60.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be done, and stop")] = False,
 ) -> None:
@@ -48,7 +50,7 @@ def pretrain(
         if dry_run or (scale == "official" and data is None):
             from olmoearth_nb.training_cost import describe
 
-            typer.echo(describe(plan))
+            typer.echo(describe(plan, minutes, official=scale == "official"))
             return
         _train(plan, data, out, minutes, threads, workers, cache, save_every)
 
@@ -105,6 +107,9 @@ def _train(
         torch.set_num_threads(threads)
     corpus, fabric = Corpus(data, cache or out / "tiles"), launch(plan.precision)
     if minutes is not None:
+        if fabric.is_global_zero:
+            corpus.copy_all()  # or else unpacking, which happens once, would be taken for training
+        fabric.barrier()
         plan = replace(plan, budgets=(samples_in(minutes, plan, corpus, out, fabric, workers),))
         if fabric.is_global_zero:
             typer.echo(f"{minutes:g} minutes are {plan.budgets[0]:,} samples here")

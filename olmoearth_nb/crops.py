@@ -76,14 +76,15 @@ TWO_CORES = Crops(patch_sizes=(4,), edges=(4, 4, 4, 8), budget=1300)
 """For studies on two cores: mostly small places over all twelve dates, at times larger ones over two."""
 
 
-def first_date(observed: np.ndarray, most: int, generator: np.random.Generator) -> int:
-    """Draws where a series of at most so many dates begins.
+def first_date(observed: np.ndarray, most: int, generator: np.random.Generator) -> int | None:
+    """Draws where a series of at most so many dates begins; None if none of the first dates was observed.
 
     Args:
-        observed: (T,) bool, True = some sensor has the date; its ends are True.
+        observed: (T,) bool, True = some sensor has the date.
         most: dates that may be kept.
         generator: draws among the observed dates that leave room for `most`.
     """
     if len(observed) <= most:
         return 0
-    return int(generator.choice(np.flatnonzero(observed[: len(observed) - most + 1])))
+    starts = np.flatnonzero(observed[: len(observed) - most + 1])
+    return int(generator.choice(starts)) if len(starts) else None

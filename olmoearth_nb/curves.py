@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from olmoearth_nb.durable import write
-from olmoearth_nb.monitor import read_log
+from olmoearth_nb.monitor import LOG, read_log
+from olmoearth_nb.plan import TRUNK
 from olmoearth_nb.trained import RUN
 
 CURVE = "log.csv"
@@ -46,8 +47,8 @@ def write_curve(run: Path, leg: str, out: Path, rows: int = ROWS) -> Path:
     if rows < 1:
         raise ValueError(f"a curve has at least one row, got {rows}")
     about = json.loads((run / leg / RUN).read_text(encoding="utf8"))
-    lines = [line for line in read_log(run / "trunk" / "log.jsonl") if line["step"] <= about["falls"]]
-    branch = run / leg / "log.jsonl"
+    lines = [line for line in read_log(run / TRUNK / LOG) if line["step"] <= about["falls"]]
+    branch = run / leg / LOG
     lines += read_log(branch) if about["steps"] > about["falls"] else []
     looked = [line for line in lines if "chance" in line]
     if not looked:

@@ -38,7 +38,10 @@ def write(path: Path, save: Callable[[Path], Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
+        part.touch()
+        mode = part.stat().st_mode  # what the umask leaves; safetensors makes files that nobody else may read
         save(part)
+        part.chmod(mode)
         sync(part)
         part.replace(path)
     except BaseException as error:

@@ -26,7 +26,7 @@ from olmoearth_nb.errors import PlainError
 from olmoearth_nb.microbatch import MicroBatch, MicroBatches
 from olmoearth_nb.model import OlmoEarth
 from olmoearth_nb.monitor import Monitor
-from olmoearth_nb.plan import Leg, Plan, learning_rate
+from olmoearth_nb.plan import TRUNK, Leg, Plan, learning_rate
 from olmoearth_nb.pretrain import Pretraining
 from olmoearth_nb.processes import Interrupts, launch, stand_apart
 from olmoearth_nb.trained import initial_model
@@ -128,9 +128,9 @@ class Engine:
             with self.fabric.no_backward_sync(self.module, enabled=turn < self.share - 1):
                 result = self.module(micro)
                 self.fabric.backward(result.loss / self.share)
-            monitor.saw(micro, result)
             losses = torch.stack([result.loss.detach(), result.patches, result.contrast])
-            seen.append(torch.cat([losses, losses.new_tensor([micro.roles[0].numel(), stop])]))
+            about = losses.new_tensor([micro.roles[0].numel(), stop])
+            seen.append(torch.cat([losses, monitor.saw(step, micro, result), about]))
         everyone = self._gathered(torch.stack(seen))
         clip = self.plan.recipe.optimisation.clip
         norm = float(self.fabric.clip_gradients(self.module, self.optimiser, max_norm=clip, error_if_nonfinite=False))
@@ -138,8 +138,8 @@ class Engine:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         *means, _, _ = everyone.mean(0).tolist()
-        monitor.stepped(step, means, int(everyone[:, 3].sum()), rate, norm)
-        return bool(everyone[:, 4].any())
+        monitor.stepped(step, means, int(everyone[:, 5].sum()), rate, norm)
+        return bool(everyone[:, 6].any())
 
     def _gathered(self, mine: Tensor) -> Tensor:
         """(share, C) of this process to (accumulate, C) of all, in the order of the micro-batches."""
@@ -195,7 +195,7 @@ class Engine:
 
     def _found(self, leg: Leg) -> tuple[Path | None, dict[str, Any] | None]:
         """The checkpoint to go on from; None where training begins with initial weights."""
-        own, trunk = Checkpoints(self.folder / leg.name), Checkpoints(self.folder / "trunk")
+        own, trunk = Checkpoints(self.folder / leg.name), Checkpoints(self.folder / TRUNK)
         lost = (step for step in leg.keeps if not own.kept(step).is_file())
         found = own.newest(min(lost, default=leg.end))
         if found or not leg.start:

@@ -27,7 +27,7 @@ from olmoearth_nb.durable import write_json
 from olmoearth_nb.encoder import Encoder
 from olmoearth_nb.engine import DivergedError
 from olmoearth_nb.job import Job, done, result, run_of
-from olmoearth_nb.monitor import read_log
+from olmoearth_nb.monitor import LOG, read_log
 from olmoearth_nb.plan import Plan, budgets_of
 from olmoearth_nb.runs import pretrain, samples_in
 from olmoearth_nb.study import Arm, Study
@@ -127,7 +127,7 @@ def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
     for count, model in zip(plan.budgets, made, strict=True):
         about = json.loads((model / "run.json").read_text(encoding="utf8"))
         known = {key: about[key] for key in ("samples", "steps", "seconds")} | {"rate": rate}
-        known["loss"] = read_log(model / "log.jsonl")[-1]["loss"]
+        known["loss"] = read_log(model / LOG)[-1]["loss"]
         known["scores"] = scores(study, folder, load_trained(model).encoder, seed)
         by_samples[count] = known
     found += [{"budget": name} | by_samples[count] for name, count in named.items()]

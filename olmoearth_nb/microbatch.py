@@ -91,8 +91,8 @@ class MicroBatches(Dataset[MicroBatch]):
             row, column = generator.integers(0, TILE - patch_size * edge + 1, 2).tolist()
             sample = self.corpus.window(place, row, column, patch_size * edge)
             seen = np.any([(image != MISSING).any((0, 1, 3)) for image in _sensors(sample).images.values()], axis=0)
-            if seen.any():
-                start = first_date(seen, dates, generator)
+            start = first_date(seen, dates, generator)
+            if start is not None and seen.any():
                 sample = sample.select_times(range(start, min(start + dates, len(seen))))
                 if _encodable(_sensors(sample), self.recipe.tokenization, patch_size):
                     return sample

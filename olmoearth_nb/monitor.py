@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,9 @@ LOG = "log.jsonl"
 LOOK_EVERY = 25
 """Steps between the costlier measures."""
 
+RANKED = 64
+"""Embeddings whose rank is measured: the last ones, always as many, because of more the rank is larger."""
+
 
 class Monitor:
     """Log and progress of a leg.
@@ -43,7 +45,7 @@ class Monitor:
     def __init__(self, folder: Path, plan: Plan, leg: Leg, step: int, writes: bool, quiet: bool) -> None:
         self.path, self.plan, self.leg, self.first, self.writes = folder / LOG, plan, leg, step, writes
         self.tokens, self.before, self.started = 0, 0.0, time.monotonic()
-        self.embeddings: deque[Tensor] = deque(maxlen=16)
+        self.embeddings: Tensor | None = None
         self.last: tuple[MicroBatch, Step] | None = None
         self.bar: Any = None
         self.show = writes and not quiet
@@ -68,17 +70,35 @@ class Monitor:
         if self.bar is not None:
             self.bar.stop()
 
-    def saw(self, micro: MicroBatch, step: Step) -> None:
-        """A micro-batch went through this process."""
-        self.embeddings.append(step.pooled.float())
+    def saw(self, number: int, micro: MicroBatch, step: Step) -> Tensor:
+        """A micro-batch went through this process.
+
+        Args:
+            number: of the optimiser step.
+            micro: what was seen.
+            step: what became of it.
+
+        Returns:
+            (2,) patch discrimination by chance and by a perfect predictor, mean of both views as the loss is; NaN at
+            steps that are not looked at.
+        """
+        pooled = step.pooled.float()
+        self.embeddings = pooled if self.embeddings is None else torch.cat([self.embeddings, pooled])[-RANKED:]
         self.last = micro, step
+        if number % LOOK_EVERY:
+            return pooled.new_full((2,), math.nan)
+        masked = self.plan.recipe.masked_negatives
+        with torch.no_grad():
+            both = [torch.stack(chance_and_best(step.targets, roles, micro.grid, masked)) for roles in micro.roles]
+        return torch.stack(both).mean(0)
 
     def stepped(self, step: int, losses: Sequence[float], tokens: int, rate: float, norm: float) -> None:
         """An optimiser step was made: writes a line.
 
         Args:
             step: its number, from 0.
-            losses: mean over its micro-batches of the sum, of patch discrimination, and of the contrast.
+            losses: mean over its micro-batches of the sum, of patch discrimination, of the contrast, of chance and of
+                a perfect predictor.
             tokens: how many went through, of all processes.
             rate: learning rate.
             norm: of the gradient before it was clipped.
@@ -86,11 +106,14 @@ class Monitor:
         self.tokens += tokens
         seconds = time.monotonic() - self.started
         line: dict[str, Any] = {"step": step + 1, "samples": (step + 1) * self.plan.batch}
-        line |= dict(zip(("loss", "patches", "contrast"), (round(loss, 5) for loss in losses), strict=True))
+        means = dict(zip(("loss", "patches", "contrast", "chance", "best"), losses, strict=True))
+        looked = {name: means.pop(name) for name in ("chance", "best")}
+        line |= {name: round(loss, 5) for name, loss in means.items()}
         line |= {"rate": rate, "norm": round(norm, 5), "tokens_per_second": round(self.tokens / seconds)}
         line["seconds"] = round(self.before + seconds, 1)
         if step % LOOK_EVERY == 0:
-            line |= self._look()
+            looked |= self._look()
+            line |= {name: round(value, 5) for name, value in looked.items() if math.isfinite(value)}
         if self.writes:
             append(self.path, json.dumps(line))
         if self.bar is not None:
@@ -103,20 +126,14 @@ class Monitor:
             sync(self.path)
 
     def _look(self) -> dict[str, float]:
-        """Loss against chance and a perfect predictor, rank of the embeddings, likeness of targets."""
+        """Likeness of the targets of the last micro-batch, and rank of the embeddings."""
         assert self.last is not None
+        assert self.embeddings is not None
         micro, step = self.last
-        with torch.no_grad():
-            masked = self.plan.recipe.masked_negatives
-            chance, best = chance_and_best(step.targets, micro.roles[0], micro.grid, masked)
-            found = {
-                "chance": float(chance),
-                "best": float(best),
-                "target_cosine": target_likeness(step.targets, micro),
-            }
-            if len(self.embeddings) == self.embeddings.maxlen:  # of fewer samples it would be smaller
-                found["rank"] = effective_rank(torch.cat(list(self.embeddings)))
-            return {name: round(value, 5) for name, value in found.items() if math.isfinite(value)}
+        found = {"target_cosine": target_likeness(step.targets, micro)}
+        if len(self.embeddings) == RANKED:  # of fewer it would be smaller
+            found["rank"] = effective_rank(self.embeddings)
+        return found
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

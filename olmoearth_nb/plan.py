@@ -17,6 +17,10 @@ PRECISIONS = ("32-true", "bf16-mixed")
 """Names that Lightning Fabric gives: float32, and matrix products in bfloat16 with weights in float32."""
 
 
+TRUNK = "trunk"
+"""Name of the stretch that all budgets share."""
+
+
 @dataclass(frozen=True)
 class Leg:
     """A stretch of training that is run at one go.
@@ -77,7 +81,7 @@ class Plan:
             branches.append(Leg(f"budget-{budget}", start, end, falls=True))
         starts = sorted({leg.start for leg in branches})
         keeps = tuple(start for start in starts if start)  # step 0 is made again from the seed
-        return [Leg("trunk", 0, starts[-1], falls=False, keeps=keeps), *branches]
+        return [Leg(TRUNK, 0, starts[-1], falls=False, keeps=keeps), *branches]
 
     def describe(self) -> dict[str, Any]:
         """All that decides the result as JSON, to be compared when the run is taken up again."""

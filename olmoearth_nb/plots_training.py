@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from olmoearth_nb.monitor import LOG, read_log
+from olmoearth_nb.plan import TRUNK
 
 RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00"}
 """Colour of each recipe."""
@@ -33,7 +34,7 @@ def plot_run(folder: str | Path) -> Figure:
     for log in sorted(folder.glob(f"*/{LOG}")):
         lines = read_log(log)
         samples = np.array([line["samples"] for line in lines])
-        trunk = log.parent.name == "trunk"
+        trunk = log.parent.name == TRUNK
         colour = RECIPE_COLOURS.get(plan["recipe"], "black")
         loss = smoothed(np.array([line["patches"] for line in lines]))
         axes[0].plot(samples, loss, color=colour, lw=1.4 if trunk else 0.8, label=log.parent.name)

@@ -9,7 +9,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from olmoearth_nb.data.corpus import Corpus, identity
 from olmoearth_nb.durable import alone, write_json
 from olmoearth_nb.engine import SAVE_EVERY, Engine
 from olmoearth_nb.monitor import LOG, read_log
-from olmoearth_nb.plan import Leg, Plan, budgets_of
+from olmoearth_nb.plan import TRUNK, Leg, Plan, budgets_of
 from olmoearth_nb.processes import launch
-from olmoearth_nb.trained import RUN, save_trained
+from olmoearth_nb.trained import is_trained, save_trained
 
 PLAN, MINUTES = "plan.json", "minutes.json"
+
+MEASURED = ("samples", "seconds_per_step")
+"""What `minutes.json` holds beside the run that was timed."""
 
 WARM_STEPS, MEASURED_STEPS = 2, 20
 """Steps that are timed to turn minutes into samples, after some that are not."""
@@ -113,9 +116,10 @@ def samples_in(
         seconds = fabric.broadcast(_seconds_a_step(Engine(plan, corpus, folder, fabric, workers, quiet)))
         samples = max(plan.batch, budgets_of(int(60 * minutes / seconds * plan.batch), plan.batch)[0])
         if fabric.is_global_zero:
-            write_json(stored, asked | {"samples": samples, "seconds_per_step": round(seconds, 3)})
+            measured = dict(zip(MEASURED, (samples, round(seconds, 3)), strict=True))
+            write_json(stored, asked | measured)
         fabric.barrier()
-    _remember(stored, asked)
+    _remember(stored, asked, MEASURED)
     return int(json.loads(stored.read_text(encoding="utf8"))["samples"])
 
 
@@ -148,13 +152,13 @@ def _remove(folder: Path) -> None:
 def _is_done(folder: Path, leg: Leg) -> bool:
     """Whether a branch has left its model, and the trunk all that branches begin from."""
     if leg.falls:
-        return (folder / leg.name / RUN).is_file()
+        return is_trained(folder / leg.name)
     return all(Checkpoints(folder / leg.name).kept(step).is_file() for step in leg.keeps)
 
 
 def _seconds(folder: Path, leg: Leg) -> float:
     """Seconds of training that a model took: its part of the trunk, and its branch."""
-    before = [line["seconds"] for line in read_log(folder / "trunk" / LOG) if line["step"] <= leg.start]
+    before = [line["seconds"] for line in read_log(folder / TRUNK / LOG) if line["step"] <= leg.start]
     own = [line["seconds"] for line in read_log(folder / leg.name / LOG)]
     return float(sum(part[-1] for part in (before, own) if part))
 
@@ -171,13 +175,14 @@ def machine(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _remember(path: Path, about: dict[str, Any]) -> None:
-    """Writes what the run is, or checks that it is what was written."""
+def _remember(path: Path, about: dict[str, Any], found_out: Sequence[str] = ()) -> None:
+    """Writes what the run is, or checks that it is what was written, but for what was found out."""
     if not path.is_file():
         write_json(path, about)
         return
     found, asked = json.loads(path.read_text(encoding="utf8")), json.loads(json.dumps(about))
-    differs = {key: (found.get(key), asked.get(key)) for key in asked if found.get(key) != asked.get(key)}
+    keys = [*asked, *(key for key in found if key not in asked and key not in found_out)]  # defaults are left out
+    differs = {key: (found.get(key), asked.get(key)) for key in keys if found.get(key) != asked.get(key)}
     if differs:
         said = "; ".join(f"{key}: {old} there, {new} asked for" for key, (old, new) in differs.items())
         raise FileExistsError(f"{path.parent} holds another run ({said}); give another folder")

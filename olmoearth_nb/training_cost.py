@@ -86,8 +86,14 @@ def _embedding(config: ModelConfig, grid: TokenGrid, online: Tensor, hidden: Ten
     return seen.sum(0) + hidden.any(0).double() @ (reads_pixels + behind)
 
 
-def describe(plan: Plan) -> str:
-    """A plan and its cost in words, for people who are about to pay it."""
+def describe(plan: Plan, minutes: float | None = None, official: bool = False) -> str:
+    """A plan and its cost in words, for people who are about to pay it.
+
+    Args:
+        plan: the run.
+        minutes: the budget, if it was given so; how many samples that is will only be known when steps were timed.
+        official: whether to say how many passes over the official data the run makes.
+    """
     cost, samples = training_cost(plan), plan.budgets[-1]
     said = {
         "size": f"{plan.size}, {plan.precision}, seed {plan.seed}",
@@ -96,9 +102,16 @@ def describe(plan: Plan) -> str:
         "budget of tokens": f"{plan.crops.budget:,}, counted as {plan.crops.counted.name}",
         "samples": ", ".join(f"{budget:,}" for budget in plan.budgets),
         "optimiser steps": f"{samples // plan.batch:,}, batches of {plan.batch}",
-        "passes over the data": f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples",
+    }
+    if official:
+        said["passes over the data"] = f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples"
+    said |= {
         "tokens a sample": f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view",
         "MACs a sample": f"{cost.macs / 1e9:,.2f} G, two views, forward and backward",
         "MACs of the run": f"{cost.macs * samples:.2e}",
     }
+    if minutes is not None:
+        said["samples"] = f"those of {minutes:g} minutes, known when steps were timed"
+        said["optimiser steps"] = f"batches of {plan.batch}"
+        del said["MACs of the run"]
     return "\n".join([str(plan.recipe), *(f"{name:24} {value}" for name, value in said.items())])

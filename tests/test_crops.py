@@ -134,6 +134,10 @@ class TestFirstDate:
         assert set(counts) == set(range(9))
         assert chisquare(list(counts.values())).pvalue > 1e-4
 
+    @pytest.mark.parametrize("observed", [[False] * 5, [False, False, True, True, True]])
+    def test_no_start(self, observed):
+        assert first_date(np.array(observed), 4, np.random.default_rng(0)) is None
+
     def test_any_series(self):
         generator = np.random.default_rng(0)
         for _ in range(300):

@@ -81,6 +81,14 @@ def test_what_is_written_can_be_read(tmp_path):
     assert torch.load(path, weights_only=True)["a"]["b"].tolist() == [0, 1, 2]
 
 
+def test_others_may_read_what_is_written(tmp_path):
+    """safetensors makes files that only their owner may read."""
+    other = tmp_path / "other"
+    other.touch()
+    path = write(tmp_path / "a.safetensors", lambda part: save_file({"a": torch.zeros(2)}, part))
+    assert path.stat().st_mode == other.stat().st_mode
+
+
 def test_a_folder_is_for_one_at_a_time(tmp_path):
     (tmp_path / "leg").mkdir()
     (tmp_path / "leg" / "step-3.pt.1234.part").write_text("left by one that was killed")

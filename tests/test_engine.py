@@ -15,9 +15,12 @@ from olmoearth_nb import engine as engine_module
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.durable import DiskFullError
 from olmoearth_nb.engine import Engine, TrainingError
+from olmoearth_nb.losses import chance_and_best
+from olmoearth_nb.microbatch import MicroBatches
 from olmoearth_nb.monitor import LOG, Monitor, read_log
 from olmoearth_nb.pretrain import Pretraining
 from olmoearth_nb.runs import pretrain
+from olmoearth_nb.trained import initial_model
 
 pytestmark = pytest.mark.xdist_group("engine")
 
@@ -76,6 +79,19 @@ def test_what_a_run_leaves(whole):
     assert falling == pytest.approx([lines[-1]["rate"] * share for share in (1, 0.75, 0.5, 0.25)])
 
 
+def test_chance_is_that_of_the_masks_the_loss_is_of(whole):
+    """Mean over both views and all micro-batches of the step, made again from the seed."""
+    plan, line = tiny.plan(), read_log(whole / "trunk" / LOG)[0]
+    batches = MicroBatches(tiny.corpus(whole), plan.recipe, plan.crops, plan.seed, 2)
+    module = Pretraining(initial_model(plan.recipe.config("mini"), plan.seed), plan.recipe)
+    scale = []
+    for micro in (batches[0], batches[1]):
+        targets = module(micro).targets
+        scale += [chance_and_best(targets, roles, micro.grid, plan.recipe.masked_negatives) for roles in micro.roles]
+    means = torch.tensor(scale).mean(0).tolist()
+    assert [line["chance"], line["best"]] == pytest.approx(means, abs=1e-4)
+
+
 def test_killed_at_random_moments(whole, folder):
     """Three kills, the newest checkpoint at most a step old: many fall into the writing of one."""
     for lines, delay in sorted(tiny.moments(3, seed=3, steps=tiny.STEPS - 2)):
@@ -111,6 +127,8 @@ def test_two_processes_equal_one(whole, folder):
     for leg in ("trunk", "budget-160"):
         one, two = read_log(whole / leg / LOG), read_log(folder / leg / LOG)
         assert [line["step"] for line in one] == [line["step"] for line in two]
+        for name in {"chance", "best"} & one[0].keys():  # of all processes, not of the first
+            assert two[0][name] == pytest.approx(one[0][name], rel=1e-5)
         assert [line["loss"] for line in two] == pytest.approx([line["loss"] for line in one], rel=1e-5)
     one, two = (tiny.tensors(path / "budget-160" / "kept-20.pt") for path in (whole, folder))
     assert one.keys() == two.keys()

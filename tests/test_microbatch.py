@@ -377,6 +377,23 @@ class TestPlacesThatNobodyObserved:
         assert (micro.roles[0] == Role.ONLINE).any(1).all()
         assert_same(batches[0], micro)
 
+    def test_windows_whose_first_dates_are_empty(self, small_world, cache, monkeypatch):
+        """Where no date with room behind it was observed, another window is drawn."""
+        window, seen = Corpus.window, []
+
+        def late(self, place, row, column, edge):
+            sample = window(self, place, row, column, edge)
+            images = {name: image.copy() for name, image in sample.images.items()}
+            for name in set(images) & set(SENSORS) if not seen else ():
+                images[name][:, :, :-1] = MISSING
+            seen.append(row)
+            return replace(sample, images=images)
+
+        monkeypatch.setattr(Corpus, "window", late)
+        micro = stream(small_world, cache=cache, crops=Crops((4,), (8,), 1300))[0]
+        assert len(seen) == len(micro.timestamps) + 1
+        assert (micro.roles[0] == Role.ONLINE).any(1).all()
+
     def test_an_empty_tile_is_named(self, small_world, cache, holed):
         holed[0] = 128
         with pytest.raises(ValueError, match=r"sample_\d+\.h5 was observed in none of 20 windows drawn from it"):

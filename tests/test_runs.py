@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from olmoearth_nb.engine import SAVE_EVERY, Engine
 from olmoearth_nb.monitor import read_log
 from olmoearth_nb.recipes import two_cores
 from olmoearth_nb.runs import pretrain, samples_in
+from olmoearth_nb.tokenization import Tokenization
 
 pytestmark = pytest.mark.xdist_group("engine")
 
@@ -73,6 +75,18 @@ def test_a_run_remembers_what_it_is(made):
 def test_a_folder_of_another_run_is_refused(made, untrained, given, said):
     with pytest.raises(FileExistsError, match="made holds another run .*" + said):
         tiny.go(made, tiny.plan(**({"budgets": (24,)} | given)))
+
+
+def test_groups_that_are_left_out_as_defaults_are_compared_too(made, untrained):
+    recipe = replace(tiny.plan().recipe, tokenization=Tokenization("own", {"sentinel1": ["vv", "vh"]}))
+    other = replace(tiny.plan(budgets=(24,)), recipe=recipe)
+    with pytest.raises(FileExistsError, match=r"tokens of sentinel1: None there, vv \| vh asked for"):
+        tiny.go(made, other)
+    stored = made.parent / "own" / "plan.json"
+    stored.parent.mkdir()
+    stored.write_text(json.dumps(json.loads((made / "plan.json").read_text()) | {"tokens of sentinel1": "vv | vh"}))
+    with pytest.raises(FileExistsError, match=r"tokens of sentinel1: vv \| vh there, None asked for"):
+        tiny.go(stored.parent, tiny.plan(budgets=(24,)))
 
 
 def test_other_tiles_are_another_run(made, untrained, tmp_path):
@@ -149,6 +163,14 @@ def test_dry_run(tmp_path):
     assert "5,000, 20,000" in result.output
     assert "MACs of the run" in result.output
     assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_of_minutes(tmp_path):
+    result = invoke("--dry-run", "--minutes", "20", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "those of 20 minutes, known when steps were timed" in " ".join(result.output.split())
+    assert "MACs of the run" not in result.output
+    assert "4,096" not in result.output
 
 
 def test_the_official_scale_is_printed(tmp_path, monkeypatch):

@@ -115,7 +115,7 @@ def test_described_in_words(name):
 
 def test_the_official_run_in_words():
     """300 passes over 1,138,828 samples: 667,200 steps of 512 (the scripts drop the rest of each pass)."""
-    text = describe(Plan(official("v1.1", "base"), "base", budgets=(300 * 1_138_828,)))
+    text = describe(Plan(official("v1.1", "base"), "base", budgets=(300 * 1_138_828,)), official=True)
     assert "300 of the official 1,138,828 samples" in text
     assert "667,282, batches of 512" in text
     assert "2,250, counted as v1" in text
