@@ -1,7 +1,7 @@
 """How much of its objective a model has learnt: python benchmarks/learnt.py FOLDER ... [--data WORLD]
 
-The way from chance (0, a predictor that knows nothing) to a predictor that returns the targets (1), for each modality, on
-crops of 4 x 4 patches of 4 px over all dates. Crops and masks have a seed that no run has; the same for all models.
+The way from chance (0, a predictor that knows nothing) to a predictor that returns the targets (1), for each modality,
+on crops of 4 x 4 patches of 4 px over all dates. Crops and masks have a seed that no run has, the same for all models.
 Folders hold a finished model, such as run/budget-4096 or data/pretrained/nano-v1.
 """
 
@@ -65,7 +65,9 @@ def main():
             recipe = replace(two_cores(facts["recipe"]), normalisation="official")  # which trained encoders read
             data = MicroBatches(corpus, recipe, Crops((4,), (4,), 1300), SEED, given.micro_batches)
             found = measure(model, recipe, [data[number] for number in range(given.micro_batches)])
-            way = {name: (chance - loss) / (chance - best) for name, (loss, chance, best) in found.items()}
+            way = {
+                name: (chance - loss) / (chance - best) for name, (loss, chance, best) in found.items() if chance > best
+            }
             said = ", ".join(f"{name} {share:.3f}" for name, share in way.items())
             print(f"| {folder} | {facts['samples']:,} | {said} |", flush=True)
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from olmoearth_nb.curves import write_curve
+from olmoearth_nb.durable import write
 from olmoearth_nb.encoder_file import load_encoder, save_encoder
 
 SHELF = Path(__file__).parent / "pretrained"
@@ -23,7 +24,8 @@ def ship(run: Path, name: str, half: bool) -> Path:
     write_curve(run, leg.name, out, rows=60 if half else 200)
     save_encoder(load_encoder(leg / "encoder.safetensors"), out / "encoder.safetensors", without_maps=True, dtype=kind)
     weights = load_file(leg / "predictor.safetensors")
-    save_file({name: value.to(kind) for name, value in weights.items()}, out / "predictor.safetensors")
+    rounded = {name: value.to(kind) for name, value in weights.items()}
+    write(out / "predictor.safetensors", lambda part: save_file(rounded, part))
     shutil.copyfile(leg / "run.json", out / "run.json")
     return out
 

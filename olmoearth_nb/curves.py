@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,20 @@ def read_curve(folder: Path) -> Curve:
     return {name: np.array([float(row[name]) for row in found]) for name in COLUMNS}
 
 
-def share_of_the_way(curve: Curve) -> np.ndarray:
-    """How far the loss has come from chance (0) to a predictor that gives the targets (1); it may go beyond."""
-    return (curve["chance"] - curve["patches"]) / (curve["chance"] - curve["best"])
+def smoothed(values: np.ndarray, over: int = 25) -> np.ndarray:
+    """Running mean over so many values, shorter at both ends."""
+    weight = np.ones(min(over, len(values)))
+    return np.convolve(values, weight, mode="same") / np.convolve(np.ones(len(values)), weight, mode="same")
+
+
+def share_of_the_way(curves: Sequence[Curve], over: int = 1) -> np.ndarray:
+    """How far the loss has come from chance (0) to a predictor that gives the targets (1); it may go beyond.
+
+    Args:
+        curves: of runs with the same steps, such as those of several seeds.
+        over: rows of a running mean. Sums over runs and rows are divided, not averaged as ratios, because what chance
+            is worth varies more from step to step than how far it is from the loss.
+    """
+    come = sum(curve["chance"] - curve["patches"] for curve in curves)
+    all_of_it = sum(curve["chance"] - curve["best"] for curve in curves)
+    return smoothed(np.asarray(come), over) / smoothed(np.asarray(all_of_it), over)

@@ -9,17 +9,12 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from olmoearth_nb.curves import smoothed
 from olmoearth_nb.monitor import LOG, read_log
 from olmoearth_nb.plan import TRUNK
 
 RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00"}
 """Colour of each recipe."""
-
-
-def smoothed(values: np.ndarray, over: int = 25) -> np.ndarray:
-    """Running mean over so many values, shorter at both ends."""
-    weight = np.ones(min(over, len(values)))
-    return np.convolve(values, weight, mode="same") / np.convolve(np.ones(len(values)), weight, mode="same")
 
 
 def plot_run(folder: str | Path) -> Figure:

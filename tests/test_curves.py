@@ -36,7 +36,15 @@ def test_trunk_up_to_the_branch_then_the_branch(run, tmp_path):
     assert tuple(curve) == COLUMNS
     assert curve["samples"].tolist() == [8, 24, 40, 56, 72, 88]
     assert curve["patches"].tolist() == [2.99, 2.97, 2.95, 2.93, 2.0, 2.0]
-    assert np.allclose(share_of_the_way(curve), [0.005, 0.015, 0.025, 0.035, 0.5, 0.5])
+    assert np.allclose(share_of_the_way([curve]), [0.005, 0.015, 0.025, 0.035, 0.5, 0.5])
+
+
+def test_shares_are_of_sums():
+    """Steps and seeds that are worth more count more."""
+    one = {"chance": np.array([3.0, 9.0]), "patches": np.array([2.0, 9.0]), "best": np.array([1.0, 1.0])}
+    other = {"chance": np.array([3.0, 3.0]), "patches": np.array([3.0, 1.0]), "best": np.array([2.0, 1.0])}
+    assert np.allclose(share_of_the_way([one, other]), [1 / 3, 2 / 10])
+    assert share_of_the_way([one], over=2) == pytest.approx([1 / 2, (1 + 0) / (2 + 8)])
 
 
 def test_neighbours_are_averaged_into_fewer_rows(run, tmp_path):

@@ -94,15 +94,20 @@ def test_neighbours_of_the_same_kind_are_green(figures):
     assert trained == [right, right, wrong, wrong]
 
 
-def test_curves_of_models_that_share_a_label(figures):
+def test_curves_of_seeds_are_drawn_as_one(figures):
     steps = np.arange(1.0, 41)
     curve = {"samples": 8 * steps, "patches": 3 - steps / 50, "chance": np.full(40, 3.0), "best": np.full(40, 1.0)}
     curve |= {"rank": np.where(steps < 3, np.nan, 20 + steps), "rate": np.full(40, 1e-3)}
-    models = {f"m{i}": (recipe, size, curve) for i, (recipe, size) in enumerate([("v1", "mini")] * 2 + [("x", "nano")])}
-    plots_curves.show_curves(curve, models)
+    lower = curve | {"patches": curve["patches"] - 0.5}
+    plots_curves.show_curves(curve, {("v1", "mini"): [curve, lower], ("x", "nano"): [curve]})
     middle = figures[0].axes[1]
-    assert [text.get_text() for text in middle.get_legend().get_texts()] == ["v1, mini", "x, nano", "the live run"]
-    assert len(middle.lines) == 5
+    assert [text.get_text() for text in middle.get_legend().get_texts()] == [
+        "v1, mini, 2 seeds",
+        "x, nano",
+        "the live run",
+    ]
+    assert len(middle.lines) == 4
+    assert np.allclose(middle.lines[0].get_ydata() - middle.lines[1].get_ydata(), 0.125), "the mean of both seeds"
     assert np.isfinite(figures[0].axes[2].lines[0].get_ydata()).all()
 
 
