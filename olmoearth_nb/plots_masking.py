@@ -40,7 +40,7 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
     """Masked views: band sets above each other, dates side by side, in each a small map of the patches.
 
     Args:
-        sample: the place; its dates are shown in true colour above the first view.
+        sample: the place; its dates are shown in true colour above the views of the first row.
         views: title -> (layout of the tokens, (N,) roles of each view); one row a title.
     """
     heights = [_band_rows(grid) + (0.5 if number else 1.4) for number, (grid, _) in enumerate(views.values())]
@@ -52,13 +52,13 @@ def show_views(sample: Sample, views: Mapping[str, tuple[TokenGrid, Sequence[Ten
     for row, (title, (grid, drawn)) in enumerate(views.items()):
         for number, (ax, roles) in enumerate(zip(axes[row], drawn, strict=True)):
             _draw_view(ax, sample, grid, roles, names=number == 0)
-            pictured = row == number == 0
+            pictured = row == 0
             if pictured:
                 _draw_pictures(ax, sample, grid)
             room = next(iter(grid.shapes.values()))[0] + 0.6  # of the pictures
             middle = sum(ax.get_xlim()) / 2
             ax.text(middle, -1.9 - pictured * room, f"{title}, view {number + 1}", ha="center", fontsize=11)
-            ax.set_ylim(top=-3.2 - room * (row == 0))
+            ax.set_ylim(top=-3.2 - pictured * room)
     handles = [Patch(fc=colour, ec="#bbbbbb", label=label) for colour, label in ROLE_COLOURS.values()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     plt.show()

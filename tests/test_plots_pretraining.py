@@ -31,7 +31,7 @@ def test_views_of_a_place_with_gaps_and_maps(figures):
     plots_masking.show_views(place, drawn)
     axes = figures[0].axes
     assert [ax.texts[-1].get_text() for ax in axes] == [f"{name}, view {i}" for name in drawn for i in (1, 2)]
-    assert [len(ax.images) for ax in axes] == [3, 0, 0, 0]
+    assert [len(ax.images) for ax in axes] == [3, 3, 0, 0]
     for ax, roles in zip(axes, [roles for _, both in drawn.values() for roles in both], strict=True):
         shown = np.concatenate([mesh.get_array().ravel() for mesh in ax.collections])
         assert np.array_equal(np.bincount(shown.astype(int)), np.bincount(roles))
