@@ -29,8 +29,8 @@ from olmoearth_nb.grid import Role, TokenGrid
 Strategy = Callable[[TokenGrid, np.ndarray, np.random.Generator], np.ndarray]
 """(grid, (N,) bool, True = missing, generator) -> (N,) roles."""
 
-HALF = 0.5
-"""Share of tokens, dates or band sets that is encoded."""
+RANDOM_RATIO = 0.5
+"""Chance that v1.1 hides tokens rather than dates."""
 
 
 def draw_roles(
@@ -76,7 +76,7 @@ def modality_cross_random(grid: TokenGrid, missing: np.ndarray, generator: np.ra
     roles = np.full(len(grid), int(Role.TARGET_ONLY))
     for span in grid.slices.values():
         order = span.start + generator.permutation(span.stop - span.start)
-        half = int(HALF * len(order))
+        half = len(order) // 2
         roles[order[:half]], roles[order[half : 2 * half]] = Role.ONLINE, Role.DECODER
     roles[missing] = Role.MISSING
     encoded, decoded = _drawn_band_sets(grid, roles, generator)
@@ -115,21 +115,26 @@ def random_time_with_decode(grid: TokenGrid, missing: np.ndarray, generator: np.
     roles[missing] = Role.MISSING
     present = [i for i in range(len(maps)) if not maps[i] and (~missing[number == i]).any()]
     dates = np.unique(time[~missing & ~grid.decode_only.numpy()])
-    by_date = len(dates) > 1 and generator.uniform() >= HALF
-    shuffled, many = generator.permutation(dates), -(-len(dates) // 2)
+    by_date = len(dates) > 1 and generator.uniform() >= RANDOM_RATIO
+    shuffled, many = generator.permutation(dates), _half_up(dates)
     if len(present) == 1:
         _halve(roles, (number == present[0]) & ~missing, generator)
         return roles
     order = generator.permutation(present)
     for place, band_set in enumerate(order.tolist()):
-        encode = place < -(-len(order) // 2)
+        encode = place < _half_up(order)
         mine = np.flatnonzero((number == band_set) & ~missing)
         chosen = mine[np.isin(time[mine], shuffled[:many] if encode else shuffled[many:])]
         if not by_date or len(chosen) == 0:
-            chosen = generator.permutation(mine)[: max(1, int(HALF * len(mine)))]
+            chosen = generator.permutation(mine)[: max(1, len(mine) // 2)]
         roles[mine] = Role.TARGET_ONLY
         roles[chosen] = Role.ONLINE if encode or len(mine) == 1 else Role.DECODER
     return roles
+
+
+def _half_up(items: np.ndarray) -> int:
+    """Half of how many there are, rounded up."""
+    return -(-len(items) // 2)
 
 
 def _plain(units: Callable[[TokenGrid], Tensor]) -> Strategy:
@@ -140,7 +145,7 @@ def _plain(units: Callable[[TokenGrid], Tensor]) -> Strategy:
         sensor = ~grid.decode_only.numpy() & ~missing
         unit = units(grid).numpy()
         present = generator.permutation(np.unique(unit[sensor]))
-        roles[sensor & np.isin(unit, present[: -(-len(present) // 2)])] = Role.ONLINE
+        roles[sensor & np.isin(unit, present[: _half_up(present)])] = Role.ONLINE
         return roles
 
     return strategy
@@ -149,7 +154,7 @@ def _plain(units: Callable[[TokenGrid], Tensor]) -> Strategy:
 def _halve(roles: np.ndarray, where: np.ndarray, generator: np.random.Generator) -> None:
     """Encodes half of the tokens, rounded up, and decodes the rest, in place."""
     order = generator.permutation(np.flatnonzero(where))
-    half = -(-len(order) // 2)
+    half = _half_up(order)
     roles[order[:half]], roles[order[half:]] = Role.ONLINE, Role.DECODER
 
 
