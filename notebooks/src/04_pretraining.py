@@ -363,7 +363,9 @@ plots_curves.show_curves(short, curves)
 # gets a few strong directions.
 #
 # Each recipe is on a scale of its own: pixel layer, masking and masked negatives change what is asked. The curves say
-# whether something is learnt, and when: nano v1.1 has hardly begun. They do not say which recipe is better.
+# whether something is learnt, and when. They do not say which recipe is better. Nano v1.1 has hardly begun, though mini
+# v1.1 has: the published nano puts all pixels of a token through a layer of 12 units, our mini has 64
+# (`docs/results/pretraining.md` tells what 12 do to mini).
 
 # %% [markdown]
 # ## What was learnt?
