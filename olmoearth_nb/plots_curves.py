@@ -25,7 +25,7 @@ def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) ->
 
     Args:
         live: curve of the short run, drawn black.
-        long: (recipe, size) -> curves of its seeds, which have the same steps and are drawn as one.
+        long: (recipe, size and length) -> curves of its seeds, which have the same steps and are drawn as one.
     """
     _, axes = plt.subplots(1, 3, figsize=(9.6, 3.0), layout="constrained")
     axes[0].plot(live["samples"], live["chance"], ":", color="grey", label="chance")
@@ -39,7 +39,7 @@ def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) ->
         _draw(axes[1:], curves, {"label": f"{recipe}, {size}{seeds}"} | style)
     _draw(axes[1:], [live], {"label": "the live run", "color": "black"})
     axes[1].axhline(0, color="grey", ls=":", lw=1)
-    axes[1].set(title="from chance (0) to perfect (1)", ylabel="share of the way")
+    axes[1].set(title="from chance (0) to perfect (1)", ylabel="share of the way", ylim=(None, 1.2))
     axes[2].set(title="rank of the embeddings", ylabel="directions in use", ylim=(0, None))
     for ax in axes[1:]:
         ax.set(xscale="log", xlabel="samples", xlim=(FIRST, None))

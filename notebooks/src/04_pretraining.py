@@ -42,7 +42,7 @@ device = start(seed=0)
 # %% tags=["parameters"]
 data = ""
 steps = 300
-model = "nano-naive"
+model = "mini-naive-long"
 online = False
 seed = 0
 
@@ -347,7 +347,7 @@ curves = {}
 for name in sorted(pretrained_names(), reverse=True):  # nano first
     facts = json.loads((pretrained_dir(name) / "run.json").read_text())
     recipe, size, samples, trained_on = (facts[key] for key in ("recipe", "size", "samples", "data"))
-    curves.setdefault((recipe, size), []).append(read_curve(pretrained_dir(name)))
+    curves.setdefault((recipe, f"{size} {samples // 1024}k"), []).append(read_curve(pretrained_dir(name)))
     print(f"{name:14} {recipe:5} {size:4} seed {facts['seed']}, {samples:7,} samples of", end=" ")
     print(f"{trained_on['trained on']} tiles of world {trained_on['world']['seed']}")
 
@@ -365,7 +365,8 @@ plots_curves.show_curves(short, curves)
 # Each recipe is on a scale of its own: pixel layer, masking and masked negatives change what is asked. The curves say
 # whether something is learnt, and when. They do not say which recipe is better. Nano v1.1 has hardly begun, though mini
 # v1.1 has: the published nano puts all pixels of a token through a layer of 12 units, our mini has 64
-# (`docs/results/pretraining.md` tells what 12 do to mini).
+# (`docs/results/pretraining.md` tells what 12 do to mini). And nothing is at an end: the one run of 64 k samples comes
+# further than all others.
 
 # %% [markdown]
 # ## What was learnt?
