@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from olmoearth_nb import Batch
 from olmoearth_nb.crops import Crops
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.grid import Role
-from olmoearth_nb.losses import patch_discrimination
+from olmoearth_nb.losses import chance_and_best, patch_discrimination
 from olmoearth_nb.microbatch import MicroBatches
-from olmoearth_nb.patch_embed import enlarged
 from olmoearth_nb.recipes import two_cores
 from olmoearth_nb.trained import RUN, load_trained
 
@@ -34,18 +34,15 @@ def measure(model, recipe, batches):
     found = {}
     for micro in batches:
         roles, grid = micro.roles[0], micro.grid
-        frames = {name: enlarged(micro.images[name], grid.patch_size) for name in grid.shapes}
         with torch.no_grad():
-            targets = model.target_encoder.patch_embeddings.embed(frames, grid, roles == Role.DECODER)
-            tokens = model.encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE)
-            tokens = tokens + model.encoder.composite_encodings(grid, micro.timestamps)
-            predicted = model.decoder(model.encoder.encode(tokens, roles, grid, micro.timestamps))
+            targets = model.target_encoder.patch_embeddings(micro.images, grid)
+            predicted = model.decoder(model.encoder(Batch(micro.images, micro.timestamps), grid.patch_size, roles))
             for name, span in grid.slices.items():
                 alone = torch.full_like(roles, int(Role.MISSING))
                 alone[:, span] = roles[:, span]
                 if (alone == Role.DECODER).any():
-                    sides = (predicted, torch.zeros_like(predicted), targets)
-                    losses = [patch_discrimination(x, targets, alone, grid, recipe.masked_negatives) for x in sides]
+                    asked = targets, alone, grid, recipe.masked_negatives
+                    losses = patch_discrimination(predicted, *asked), *chance_and_best(*asked)
                     found.setdefault(name, []).append([float(loss) for loss in losses])
     return {name: np.mean(rows, 0) for name, rows in found.items()}
 
