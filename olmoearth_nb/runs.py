@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ def pretrain(
 ) -> list[Path]:
     """Trains through all legs of a plan, from wherever they stand.
 
+    Other budgets than before may be asked of the same folder: the trunk goes on to a longer one, and is gone through
+    again to where a shorter one leaves it.
+
     Args:
         plan: the run.
         corpus: its tiles.
@@ -55,7 +59,7 @@ def pretrain(
         save_every: see `Engine`.
 
     Returns:
-        Folders of the trained models, one for each budget, each with `encoder.safetensors`, `predictor.safetensors`
+        Folders of the trained models, one for each budget that was asked for, each with `encoder.safetensors`, `predictor.safetensors`
         and `run.json`.
 
     Raises:
@@ -65,9 +69,11 @@ def pretrain(
     """
     fabric = fabric or launch(plan.precision)
     with alone(folder) if fabric.is_global_zero else nullcontext():
+        asked, plan = plan, replace(plan, budgets=fabric.broadcast(_all_budgets(folder / PLAN, plan)))
         about = plan.describe() | {"data": identity(corpus)}
         if fabric.is_global_zero:
-            _remember(folder / PLAN, about)
+            _refuse_another(folder / PLAN, about, but=("budgets",))
+            write_json(folder / PLAN, about)
         fabric.barrier()
         engine = Engine(plan, corpus, folder, fabric, workers, quiet, save_every)
         for leg in plan.legs:
@@ -79,7 +85,7 @@ def pretrain(
                 result |= {"seconds": _seconds(folder, leg), "machine": machine(engine)}
                 save_trained(engine.model, folder / leg.name, about | result)
         fabric.barrier()
-    return [folder / leg.name for leg in plan.legs if leg.falls]
+    return [folder / leg.name for leg in asked.legs if leg.falls]
 
 
 def samples_in(
@@ -119,7 +125,7 @@ def samples_in(
             measured = dict(zip(MEASURED, (samples, round(seconds, 3)), strict=True))
             write_json(stored, asked | measured)
         fabric.barrier()
-    _remember(stored, asked, MEASURED)
+    _refuse_another(stored, asked, but=MEASURED)
     return int(json.loads(stored.read_text(encoding="utf8"))["samples"])
 
 
@@ -175,13 +181,18 @@ def machine(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _remember(path: Path, about: dict[str, Any], found_out: Sequence[str] = ()) -> None:
-    """Writes what the run is, or checks that it is what was written, but for what was found out."""
+def _all_budgets(path: Path, plan: Plan) -> tuple[int, ...]:
+    """Budgets that were asked of a folder before, and those asked for now."""
+    found = json.loads(path.read_text(encoding="utf8"))["budgets"] if path.is_file() else []
+    return tuple(sorted({*found, *plan.budgets}))
+
+
+def _refuse_another(path: Path, about: dict[str, Any], but: Sequence[str]) -> None:
+    """Raises if a folder holds another run than this one; some things may differ or be there alone."""
     if not path.is_file():
-        write_json(path, about)
         return
     found, asked = json.loads(path.read_text(encoding="utf8")), json.loads(json.dumps(about))
-    keys = [*asked, *(key for key in found if key not in asked and key not in found_out)]  # defaults are left out
+    keys = [key for key in {**asked, **found} if key not in but]  # of both: defaults are left out
     differs = {key: (found.get(key), asked.get(key)) for key in keys if found.get(key) != asked.get(key)}
     if differs:
         said = "; ".join(f"{key}: {old} there, {new} asked for" for key, (old, new) in differs.items())

@@ -68,7 +68,6 @@ def test_a_run_remembers_what_it_is(made):
     ("given", "said"),
     [
         ({"recipe": "v1"}, "recipe: v1.1 there, v1 asked for.*masking: random_time_with_decode there"),
-        ({"budgets": (16,)}, r"\(budgets: \[24\] there, \[16\] asked for\)"),
         ({"precision": "bf16-mixed"}, r"\(precision: 32-true there, bf16-mixed asked for\); give another folder"),
     ],
 )
@@ -95,6 +94,25 @@ def test_other_tiles_are_another_run(made, untrained, tmp_path):
         index.write("6,1\n")
     with pytest.raises(FileExistsError, match=r"data: .*'index'.* there"):
         pretrain(tiny.plan(budgets=(24,)), Corpus(world), made, quiet=True)
+
+
+@pytest.mark.parametrize("first", [24, 64])
+def test_a_folder_takes_further_budgets(made, tmp_path, first):
+    """Longer or shorter than those before: the models and the log of a run that was asked for all at once."""
+    shutil.copytree(made.with_name("world"), tmp_path / "world")
+    later = {24: 64, 64: 24}[first]
+    tiny.go(tmp_path / "bit by bit", tiny.plan(budgets=(first,)))
+    assert tiny.go(tmp_path / "bit by bit", tiny.plan(budgets=(later,))) == [tmp_path / f"bit by bit/budget-{later}"]
+    tiny.go(tmp_path / "at once", tiny.plan(budgets=(24, 64)))
+    logs = []
+    for folder in (tmp_path / "bit by bit", tmp_path / "at once"):
+        assert json.loads((folder / "plan.json").read_text())["budgets"] == [24, 64]
+        logs.append([(line["step"], line["loss"]) for line in read_log(folder / "trunk" / "log.jsonl")])
+    assert logs[0] == logs[1]
+    for model in ("budget-24", "budget-64"):
+        for name in tiny.SAVED:
+            one, other = ((tmp_path / run / model / name).read_bytes() for run in ("bit by bit", "at once"))
+            assert one == other
 
 
 def test_two_runs_do_not_share_a_folder(made, untrained):
