@@ -59,8 +59,8 @@ def pretrain(
         save_every: see `Engine`.
 
     Returns:
-        Folders of the trained models, one for each budget that was asked for, each with `encoder.safetensors`, `predictor.safetensors`
-        and `run.json`.
+        Folders of the trained models, one for each budget that was asked for, each with `encoder.safetensors`,
+        `predictor.safetensors` and `run.json`.
 
     Raises:
         FileExistsError: if the folder holds a run that differs, naming what does, or another process trains in it.
