@@ -137,9 +137,9 @@ class Engine:
         self._check(step, everyone[:, 0], norm)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        *means, _, _ = everyone.mean(0).tolist()
-        monitor.stepped(step, means, int(everyone[:, 5].sum()), rate, norm)
-        return bool(everyone[:, 6].any())
+        tokens, stops = everyone[:, -2:].T
+        monitor.stepped(step, everyone[:, :-2].mean(0).tolist(), int(tokens.sum()), rate, norm)
+        return bool(stops.any())
 
     def _gathered(self, mine: Tensor) -> Tensor:
         """(share, C) of this process to (accumulate, C) of all, in the order of the micro-batches."""

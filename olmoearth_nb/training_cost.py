@@ -95,23 +95,21 @@ def describe(plan: Plan, minutes: float | None = None, official: bool = False) -
         official: whether to say how many passes over the official data the run makes.
     """
     cost, samples = training_cost(plan), plan.budgets[-1]
+    timed = minutes is not None
     said = {
         "size": f"{plan.size}, {plan.precision}, seed {plan.seed}",
         "patch sizes": f"{' '.join(map(str, plan.crops.patch_sizes))} px",
         "edges of crops": f"{' '.join(map(str, plan.crops.fitting))} patches",
         "budget of tokens": f"{plan.crops.budget:,}, counted as {plan.crops.counted.name}",
-        "samples": ", ".join(f"{budget:,}" for budget in plan.budgets),
-        "optimiser steps": f"{samples // plan.batch:,}, batches of {plan.batch}",
+        "samples": f"those of {minutes:g} minutes, known when steps were timed"
+        if timed
+        else ", ".join(f"{budget:,}" for budget in plan.budgets),
+        "optimiser steps": ("" if timed else f"{samples // plan.batch:,}, ") + f"batches of {plan.batch}",
     }
-    if official:
+    if official and not timed:
         said["passes over the data"] = f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples"
-    said |= {
-        "tokens a sample": f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view",
-        "MACs a sample": f"{cost.macs / 1e9:,.2f} G, two views, forward and backward",
-        "MACs of the run": f"{cost.macs * samples:.2e}",
-    }
-    if minutes is not None:
-        said["samples"] = f"those of {minutes:g} minutes, known when steps were timed"
-        said["optimiser steps"] = f"batches of {plan.batch}"
-        del said["MACs of the run"]
+    said["tokens a sample"] = f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view"
+    said["MACs a sample"] = f"{cost.macs / 1e9:,.2f} G, two views, forward and backward"
+    if not timed:
+        said["MACs of the run"] = f"{cost.macs * samples:.2e}"
     return "\n".join([str(plan.recipe), *(f"{name:24} {value}" for name, value in said.items())])
