@@ -45,9 +45,9 @@ def test_views_of_one_sensor_alone(figures):
     assert {text.get_text() for text in figures[0].axes[0].texts} >= {"Sentinel-1"}
 
 
-def test_cosines_and_their_medians(figures):
-    plots_masking.show_cosines({"a": np.array([0.1, 0.5, 0.9]), "b": np.linspace(0, 0.5, 99)})
-    assert [ax.texts[0].get_text() for ax in figures[0].axes] == ["0.50", "0.25"]
+def test_angles_and_their_medians(figures):
+    plots_masking.show_angles({"a": np.array([1.0, 0.5, -0.5]), "b": np.array([0.0, 1.0 + 1e-7, -1.0])})
+    assert [ax.texts[0].get_text() for ax in figures[0].axes] == ["60°", "90°"]
     assert [ax.get_title() for ax in figures[0].axes] == ["a", "b"]
 
 

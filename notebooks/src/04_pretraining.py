@@ -189,10 +189,10 @@ for recipe, layer in (("naive", "no pixel layer"), ("v1.1", "pixel layer")):
         targets = F.normalize(projection(batch, patch)[0, here], dim=-1)
         pairs = torch.triu_indices(len(targets), len(targets), 1)
         cosines[f"{scale}, {layer}"] = (targets @ targets.T)[pairs[0], pairs[1]].numpy()
-plots_masking.show_cosines(cosines)
+plots_masking.show_angles(cosines)
 
 # %% [markdown]
-# *Cosine of every two Sentinel-2 targets of our place; the line is the median. Near 1, targets can hardly be told
+# *Angle between every two Sentinel-2 targets of our place; the line is the median. Near 0, targets can hardly be told
 # apart.*
 #
 # Standardised inputs (mean 0, spread 1) pull targets apart, the pixel layer pushes them together again. Our small runs
