@@ -12,32 +12,16 @@ import time
 import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
-from torch import nn
-from torch.nn import functional as F
 
 from olmoearth_nb.data.simulate.scenes import QUESTIONS
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluate import Split, by_scene, knn, linear_probe, majority
 from olmoearth_nb.floors import band_statistics, patch_means, time_aware
 from olmoearth_nb.intervals import accuracy, difference
+from olmoearth_nb.network import network_probe
 
-PATCH, SHARE, EPOCHS = 4, 0.2, 30
+PATCH, SHARE = 4, 0.2
 SENSORS = ("sentinel2_l2a", "sentinel1")
-
-
-class Network(nn.Module):
-    """Three residual layers on all dates side by side."""
-
-    def __init__(self, inputs, width=384):
-        super().__init__()
-        self.first, self.last, self.drop = nn.Linear(inputs, width), nn.Linear(width, 2), nn.Dropout(0.3)
-        self.middle = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
-
-    def forward(self, x):
-        x = self.drop(F.gelu(self.first(x)))
-        for layer in self.middle:
-            x = x + self.drop(F.gelu(layer(x)))
-        return self.last(x)
 
 
 def logarithms(means, bands):
@@ -45,32 +29,6 @@ def logarithms(means, bands):
     values = means.copy()
     values[..., :12] = np.log(np.maximum(values[..., :12], 50))
     return time_aware(values[..., :bands])
-
-
-def supervised(train, valid, test, seed):
-    """Answers of the network, the best of its epochs on the validation split."""
-    torch.manual_seed(seed)
-    scaler = StandardScaler().fit(train.x)
-    inputs = [torch.tensor(scaler.transform(split.x), dtype=torch.float32) for split in (train, valid, test)]
-    target = torch.tensor(train.y, dtype=torch.long)
-    network, best, answers = Network(inputs[0].shape[1]), -1.0, None
-    optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=3e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, EPOCHS * -(-len(target) // 256))
-    for epoch in range(EPOCHS):
-        network.train()
-        for rows in torch.randperm(len(target)).split(256):
-            noisy = inputs[0][rows] + 0.05 * torch.randn(len(rows), inputs[0].shape[1])
-            optimiser.zero_grad()
-            F.cross_entropy(network(noisy), target[rows]).backward()
-            optimiser.step()
-            schedule.step()
-        if epoch % 5 == 4:
-            network.eval()
-            with torch.no_grad():
-                score = float((network(inputs[1]).argmax(1).numpy() == valid.y).mean())
-                if score > best:
-                    best, answers = score, network(inputs[2]).argmax(1).numpy()
-    return answers
 
 
 def rows_of(world, split, question, means, seed):
@@ -102,7 +60,7 @@ def run(world, question, means, seed):
         "band statistics, kNN": knn(statistics[0], statistics[2].x),
         "band statistics, logistic": linear_probe(statistics[0], statistics[1], statistics[2].x),
         "time-aware, linear": linear_probe(dates[0], dates[1], dates[2].x),
-        "supervised network": supervised(*logs, seed),
+        "supervised network": network_probe(logs[0], logs[1], logs[2].x, seed),
     }
     return {name: by_scene(answers, statistics[2]) for name, answers in readers.items()}
 

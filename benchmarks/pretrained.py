@@ -1,8 +1,10 @@
 """What pretraining has learnt: python benchmarks/pretrained.py WORLD FOLDER ... [--valid] [--scenes N] [--seeds N]
-[--together]
+[--together] [--readers kNN,probe,network] [--questions scene,water,radar]
 
 Every designed question, read from patches of 4 x 4 px with time averaged, and scene classes: a trained encoder against
 its own random initialisation, against raw band means of the same readout, and against the time-aware raw linear probe.
+The traits that questions are made of can be asked for alone: `--questions water,chlorophyll,anthocyanin,early,late,
+radar`.
 95 % intervals over seeds (of the drawn training patches) and test tiles. `--together` takes the folders as runs of one
 recipe with seeds 0, 1, ...: each seed then has its own model, and intervals are over training seeds, too. `--valid`
 scores validation tiles instead, which is what anything may be chosen on.
@@ -32,15 +34,16 @@ def main():
     parser.add_argument("--valid", action="store_true")
     parser.add_argument("--scenes", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--readers", default="kNN,probe")
+    parser.add_argument("--readers", default="kNN,probe,network")
+    parser.add_argument("--questions", default=",".join(["scene", *QUESTIONS]))
     parser.add_argument("--cache", default=None)
     given = parser.parse_args()
     torch.set_num_threads(1)
     world, asked, start = World(given.world), "valid" if given.valid else "test", time.perf_counter()
-    tasks = [Task("scene", "scene", reader, most=given.scenes) for reader in given.readers.split(",")]
-    for question in QUESTIONS:
-        tasks += [Task(question, "patches", reader, most=given.scenes) for reader in given.readers.split(",")]
-    aware = {q: Task(q, "patches by date", "probe", most=given.scenes) for q in QUESTIONS}
+    readers, questions = given.readers.split(","), given.questions.split(",")
+    readouts = {question: "scene" if question == "scene" else "patches" for question in questions}
+    tasks = [Task(q, readouts[q], reader, most=given.scenes) for q in questions for reader in readers]
+    aware = {q: Task(q, "patches by date", "probe", most=given.scenes) for q in questions if q != "scene"}
     found = {}
     for task in tasks:
         found[task.name, "raw"] = rights(task, world, [raw(task)] * given.seeds, asked)

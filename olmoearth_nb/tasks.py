@@ -17,13 +17,15 @@ from olmoearth_nb.embed import READOUTS, embed
 from olmoearth_nb.encoder import Encoder
 from olmoearth_nb.evaluate import Split, by_scene, knn, linear_probe, majority
 from olmoearth_nb.floors import band_statistics, fill, patch_means, time_aware
+from olmoearth_nb.network import network_probe
 
-SENSORS = {"two sensors": ("sentinel2_l2a", "sentinel1")}
+SENSORS = {"two sensors": ("sentinel2_l2a", "sentinel1"), "radar": ("sentinel1",)}
 """What a question is asked of; of Sentinel-2 alone where it is not named."""
 
 READERS: dict[str, Callable[[Split, Split, np.ndarray], np.ndarray]] = {
     "kNN": lambda train, valid, queries: knn(train, queries),
     "probe": linear_probe,
+    "network": network_probe,
     "majority": lambda train, valid, queries: majority(train, queries),
 }
 
@@ -36,9 +38,10 @@ class Task:
     """What is asked, and how.
 
     Attributes:
-        question: one of the designed `QUESTIONS`, a label such as "cover", or "scene" for the class of a scene.
+        question: one of the designed `QUESTIONS`, one of their traits or another label such as "cover", or "scene" for
+            the class of a scene.
         readout: one of `embed.READOUTS`.
-        reader: "kNN", "probe" or "majority".
+        reader: "kNN", "probe" (linear), "network" (a small one) or "majority".
         patch: edge of a patch in pixels.
         share: share of the patches that is drawn, for training and for the test.
         most: scenes of a split at most; 0 for all.
