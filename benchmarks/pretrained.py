@@ -77,20 +77,23 @@ def reads(models, task, cache):
     return [found[model] for model in models]
 
 
+class Once:
+    """Features that are kept: what a seed does not change is computed once."""
+
+    def __init__(self, read):
+        self.read, self.kept = read, {}
+
+    def __call__(self, world, scenes, sensors):
+        key = scenes.tobytes()
+        if key not in self.kept:
+            self.kept[key] = self.read(world, scenes, sensors)
+        return self.kept[key]
+
+
 def rights(task, world, features, asked):
-    """Right answers (seeds, tiles) and rows of a reader for each seed; what a seed does not change is computed once."""
-    kept = {}
-
-    def once(read):
-        def answer(*arguments):
-            key = read, arguments[1].tobytes()
-            if key not in kept:
-                kept[key] = read(*arguments)
-            return kept[key]
-
-        return answer
-
-    found = [task.right(world, once(read), seed, asked) for seed, read in enumerate(features)]
+    """Right answers (seeds, tiles) and rows of a reader for each seed."""
+    once = {read: Once(read) for read in features}
+    found = [task.right(world, once[read], seed, asked) for seed, read in enumerate(features)]
     rows = [rows for _, rows in found]
     assert all((one == rows[0]).all() for one in rows), "questions must be the same for all seeds"
     return np.stack([right for right, _ in found]), rows[0]
