@@ -1,4 +1,4 @@
-"""Figures of what an encoder has learnt: which scenes it takes for alike, and how it divides a place."""
+"""Figures of what an encoder has learnt: which scenes it takes for alike, how it divides a place, what it tells."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from olmoearth_nb.intervals import Interval
 from olmoearth_nb.plots import true_colour
 from olmoearth_nb.plots_world import clearest
 from olmoearth_nb.sample import Sample
 
 RIGHT, WRONG = "#009E73", "#D55E00"
+
+MARKS = (("s", "#888888"), ("o", "#56B4E9"), ("o", "#0072B2"))
+"""Mark and colour of the readings, in their order."""
 
 
 def show_neighbours(
@@ -69,6 +73,29 @@ def show_components(sample: Sample, embeddings: Mapping[str, np.ndarray]) -> Non
     for ax in axes:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
+    plt.show()
+
+
+def show_readings(readings: Mapping[str, Mapping[str, Interval]], chance: float = 0.5) -> None:
+    """What is read off embeddings, with intervals: a row for each question, a mark for each of what is read.
+
+    Args:
+        readings: question -> name of what is read -> accuracy.
+        chance: accuracy of a guess, drawn as a line.
+    """
+    _, ax = plt.subplots(figsize=(7.0, 0.6 + 0.55 * len(readings)), layout="constrained")
+    names = list(next(iter(readings.values())))
+    for number, (name, (mark, colour)) in enumerate(zip(names, MARKS, strict=False)):
+        found = [reading[name] for reading in readings.values()]
+        rows = np.arange(len(found)) + 0.22 * (number - (len(names) - 1) / 2)
+        values = np.array([one.value for one in found])
+        ends = abs(np.array([[one.low for one in found], [one.high for one in found]]) - values)
+        ax.errorbar(values, rows, xerr=ends, fmt=mark, color=colour, ms=6, lw=1.5, label=name)
+    ax.axvline(chance, color="grey", ls=":", lw=1)
+    ax.set_yticks(range(len(readings)), list(readings))
+    ax.invert_yaxis()
+    ax.set(xlabel="accuracy", xlim=(min(chance, 0.5) - 0.05, 1.01))
+    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plt.show()
 
 
