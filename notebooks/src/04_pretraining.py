@@ -433,8 +433,8 @@ plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, e
 # ### What can be read off?
 # Every field of this world has hidden traits, drawn by lot and told to no model: much or little `water` in the leaves,
 # `chlorophyll`, `anthocyanin`, leaves `early` and `late` in the season. Can a linear probe read them off a patch's
-# embedding, averaged over six months? It learns from the training tiles and is asked on the test
-# tiles, next to the bands themselves, averaged in the same way. Intervals of 95 % are over the test tiles.
+# embedding, averaged over six months? It learns from the training tiles and is asked on the test tiles, next to the
+# bands themselves, averaged in the same way. Intervals of 95 % are over the test tiles.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.intervals import accuracy, difference
@@ -456,8 +456,9 @@ for trait, gain in gains.items():
 # %% [markdown]
 # *Right answers of a linear probe; the dotted line is a guess.* A random encoder blurs what the bands say. Training
 # brings part of it back without a label: what tells hidden tokens apart is what fields differ in. Not all of it: some
-# traits are read better off the bands themselves, and an embedding is worth its cost only where it beats them. Six test tiles are few; `docs/results/pretraining.md` asks 120, of all shipped models. There it is also asked
-# whether two traits *agree*: no linear reader can tell that, a small network that reads the same embeddings can.
+# traits are read better off the bands themselves, and an embedding is worth its cost only where it beats them. Six test
+# tiles are few; `docs/results/pretraining.md` asks 120. There it is also asked whether two traits *agree*: no linear
+# reader can tell that, a small network that reads the same embeddings can.
 
 # %% [markdown]
 # ## The official subset
