@@ -365,7 +365,7 @@ plots_curves.show_curves(short, curves)
 # Each recipe is on a scale of its own: pixel layer, masking and masked negatives change what is asked. The curves say
 # whether something is learnt, and when. They do not say which recipe is better. Nano v1.1 has hardly begun, though mini
 # v1.1 has: the published nano puts all pixels of a token through a layer of 12 units, our mini has 64
-# (`docs/results/pretraining.md` tells what 12 do to mini). And nothing is at an end: the one run of 64 k samples comes
+# (`docs/results/pretraining.md` tells what 12 do to mini). And nothing is at an end: the runs of 64 k samples come
 # further than all others.
 
 # %% [markdown]
