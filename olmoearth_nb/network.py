@@ -20,7 +20,7 @@ RATE, DECAY, DROPOUT, NOISE = 2e-3, 3e-2, 0.3, 0.05
 
 
 class Network(nn.Module):
-    """Three layers, the last two of them residual.
+    """Three hidden layers, the last two of them residual.
 
     Args:
         inputs: D.
@@ -43,7 +43,8 @@ class Network(nn.Module):
 def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0) -> np.ndarray:
     """Answers of a small network, that of its epochs which does best on the validation split.
 
-    An exclusive or of two traits cannot be told by a linear probe, however clearly both are embedded; by this it can.
+    Where two traits are embedded straight, a linear probe cannot tell whether they agree; this can. (With "valid" as
+    what is asked, the epoch is chosen on the rows that are scored, as the linear probe's strength is.)
 
     Args:
         train: rows to fit.

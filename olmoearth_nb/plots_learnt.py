@@ -80,12 +80,12 @@ def show_readings(readings: Mapping[str, Mapping[str, Interval]], chance: float 
     """What is read off embeddings, with intervals: a row for each question, a mark for each of what is read.
 
     Args:
-        readings: question -> name of what is read -> accuracy.
+        readings: question -> name of what is read (three at most) -> accuracy.
         chance: accuracy of a guess, drawn as a line.
     """
     _, ax = plt.subplots(figsize=(7.0, 0.6 + 0.55 * len(readings)), layout="constrained")
     names = list(next(iter(readings.values())))
-    for number, (name, (mark, colour)) in enumerate(zip(names, MARKS, strict=False)):
+    for number, (name, (mark, colour)) in enumerate(zip(names, MARKS[: len(names)], strict=True)):
         found = [reading[name] for reading in readings.values()]
         rows = np.arange(len(found)) + 0.22 * (number - (len(names) - 1) / 2)
         values = np.array([one.value for one in found])
@@ -94,7 +94,8 @@ def show_readings(readings: Mapping[str, Mapping[str, Interval]], chance: float 
     ax.axvline(chance, color="grey", ls=":", lw=1)
     ax.set_yticks(range(len(readings)), list(readings))
     ax.invert_yaxis()
-    ax.set(xlabel="accuracy", xlim=(min(chance, 0.5) - 0.05, 1.01))
+    lowest = min(one.low for reading in readings.values() for one in reading.values())
+    ax.set(xlabel="accuracy", xlim=(min(chance, lowest) - 0.03, 1.01))
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plt.show()
 

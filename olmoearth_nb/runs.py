@@ -46,8 +46,7 @@ def pretrain(
 ) -> list[Path]:
     """Trains through all legs of a plan, from wherever they stand.
 
-    Other budgets than before may be asked of the same folder: the trunk goes on to a longer one, and is gone through
-    again to where a shorter one leaves it.
+    Longer budgets than before may be asked of the same folder: its trunk goes on to them.
 
     Args:
         plan: the run.
@@ -63,29 +62,27 @@ def pretrain(
         `predictor.safetensors` and `run.json`.
 
     Raises:
-        FileExistsError: if the folder holds a run that differs, naming what does, or another process trains in it.
+        FileExistsError: if the folder holds a run that differs, naming what does, or longer budgets than a new one, or
+            another process trains in it.
         TrainingError: if training cannot go on; the same call tries again from the last checkpoint.
         DiskFullError: if the disk is full; the last checkpoint is kept.
     """
     fabric = fabric or launch(plan.precision)
     with alone(folder) if fabric.is_global_zero else nullcontext():
-        asked, plan = plan, replace(plan, budgets=fabric.broadcast(_all_budgets(folder / PLAN, plan)))
-        about = plan.describe() | {"data": identity(corpus)}
-        if fabric.is_global_zero:
-            _refuse_another(folder / PLAN, about, but=("budgets",))
-            write_json(folder / PLAN, about)
-        fabric.barrier()
+        data = identity(corpus)
+        asked, plan = plan.budgets, _joined(plan, data, folder / PLAN, fabric)
         engine = Engine(plan, corpus, folder, fabric, workers, quiet, save_every)
-        for leg in plan.legs:
+        legs = [leg for leg in plan.legs if not leg.falls or leg.end * plan.batch in asked]
+        for leg in legs:
             if fabric.broadcast(_is_done(folder, leg)):
                 continue
             engine.run(leg)
             if leg.falls and fabric.is_global_zero:
                 result: dict[str, Any] = {"samples": leg.end * plan.batch, "steps": leg.end, "falls": leg.start}
                 result |= {"seconds": _seconds(folder, leg), "machine": machine(engine)}
-                save_trained(engine.model, folder / leg.name, about | result)
+                save_trained(engine.model, folder / leg.name, plan.describe() | {"data": data} | result)
         fabric.barrier()
-    return [folder / leg.name for leg in asked.legs if leg.falls]
+    return [folder / leg.name for leg in legs if leg.falls]
 
 
 def samples_in(
@@ -117,6 +114,7 @@ def samples_in(
     fabric = fabric or launch(plan.precision)
     asked = {"minutes": minutes} | plan.describe() | {"data": identity(corpus)}
     del asked["budgets"]  # which is what is to be found
+    _refuse_another(folder / PLAN, {key: asked[key] for key in asked if key != "minutes"}, but=("budgets",))
     stored = folder / MINUTES
     if not fabric.broadcast(stored.is_file()):
         seconds = fabric.broadcast(_seconds_a_step(Engine(plan, corpus, folder, fabric, workers, quiet)))
@@ -181,10 +179,25 @@ def machine(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _all_budgets(path: Path, plan: Plan) -> tuple[int, ...]:
-    """Budgets that were asked of a folder before, and those asked for now."""
-    found = json.loads(path.read_text(encoding="utf8"))["budgets"] if path.is_file() else []
-    return tuple(sorted({*found, *plan.budgets}))
+def _joined(plan: Plan, data: dict[str, Any], path: Path, fabric: Any) -> Plan:
+    """The plan with the shorter budgets that its folder has had before; writes which run and budgets a folder holds.
+
+    New budgets may only be longer than those before, so that a trunk never goes back.
+    """
+    about = plan.describe() | {"data": data}
+    _refuse_another(path, about, but=("budgets",))
+    stored = json.loads(path.read_text(encoding="utf8"))["budgets"] if path.is_file() else []
+    short = [budget for budget in plan.budgets if budget not in stored and budget < max(stored, default=0)]
+    if short:
+        raise FileExistsError(
+            f"{path.parent} holds a run with budgets of {', '.join(map(str, stored))} samples; further ones must be "
+            f"longer, got {', '.join(map(str, short))}; give another folder"
+        )
+    known = fabric.broadcast(sorted({*stored, *plan.budgets}))
+    if fabric.is_global_zero and known != stored:
+        write_json(path, about | {"budgets": known})
+    fabric.barrier()
+    return replace(plan, budgets=tuple(budget for budget in known if budget <= plan.budgets[-1]))
 
 
 def _refuse_another(path: Path, about: dict[str, Any], but: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ SENSORS = {"two sensors": ("sentinel2_l2a", "sentinel1"), "radar": ("sentinel1",
 READERS: dict[str, Callable[[Split, Split, np.ndarray], np.ndarray]] = {
     "kNN": lambda train, valid, queries: knn(train, queries),
     "probe": linear_probe,
-    "network": network_probe,
+    "network": network_probe,  # from the same initial weights, whatever patches are drawn
     "majority": lambda train, valid, queries: majority(train, queries),
 }
 

@@ -123,14 +123,15 @@ def test_curves_of_the_live_run_alone(figures):
 def test_readings_stand_where_they_are_with_their_ends(figures):
     readings = {
         "water": {"raw bands": Interval(0.7, 0.6, 0.8), "trained": Interval(0.9, 0.8, 1.0)},
-        "early": {"raw bands": Interval(0.6, 0.55, 0.65), "trained": Interval(0.5, 0.45, 0.6)},
+        "early": {"raw bands": Interval(0.6, 0.55, 0.65), "trained": Interval(0.5, 0.4, 0.6)},
     }
     plots_learnt.show_readings(readings)
     (ax,) = figures[0].axes
     assert [text.get_text() for text in ax.get_yticklabels()] == ["water", "early"]
     assert ax.yaxis_inverted()
+    assert ax.get_xlim()[0] < 0.4
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["raw bands", "trained"]
     drawn = {bars.get_label(): bars for bars in ax.containers}
     assert drawn["trained"].lines[0].get_xdata().tolist() == [0.9, 0.5]
     ends = [segment[:, 0].tolist() for segment in drawn["trained"].lines[2][0].get_segments()]
-    np.testing.assert_allclose(ends, [[0.8, 1.0], [0.45, 0.6]])
+    np.testing.assert_allclose(ends, [[0.8, 1.0], [0.4, 0.6]])

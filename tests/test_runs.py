@@ -96,23 +96,65 @@ def test_other_tiles_are_another_run(made, untrained, tmp_path):
         pretrain(tiny.plan(budgets=(24,)), Corpus(world), made, quiet=True)
 
 
-@pytest.mark.parametrize("first", [24, 64])
-def test_a_folder_takes_further_budgets(made, tmp_path, first):
-    """Longer or shorter than those before: the models and the log of a run that was asked for all at once."""
+@pytest.fixture
+def beside(made, tmp_path):
+    """A folder beside a copy of the tiles."""
     shutil.copytree(made.with_name("world"), tmp_path / "world")
-    later = {24: 64, 64: 24}[first]
-    tiny.go(tmp_path / "bit by bit", tiny.plan(budgets=(first,)))
-    assert tiny.go(tmp_path / "bit by bit", tiny.plan(budgets=(later,))) == [tmp_path / f"bit by bit/budget-{later}"]
-    tiny.go(tmp_path / "at once", tiny.plan(budgets=(24, 64)))
+    return tmp_path
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Every step that is trained, by leg."""
+    trained, step = [], Engine._step
+
+    def seen(self, leg, number, *rest):
+        trained.append((leg.name, number))
+        return step(self, leg, number, *rest)
+
+    monkeypatch.setattr(Engine, "_step", seen)
+    return trained
+
+
+def test_a_folder_takes_longer_budgets(beside, steps):
+    """The trunk goes on: the models and the log are those of a run that was asked for all at once."""
+    tiny.go(beside / "later", tiny.plan(budgets=(24,)))
+    before = list(steps)
+    assert tiny.go(beside / "later", tiny.plan(budgets=(64,))) == [beside / "later" / "budget-64"]
+    assert not set(before) & set(steps[len(before) :])
+    tiny.go(beside / "at once", tiny.plan(budgets=(24, 64)))
     logs = []
-    for folder in (tmp_path / "bit by bit", tmp_path / "at once"):
+    for folder in (beside / "later", beside / "at once"):
         assert json.loads((folder / "plan.json").read_text())["budgets"] == [24, 64]
         logs.append([(line["step"], line["loss"]) for line in read_log(folder / "trunk" / "log.jsonl")])
     assert logs[0] == logs[1]
     for model in ("budget-24", "budget-64"):
         for name in tiny.SAVED:
-            one, other = ((tmp_path / run / model / name).read_bytes() for run in ("bit by bit", "at once"))
+            one, other = ((beside / run / model / name).read_bytes() for run in ("later", "at once"))
             assert one == other
+
+
+def test_a_longer_budget_that_was_stopped_is_not_in_the_way(beside, steps, monkeypatch):
+    tiny.go(beside / "run", tiny.plan(budgets=(24,)))
+    monkeypatch.setattr(Engine, "run", lambda self, leg: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        tiny.go(beside / "run", tiny.plan(budgets=(8000,)))
+    assert tiny.go(beside / "run", tiny.plan(budgets=(24,))) == [beside / "run" / "budget-24"]
+
+
+def test_shorter_budgets_are_refused(made, untrained):
+    with pytest.raises(FileExistsError, match=r"budgets of 24 samples; further ones must be longer, got 16; give anot"):
+        tiny.go(made, tiny.plan(budgets=(16, 24)))
+    recipe = tiny.plan().recipe
+    other = replace(recipe, optimisation=replace(recipe.optimisation, batch=16))
+    with pytest.raises(FileExistsError, match=r"holds another run \(batch: 8 there, 16 asked for"):
+        tiny.go(made, replace(tiny.plan(), recipe=other, budgets=(48,)))
+
+
+def test_minutes_of_another_run_are_not_kept(made, untrained):
+    with pytest.raises(FileExistsError, match=r"recipe: v1.1 there, v1 asked for"):
+        samples_in(0.5, tiny.plan(recipe="v1"), tiny.corpus(made), made, quiet=True)
+    assert not (made / "minutes.json").exists()
 
 
 def test_two_runs_do_not_share_a_folder(made, untrained):

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from olmoearth_nb.cli import app
 from olmoearth_nb.crops import Crops
+from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.durable import write_json
 from olmoearth_nb.job import done, result
 from olmoearth_nb.jobs import run_job
@@ -24,7 +25,7 @@ from olmoearth_nb.report import report
 from olmoearth_nb.scores import read_scores
 from olmoearth_nb.study import Arm, Rates, Study
 from olmoearth_nb.sweep import Pulse, SweepError, _choose, _wait, ablate
-from olmoearth_nb.tasks import Task
+from olmoearth_nb.tasks import Task, raw
 from olmoearth_nb.tokenization import Tokenization
 
 pytestmark = pytest.mark.xdist_group("sweeps")
@@ -251,9 +252,17 @@ def test_trials_score_validation_tiles_and_their_rate_is_used(world, tmp_path):
     write_json(tmp_path / "study.json", study.to_dict())
     tried = run_job(tmp_path, "rate naive 0.003")
     asked = sum(sum(task["rows"]) for task in tried["scores"].values())
-    from olmoearth_nb.data.simulate.world import World
 
     assert asked == len(Task("scene", "scene", "kNN", most=32).scenes(World(world), "valid"))
     write_json(done(tmp_path, "chosen naive"), {"rate": 0.003})
     found = run_job(tmp_path, "cell naive 0")
     assert {budget["rate"] for budget in found["budgets"]} == {0.003}
+
+
+def test_traits_are_asked_of_the_sensors_that_see_them(world):
+    """From the world to right answers: radar of Sentinel-1 alone."""
+    scenes, radar = World(world), Task("radar", reader="network")
+    right, rows = radar.right(scenes, raw(radar), 0)
+    assert radar.sensors == ("sentinel1",)
+    assert raw(radar)(scenes, scenes.of("test"), radar.sensors).shape[-1] == 2
+    assert 0.6 < right.sum() / rows.sum() <= 1

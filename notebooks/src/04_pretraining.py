@@ -431,10 +431,11 @@ plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, e
 
 # %% [markdown]
 # ### What can be read off?
-# Every field of this world has hidden traits, drawn by lot and told to no model: much or little `water` in the leaves,
-# `chlorophyll`, `anthocyanin`, leaves `early` and `late` in the season. Can a linear probe read them off a patch's
-# embedding, averaged over six months? It learns from the training tiles and is asked on the test tiles, next to the
-# bands themselves, averaged in the same way. Intervals of 95 % are over the test tiles.
+# What grows in this world has hidden traits, drawn by lot for every field and wood and told to no model: much or little
+# `water`, `chlorophyll` and `anthocyanin` in the leaves, many or few leaves in the first half of the season (`early`)
+# and in the second (`late`). Can a linear probe read them off a patch's embedding, averaged over six months? It learns
+# from the training tiles, its strength is chosen on the validation tiles, and it is asked on the test tiles; next to it
+# a probe of the bands themselves, averaged in the same way.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.intervals import accuracy, difference
@@ -454,11 +455,10 @@ for trait, gain in gains.items():
     print(f"{trait:12} trained minus untrained {gain}")
 
 # %% [markdown]
-# *Right answers of a linear probe; the dotted line is a guess.* A random encoder blurs what the bands say. Training
-# brings part of it back without a label: what tells hidden tokens apart is what fields differ in. Not all of it: some
-# traits are read better off the bands themselves, and an embedding is worth its cost only where it beats them. Six test
-# tiles are few; `docs/results/pretraining.md` asks 120. There it is also asked whether two traits *agree*: no linear
-# reader can tell that, a small network that reads the same embeddings can.
+# *Share of right answers; the bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is
+# the floor: what the bands say without any model. A random encoder mixes them up, and less can be read off it. Training
+# may bring that back without a single label, and where the dark dot lies right of the square, more than that. An
+# embedding is worth its cost only there. Six test tiles are few; `docs/results/pretraining.md` asks 120.
 
 # %% [markdown]
 # ## The official subset
