@@ -252,7 +252,6 @@ def test_trials_score_validation_tiles_and_their_rate_is_used(world, tmp_path):
     write_json(tmp_path / "study.json", study.to_dict())
     tried = run_job(tmp_path, "rate naive 0.003")
     asked = sum(sum(task["rows"]) for task in tried["scores"].values())
-
     assert asked == len(Task("scene", "scene", "kNN", most=32).scenes(World(world), "valid"))
     write_json(done(tmp_path, "chosen naive"), {"rate": 0.003})
     found = run_job(tmp_path, "cell naive 0")
