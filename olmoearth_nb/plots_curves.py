@@ -27,7 +27,7 @@ def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) ->
         live: curve of the short run, drawn black.
         long: (recipe, size and length) -> curves of its seeds, which have the same steps and are drawn as one.
     """
-    _, axes = plt.subplots(1, 3, figsize=(9.6, 3.0), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10.4, 2.8), layout="constrained")
     axes[0].plot(live["samples"], live["chance"], ":", color="grey", label="chance")
     axes[0].plot(live["samples"], live["patches"], "o-", color="black", ms=3, label="loss")
     axes[0].plot(live["samples"], live["best"], "--", color="grey", label="perfect predictor")
@@ -45,7 +45,7 @@ def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) ->
         ax.set(xscale="log", xlabel="samples", xlim=(FIRST, None))
         ax.xaxis.set_minor_formatter(NullFormatter())  # less than a decade would be labelled at every tick
     axes[0].legend(frameon=False, fontsize=8)
-    axes[1].legend(frameon=False, fontsize=7)
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=7)
     plt.show()
 
 

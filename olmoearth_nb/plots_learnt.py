@@ -32,8 +32,8 @@ def show_neighbours(
         nearest: name of an encoder -> (queries, k) numbers of the nearest scenes, nearest first.
     """
     k = next(iter(nearest.values())).shape[1]
-    wide = 0.85 * (1 + (k + 0.2) * len(nearest))
-    figure = plt.figure(figsize=(wide, 1.06 * len(queries) + 0.35), layout="constrained")
+    wide = 0.8 * (1 + (k + 0.2) * len(nearest))
+    figure = plt.figure(figsize=(wide, len(queries) + 0.35), layout="constrained")
     parts: Any = figure.subfigures(1, 1 + len(nearest), width_ratios=[1, *[k + 0.2] * len(nearest)])
     asked = np.array(queries)[:, None]
     for part, (name, found) in zip(parts, [("asked for", asked), *nearest.items()], strict=True):

@@ -102,7 +102,7 @@ def test_curves_of_seeds_are_drawn_as_one(figures):
     lower = curve | {"patches": curve["patches"] - 0.5}
     plots_curves.show_curves(curve, {("v1", "mini"): [curve, lower], ("x", "nano"): [curve]})
     middle = figures[0].axes[1]
-    assert [text.get_text() for text in middle.get_legend().get_texts()] == [
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == [
         "v1, mini, 2 seeds",
         "x, nano",
         "the live run",
