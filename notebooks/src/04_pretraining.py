@@ -14,7 +14,7 @@
 #
 # | | two CPU cores | Colab T4 |
 # |---|---|---|
-# | time | 80 s, 10 s less the second time | not measured |
+# | time | 65 s, 10 s less the second time | not measured |
 
 # %% [markdown]
 # ## Setup
@@ -455,7 +455,7 @@ for trait, gain in gains.items():
     print(f"{trait:12} trained minus untrained {gain}")
 
 # %% [markdown]
-# *Share of right answers; the bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is
+# *Share of right answers; bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is
 # the floor: what the bands say without any model. A random encoder mixes them up, and less can be read off it. Training
 # may bring that back without a single label, and where the dark dot lies right of the square, more than that. An
 # embedding is worth its cost only there. Six test tiles are few; `docs/results/pretraining.md` asks 120.
