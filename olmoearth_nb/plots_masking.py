@@ -1,4 +1,4 @@
-"""Figures of what pretraining hides and asks: masked views, likeness of targets, and who is told from whom."""
+"""Figures of what pretraining hides and asks: masked views, and who is told from whom."""
 
 from __future__ import annotations
 
@@ -136,23 +136,6 @@ def _band_set_name(grid: TokenGrid, name: str, group: int) -> str:
     if len(groups) == 1:
         return spec.title
     return f"{spec.title}\n{f'{finest[group]:g} m' if len(set(finest)) == len(groups) else ' '.join(groups[group])}"
-
-
-def show_angles(cosines: Mapping[str, np.ndarray]) -> None:
-    """How alike the targets of one scene are: histograms of the angle between all pairs, medians marked.
-
-    Args:
-        cosines: title -> cosines of pairs of targets.
-    """
-    _, axes = plt.subplots(1, len(cosines), figsize=(2.5 * len(cosines), 2.4), layout="constrained", sharex=True)
-    for ax, (title, values) in zip(np.atleast_1d(axes), cosines.items(), strict=True):
-        angles = np.degrees(np.arccos(np.clip(values, -1, 1)))
-        middle = float(np.median(angles))
-        ax.hist(angles, np.linspace(0, 180, 61), color="#0072B2", density=True)
-        ax.axvline(middle, color="#D55E00", lw=1.5)
-        ax.text(middle + 4, 0.92, f"{middle:.0f}°", color="#D55E00", transform=ax.get_xaxis_transform())
-        ax.set(title=title, xlabel="angle between two targets", yticks=[], xlim=(0, 180), xticks=[0, 45, 90, 135, 180])
-    plt.show()
 
 
 def show_discrimination(sample: Sample, patch_size: int, time: int, cosines: Tensor, chances: Tensor) -> None:

@@ -46,12 +46,6 @@ def test_views_of_one_sensor_alone(figures):
     assert {text.get_text() for text in figures[0].axes[0].texts} >= {"Sentinel-1"}
 
 
-def test_angles_and_their_medians(figures):
-    plots_masking.show_angles({"a": np.array([1.0, 0.5, -0.5]), "b": np.array([0.0, 1.0 + 1e-7, -1.0])})
-    assert [ax.texts[0].get_text() for ax in figures[0].axes] == ["60°", "90°"]
-    assert [ax.get_title() for ax in figures[0].axes] == ["a", "b"]
-
-
 def test_discrimination_numbers_the_patches(figures):
     cosines = torch.eye(8)
     plots_masking.show_discrimination(cut(16, 16), 4, 3, cosines, cosines.softmax(-1))
