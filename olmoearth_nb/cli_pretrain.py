@@ -21,7 +21,7 @@ def pretrain(
     data: Annotated[Path | None, typer.Option(help="folder of tiles in the official format, simulated or real")] = None,
     out: Annotated[Path, typer.Option(help="folder of the run; the same command goes on with it")] = Path("run"),
     samples: Annotated[
-        str, typer.Option(help="budgets in samples, such as 20000 or 5000,20000; a run takes further ones later")
+        str, typer.Option(help="budgets in samples, such as 20000 or 5000,20000; a run takes longer ones later")
     ] = "",
     minutes: Annotated[
         float | None, typer.Option(help="budget in minutes: timed, turned into samples, and kept")

@@ -134,7 +134,7 @@ def test_a_folder_takes_longer_budgets(beside, steps):
             assert one == other
 
 
-def test_a_longer_budget_that_was_stopped_is_not_in_the_way(beside, steps, monkeypatch):
+def test_a_longer_budget_that_was_stopped_is_not_in_the_way(beside, monkeypatch):
     tiny.go(beside / "run", tiny.plan(budgets=(24,)))
     monkeypatch.setattr(Engine, "run", lambda self, leg: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
