@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from test_intervals import scores
 
-from olmoearth_nb.intervals import accuracy
+from olmoearth_nb.evaluation.intervals import accuracy
 
 REPEATS, SCENES, ROWS = 1000, 150, 4
 

@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 
 from olmoearth_nb.data.simulate.scenes import QUESTIONS
 from olmoearth_nb.data.simulate.world import World
-from olmoearth_nb.evaluate import Split, by_scene, knn, linear_probe, majority
-from olmoearth_nb.floors import band_statistics, patch_means, time_aware
-from olmoearth_nb.intervals import accuracy, difference
-from olmoearth_nb.network import network_probe
+from olmoearth_nb.evaluation.baselines import band_statistics, patch_means, time_aware
+from olmoearth_nb.evaluation.intervals import accuracy, difference
+from olmoearth_nb.evaluation.network import network_probe
+from olmoearth_nb.evaluation.probes import Split, by_scene, knn, linear_probe, majority
 
 PATCH, SHARE = 4, 0.2
 SENSORS = ("sentinel2_l2a", "sentinel1")

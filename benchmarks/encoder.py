@@ -17,10 +17,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from conftest import random_batch
+from batches import random_batch
 from oracle import pair
 
-from olmoearth_nb.reference import reference_sample
+from olmoearth_nb.weights.reference import reference_sample
 
 CASES = [(64, 1, 8), (64, 1, 4), (32, 6, 4), (32, 12, 4), (1, 12, 1)]
 SECONDS, FEWEST, MOST = 5.0, 5, 40

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from olmoearth_nb import Batch
-from olmoearth_nb.crops import Crops
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.grid import Role
-from olmoearth_nb.losses import chance_and_best, patch_discrimination
-from olmoearth_nb.microbatch import MicroBatches
-from olmoearth_nb.recipes import two_cores
-from olmoearth_nb.trained import RUN, load_trained
+from olmoearth_nb.pretrain.batches import MicroBatches
+from olmoearth_nb.pretrain.crops import Crops
+from olmoearth_nb.pretrain.losses import chance_and_best, patch_discrimination
+from olmoearth_nb.pretrain.recipes import two_cores
+from olmoearth_nb.weights.small import RUN, load_trained
 
 TILES = Path(__file__).parents[1] / "data" / "world" / "tiles"
 SEED = 99

@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from olmoearth_nb.transformer import Mlp
+from olmoearth_nb.model.transformer import Mlp
 
 SIZES = [(6144, 64), (6144, 128), (9216, 192), (6144, 768)]
 CHUNKS = (512, 1024, 2048, 10**9)

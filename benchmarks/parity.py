@@ -13,11 +13,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from conftest import random_batch, random_roles
+from batches import random_batch, random_roles
 from oracle import pair, run_reference
 
 from olmoearth_nb import Role
-from olmoearth_nb.config import PUBLISHED
+from olmoearth_nb.model.config import PUBLISHED
 
 NAMES = ("sentinel2_l2a", "sentinel1", "landsat", "worldcover", "openstreetmap_raster")
 

@@ -1,6 +1,6 @@
 """Does the bench state its own errors rightly? python benchmarks/planted.py [--repetitions 1000]
 
-Studies are drawn in which the truth is known (`olmoearth_nb.planted`): once without any difference, once with the
+Studies are drawn in which the truth is known (`olmoearth_nb.ablation.planted`): once without any difference, once with the
 difference planted in one of the two arms that the first says it could see four times in five.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from rich.progress import track
 
-from olmoearth_nb.planted import Design, behaviour
+from olmoearth_nb.ablation.planted import Design, behaviour
 
 DESIGNS = {
     "2 seeds": Design(seeds=2),

@@ -24,14 +24,14 @@ import torch
 from olmoearth_pretrain_minimal import load_model_from_path
 
 from olmoearth_nb import Batch, save_model
-from olmoearth_nb.crops import TWO_CORES, Crops
 from olmoearth_nb.data.corpus import Corpus
-from olmoearth_nb.losses import contrast, patch_discrimination
-from olmoearth_nb.microbatch import MicroBatches
-from olmoearth_nb.pretrain import Pretraining
-from olmoearth_nb.recipes import two_cores
-from olmoearth_nb.reference import reference_sample
-from olmoearth_nb.trained import initial_model
+from olmoearth_nb.pretrain.batches import MicroBatches
+from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
+from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
+from olmoearth_nb.pretrain.objective import Pretraining
+from olmoearth_nb.pretrain.recipes import two_cores
+from olmoearth_nb.weights.reference import reference_sample
+from olmoearth_nb.weights.small import initial_model
 
 TILES = Path(__file__).parents[1] / "data" / "world" / "tiles"
 

@@ -16,15 +16,16 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from olmoearth_nb import MODALITIES, plots_world
+from olmoearth_nb import MODALITIES
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.data.simulate.geography import CROPS, SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import library
 from olmoearth_nb.data.simulate.tile import make_tile
 from olmoearth_nb.data.simulate.world import World
-from olmoearth_nb.indices import clearest
-from olmoearth_nb.plots import use_style
+from olmoearth_nb.plots import world as plots_world
+from olmoearth_nb.plots.indices import clearest
+from olmoearth_nb.plots.style import use_style
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
 

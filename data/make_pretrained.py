@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from olmoearth_nb.curves import write_curve
-from olmoearth_nb.durable import write
-from olmoearth_nb.encoder_file import load_encoder, save_encoder
+from olmoearth_nb.io.durable import write
+from olmoearth_nb.pretrain.curves import write_curve
+from olmoearth_nb.weights.encoder_file import load_encoder, save_encoder
 
 SHELF = Path(__file__).parent / "pretrained"
 

@@ -19,6 +19,9 @@ from torch import Tensor
 MISSING = -99999.0
 """Value of a pixel that was not observed; the same before and after normalisation."""
 
+TILE = 128
+"""Edge in pixels of 10 m of a tile of the official pretraining data."""
+
 MAX_TIMESTEPS = 12
 """Longest series that the published models were trained on (twelve 30-day mosaics)."""
 

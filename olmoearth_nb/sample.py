@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
+from olmoearth_nb.georeference import Georeference, degrees
 from olmoearth_nb.grid import TokenGrid
-from olmoearth_nb.place import Georeference, degrees
 from olmoearth_nb.tokenization import Tokenization
 
 

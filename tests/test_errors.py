@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import random_batch
+from batches import random_batch
 
 from olmoearth_nb import (
     Batch,

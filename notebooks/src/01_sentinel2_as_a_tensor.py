@@ -27,7 +27,7 @@ if importlib.util.find_spec("olmoearth_nb") is None:
     package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
-from olmoearth_nb.notebook import start
+from olmoearth_nb.notebook.start import start
 
 device = start(seed=0)
 
@@ -53,19 +53,20 @@ import textwrap
 
 import numpy as np
 
-from olmoearth_nb import SENTINEL2, TOKENIZATIONS, Batch, exercises, to_sample
+from olmoearth_nb import SENTINEL2, TOKENIZATIONS, Batch, to_sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place
 from olmoearth_nb.data.simulate.library import library, surface_spectra
 from olmoearth_nb.data.simulate.tile import tile_place, tile_sample
-from olmoearth_nb.exercises import check
-from olmoearth_nb.indices import clearest, ndvi, reflectance, spectral_angle, square_means
-from olmoearth_nb.patch_embed import observed
-from olmoearth_nb.plots_map import show_places
-from olmoearth_nb.plots_sample import show_bands, show_resolutions, show_year
-from olmoearth_nb.plots_tokens import show_sequences
-from olmoearth_nb.plots_world import show_surfaces
-from olmoearth_nb.widgets import band_browser, live_map
+from olmoearth_nb.model.patch_embed import observed
+from olmoearth_nb.notebook import exercises
+from olmoearth_nb.notebook.exercises import check
+from olmoearth_nb.plots.indices import clearest, ndvi, reflectance, spectral_angle, square_means
+from olmoearth_nb.plots.map import show_places
+from olmoearth_nb.plots.sample import show_bands, show_resolutions, show_year
+from olmoearth_nb.plots.tokens import show_sequences
+from olmoearth_nb.plots.widgets import band_browser, live_map
+from olmoearth_nb.plots.world import show_surfaces
 
 # %% [markdown]
 # ## What a sample is
@@ -329,7 +330,7 @@ show_places(places, named)
 
 # %%
 if online:
-    from olmoearth_nb.data.stac import load_stac
+    from olmoearth_nb.data.stac.load import load_stac
 
     mine = load_stac((latitude, longitude), first_day, last_day, size=64)
     print(mine.provenance, *mine.notes, sep="\n")

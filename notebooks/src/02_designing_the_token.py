@@ -29,7 +29,7 @@ if importlib.util.find_spec("olmoearth_nb") is None:
     package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
-from olmoearth_nb.notebook import start
+from olmoearth_nb.notebook.start import start
 
 device = start(seed=0)
 
@@ -46,10 +46,12 @@ size = "base"
 # %%
 import torch
 
-from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, Tokenization, encoder_cost, exercises, plots, size_config
+from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, Tokenization, encoder_cost, size_config
 from olmoearth_nb.data import load_place
-from olmoearth_nb.exercises import check
-from olmoearth_nb.widgets import calculate, token_calculator
+from olmoearth_nb.notebook import exercises
+from olmoearth_nb.notebook.exercises import check
+from olmoearth_nb.plots import style as plots
+from olmoearth_nb.plots.widgets import calculate, token_calculator
 
 # %% [markdown]
 # ## One place, twelve bands

@@ -29,7 +29,7 @@ if importlib.util.find_spec("olmoearth_nb") is None:
     package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
-from olmoearth_nb.notebook import start
+from olmoearth_nb.notebook.start import start
 
 device = start(seed=0)
 
@@ -48,13 +48,15 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from olmoearth_nb import SENTINEL2, Batch, Encoder, exercises, plots_encoder, published_config
+from olmoearth_nb import SENTINEL2, Batch, Encoder, published_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place
-from olmoearth_nb.encodings import month_table, place_code, sincos
-from olmoearth_nb.exercises import check
-from olmoearth_nb.patch_embed import resize_to_patches
-from olmoearth_nb.transformer import attention_weights
+from olmoearth_nb.model.encodings import month_table, place_code, sincos
+from olmoearth_nb.model.patch_embed import resize_to_patches
+from olmoearth_nb.model.transformer import attention_weights
+from olmoearth_nb.notebook import exercises
+from olmoearth_nb.notebook.exercises import check
+from olmoearth_nb.plots import encoder as plots_encoder
 
 # %% [markdown]
 # The models: v1 and v1.1 in their smallest size (D = 128, four blocks, eight heads). The weights are **random**:
@@ -271,7 +273,7 @@ print("place", tuple(encoded.pool().shape), "patches", tuple(encoded.pool_patche
 
 # %% tags=["nbval-ignore-output"]
 if importlib.util.find_spec("olmoearth_pretrain_minimal"):
-    from olmoearth_nb.reference import reference_tokens
+    from olmoearth_nb.weights.reference import reference_tokens
 
     theirs = reference_tokens("v1", "nano", v1, batch, patch_size)
     assert_close(theirs, encoded.of("sentinel2_l2a"), atol=1e-4, rtol=1e-4)
@@ -293,7 +295,7 @@ print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the
 # * The weights here are random. What attention looks at in a trained model is another question.
 # * Compared is the published *implementation*, with random weights. Published weights are loaded by
 #   `load_model("OlmoEarth-v1-Nano")`; this notebook does not.
-# * v1.2 leaves out slot and place and rotates questions and keys by date and place instead (`olmoearth_nb.encodings`).
+# * v1.2 leaves out slot and place and rotates questions and keys by date and place instead (`olmoearth_nb.model.encodings`).
 # * Hidden and missing tokens are left out of all this; the predictor, which guesses them, is not shown.
 #
 # ## Exercises

@@ -30,7 +30,7 @@ if importlib.util.find_spec("olmoearth_nb") is None:
     package = "olmoearth_nb[data,scale] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
-from olmoearth_nb.notebook import start
+from olmoearth_nb.notebook.start import start
 
 device = start(seed=0)
 
@@ -57,19 +57,23 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from olmoearth_nb import Batch, Role, TokenGrid, exercises, plots_curves, plots_learnt, plots_masking
+from olmoearth_nb import Batch, Role, TokenGrid
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.crops import Crops
-from olmoearth_nb.curves import read_curve, write_curve
 from olmoearth_nb.data import load_place, pretrained_dir, pretrained_names
 from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.world import open_world
-from olmoearth_nb.exercises import check
-from olmoearth_nb.losses import contrast, patch_discrimination
-from olmoearth_nb.microbatch import standardise
-from olmoearth_nb.recipes import RECIPES, differences, two_cores
-from olmoearth_nb.views import NEIGHBOURS, masked_views, seen_near
+from olmoearth_nb.notebook import exercises
+from olmoearth_nb.notebook.exercises import check
+from olmoearth_nb.plots import curves as plots_curves
+from olmoearth_nb.plots import learnt as plots_learnt
+from olmoearth_nb.plots import masking as plots_masking
+from olmoearth_nb.plots.views import NEIGHBOURS, masked_views, seen_near
+from olmoearth_nb.pretrain.batches import standardise
+from olmoearth_nb.pretrain.crops import Crops
+from olmoearth_nb.pretrain.curves import read_curve, write_curve
+from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
+from olmoearth_nb.pretrain.recipes import RECIPES, differences, two_cores
 
 # %% [markdown]
 # ## A small world
@@ -175,8 +179,8 @@ print(", ".join(f"{share} % in {name}" for name, share in between.items()))
 # in them, so clear land lies crowded together. How alike are the targets of our place?
 
 # %%
-from olmoearth_nb.patch_embed import observed
-from olmoearth_nb.trained import initial_model
+from olmoearth_nb.model.patch_embed import observed
+from olmoearth_nb.weights.small import initial_model
 
 official = Batch.from_samples(place)
 standard = Batch({name: standardise(image, image) for name, image in official.images.items()}, official.timestamps)
@@ -306,7 +310,7 @@ for name, (old, new) in differences(RECIPES["naive"], recipe).items():
 # rate falls to zero, so that one long run gives every shorter one.
 
 # %%
-from olmoearth_nb.plan import Plan
+from olmoearth_nb.pretrain.plan import Plan
 
 plan = Plan(recipe, "mini", Crops(patch_sizes=(8,), edges=(2,), budget=400), seed, budgets=(8 * steps,))
 for leg in plan.legs:
@@ -317,7 +321,7 @@ for leg in plan.legs:
 # encoder and a predictor. One core is left to the process that loads the data.
 
 # %% tags=["nbval-ignore-output"]
-from olmoearth_nb.runs import pretrain
+from olmoearth_nb.pretrain.run import pretrain
 
 torch.set_num_threads(max(1, torch.get_num_threads() - 1))
 aside = TemporaryDirectory()
@@ -373,8 +377,8 @@ plots_curves.show_curves(short, curves)
 # We take one of the models, and the same model as it was before its first step. Nobody ever told it a class.
 
 # %% tags=["nbval-ignore-output"]
-from olmoearth_nb.encoder_file import open_encoder
-from olmoearth_nb.trained import load_untrained
+from olmoearth_nb.weights.load import open_encoder
+from olmoearth_nb.weights.small import load_untrained
 
 chosen = pretrained_dir(model)
 encoders = {"untrained": load_untrained(chosen), "trained": open_encoder(chosen)}
@@ -388,7 +392,7 @@ print("looking at", chosen.name)
 # twentieth of it, or a lake a third, names it instead.
 
 # %% tags=["nbval-ignore-output"]
-from olmoearth_nb.embed import embed, embed_place
+from olmoearth_nb.evaluation.embed import embed, embed_place
 
 scenes = world.of("test")
 asked_for = [int(scenes[world.kind[scenes] == kind][0]) for kind in (4, 6, 8)]
@@ -438,8 +442,8 @@ plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, e
 # a probe of the bands themselves, averaged in the same way.
 
 # %% tags=["nbval-ignore-output"]
-from olmoearth_nb.intervals import accuracy, difference
-from olmoearth_nb.tasks import Task, encoded, raw
+from olmoearth_nb.evaluation.intervals import accuracy, difference
+from olmoearth_nb.evaluation.tasks import Task, encoded, raw
 
 readings, gains = {}, {}
 for trait in ("water", "chlorophyll", "anthocyanin", "early", "late"):

@@ -30,7 +30,7 @@ if importlib.util.find_spec("olmoearth_nb") is None:
     package = "olmoearth_nb[data,scale] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
-from olmoearth_nb.notebook import start
+from olmoearth_nb.notebook.start import start
 
 device = start(seed=0)
 
@@ -59,19 +59,22 @@ import yaml
 from IPython.display import Markdown, display
 from scipy.special import stdtrit
 
-from olmoearth_nb import Tokenization, encoder_cost, exercises, plots_bench, plots_training
+from olmoearth_nb import Tokenization, encoder_cost
+from olmoearth_nb.ablation import figures as plots_bench
+from olmoearth_nb.ablation.folder import Job, run_of
+from olmoearth_nb.ablation.kinds import read_study, run_job, world_of
+from olmoearth_nb.ablation.planted import BUDGET, Design, behaviour, draw
+from olmoearth_nb.ablation.report import accuracies, findings, report
+from olmoearth_nb.ablation.scores import read_scores
+from olmoearth_nb.ablation.study import Study
+from olmoearth_nb.ablation.sweep import ablate
 from olmoearth_nb.data import load_place
 from olmoearth_nb.data.simulate.world import open_world
-from olmoearth_nb.exercises import check
-from olmoearth_nb.intervals import difference, holm
-from olmoearth_nb.job import Job, run_of
-from olmoearth_nb.jobs import read_study, run_job, world_of
-from olmoearth_nb.planted import BUDGET, Design, behaviour, draw
-from olmoearth_nb.recipes import differences, two_cores
-from olmoearth_nb.report import accuracies, findings, report
-from olmoearth_nb.scores import read_scores
-from olmoearth_nb.study import Study
-from olmoearth_nb.sweep import ablate
+from olmoearth_nb.evaluation.intervals import difference, holm
+from olmoearth_nb.notebook import exercises
+from olmoearth_nb.notebook.exercises import check
+from olmoearth_nb.plots import training as plots_training
+from olmoearth_nb.pretrain.recipes import differences, two_cores
 
 # %% [markdown]
 # ## What differs

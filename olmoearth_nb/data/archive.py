@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, cast
 
-from olmoearth_nb.fetch import CHUNK, Bar
+from olmoearth_nb.io.fetch import CHUNK, Bar
 
 MOST_BYTES = 1 << 30
 """Largest member that is unpacked; a tile of the official data has some tens of MB."""

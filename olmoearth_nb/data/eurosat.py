@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data.geobench import EVALUATION_DATE, FILE_ORDER
-from olmoearth_nb.data.inside import inside
-from olmoearth_nb.door import Date, to_sample
-from olmoearth_nb.place import degrees
+from olmoearth_nb.data.arrays import Date, to_sample
+from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, FILE_ORDER
+from olmoearth_nb.georeference import degrees
+from olmoearth_nb.io.inside import inside
 from olmoearth_nb.sample import Sample
 
 CLASSES = tuple(
@@ -61,7 +61,7 @@ def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) ->
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a whole GeoTIFF of 13 bands of digital numbers, or their order is another.
     """
-    from olmoearth_nb.data.geotiff_read import read
+    from olmoearth_nb.data.geotiff.read import read
 
     path = Path(path)
     raster = read(path)

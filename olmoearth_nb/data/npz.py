@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from olmoearth_nb import durable
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.data.arrays import to_sample
 from olmoearth_nb.data.offset import KEYS, UNSAID, Offset, offset_tags, read_offset, take_off
-from olmoearth_nb.door import to_sample
-from olmoearth_nb.place import Georeference
+from olmoearth_nb.georeference import Georeference
+from olmoearth_nb.io import durable
 from olmoearth_nb.sample import Sample
 
 _NEEDED = ("image", "bands", "dates")

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, SENSORS, modality
-from olmoearth_nb.durable import write
-from olmoearth_nb.place import degrees
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, SENSORS, TILE, modality
+from olmoearth_nb.georeference import degrees
+from olmoearth_nb.io.durable import write
 from olmoearth_nb.sample import Sample
 
-TILE = 128
 PRESENT = "missing_timesteps_masks"
 """Group of the masks. In spite of its name True means present."""
 

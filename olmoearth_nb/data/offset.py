@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.door import Date, parse_dates
+from olmoearth_nb.data.arrays import Date, parse_dates
 from olmoearth_nb.sample import Sample
 
 Offset = Literal["auto"] | int | None

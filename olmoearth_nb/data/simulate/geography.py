@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-TILE = 128
-"""Edge of a tile in pixels of 10 m."""
+from olmoearth_nb.bands import TILE
 
 CELLS = 4
 """Cells of 2.5 m along a pixel of 10 m."""

@@ -1,0 +1,1 @@
+"""Studies: arms that are compared on the same seeds and tiles, and what is found."""

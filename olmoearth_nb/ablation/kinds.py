@@ -1,0 +1,275 @@
+"""Jobs of a study, each in a process of its own with one torch thread: `python -m olmoearth_nb.ablation.kinds DIR KEY`.
+
+A job reads `study.json` and writes `jobs/KEY.json` whole or not at all, so that a job that is done is never run again
+and one that was killed never counts. Keys are those of `job.Job`, such as "cell ARM SEED".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from olmoearth_nb.ablation.folder import Job, done, result, run_of
+from olmoearth_nb.ablation.study import Arm, Study
+from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.simulate.world import World, open_world
+from olmoearth_nb.evaluation.tasks import Features, Task, encoded, raw
+from olmoearth_nb.io.durable import write_json
+from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.pretrain.engine import DivergedError
+from olmoearth_nb.pretrain.log import LOG, read_log
+from olmoearth_nb.pretrain.plan import Plan, budgets_of
+from olmoearth_nb.pretrain.run import pretrain, samples_in
+from olmoearth_nb.weights.small import load_trained, load_untrained
+
+Scores = dict[str, dict[str, list[int]]]
+"""Task -> right answers and questions of every tile, in the order of the tiles' numbers."""
+
+
+ROUNDS = 3
+"""Times that an arm is timed; the median counts."""
+
+
+def read_study(folder: Path) -> Study:
+    """The study that a folder holds.
+
+    Raises:
+        FileNotFoundError: if it holds none.
+    """
+    path = folder / "study.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no study; `olmoearth-nb ablate FILE --out {folder}` makes one")
+    return Study.from_dict(json.loads(path.read_text(encoding="utf8")))
+
+
+def world_of(study: Study, folder: Path) -> World:
+    """The study's scenes; a simulated world is made in the study's folder where it is not there yet."""
+    if "folder" in study.data:
+        return World(study.data["folder"])
+    return open_world(**study.data, cache=folder / "world")
+
+
+def corpus_of(study: Study, folder: Path) -> Corpus:
+    """The study's training tiles."""
+    return Corpus(world_of(study, folder).folder, folder / "tiles")
+
+
+def budgets(study: Study, folder: Path, arm: str) -> dict[str, int]:
+    """Samples of each budget of an arm, by the budget's name: "2048 samples", "2 minutes".
+
+    Args:
+        study: its budgets.
+        folder: of the study, where timings are.
+        arm: name.
+    """
+    batch = study.arm(arm).recipe.optimisation.batch
+    found = {f"{count} samples": budgets_of(count, batch)[0] for count in study.samples}
+    for minutes in study.minutes:
+        in_a_minute = result(folder, Job("timing", arm))["samples a minute"]
+        found[f"{minutes:g} minutes"] = max(batch, budgets_of(int(minutes * in_a_minute), batch)[0])
+    return found
+
+
+def timed_plan(study: Study, arm: Arm) -> Plan:
+    """The run that is timed: what an arm does in a step, whatever its budgets."""
+    return Plan(arm.recipe, study.size, study.crops, budgets=(arm.recipe.optimisation.batch,))
+
+
+def timing(study: Study, folder: Path, arm: Arm) -> dict[str, Any]:
+    """How many samples an arm sees in a minute when nothing else runs."""
+    plan = timed_plan(study, arm)
+    with tempfile.TemporaryDirectory(dir=folder) as aside:
+        corpus = corpus_of(study, folder)
+        counts = [samples_in(1.0, plan, corpus, Path(aside) / str(turn), quiet=True) for turn in range(ROUNDS)]
+    return {"samples a minute": int(np.median(counts)), "rounds": counts, "plan": plan.describe()}
+
+
+def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
+    """How many of the study's tasks an arm answers right on validation tiles after a short run with a rate."""
+    assert study.rates is not None
+    recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
+    count = budgets_of(study.rates.samples, recipe.optimisation.batch)
+    plan = Plan(recipe, study.size, study.crops, study.rates.seed, count)
+    run = run_of(folder, Job("rate", arm.name, repr(rate)))
+    try:
+        made = pretrain(plan, corpus_of(study, folder), run, quiet=True)[0]
+    except DivergedError as error:  # what a rate that is too high does is a result
+        return {"accuracy": 0.0, "diverged": str(error)}
+    found = scores(study, folder, load_trained(made).encoder, study.rates.seed, "valid")
+    _forget(run)
+    right = [sum(task["right"]) / sum(task["rows"]) for task in found.values()]
+    return {"accuracy": float(np.mean(right)), "scores": found}
+
+
+def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
+    """Trains an arm with a seed through all budgets and asks the study's tasks on test tiles, once."""
+    rate = result(folder, Job("chosen", arm.name))["rate"] if study.rates else arm.recipe.optimisation.rate
+    recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
+    named = budgets(study, folder, arm.name)
+    plan = Plan(recipe, study.size, study.crops, seed, tuple(sorted(set(named.values()))))
+    run = run_of(folder, Job("cell", arm.name, str(seed)))
+    made = pretrain(plan, corpus_of(study, folder), run, quiet=True)
+    start: dict[str, Any] = {"budget": "untrained", "samples": 0, "seconds": 0.0, "steps": 0, "rate": rate}
+    found = [start | {"scores": scores(study, folder, load_untrained(made[0]), seed)}]
+    by_samples = {}
+    for count, model in zip(plan.budgets, made, strict=True):
+        about = json.loads((model / "run.json").read_text(encoding="utf8"))
+        known = {key: about[key] for key in ("samples", "steps", "seconds")} | {"rate": rate}
+        known["loss"] = read_log(model / LOG)[-1]["loss"]
+        known["scores"] = scores(study, folder, load_trained(model).encoder, seed)
+        by_samples[count] = known
+    found += [{"budget": name} | by_samples[count] for name, count in named.items()]
+    return {"arm": arm.name, "seed": seed, "budgets": found}
+
+
+def _forget(run: Path) -> None:
+    """Removes the checkpoints of a run that is done and scored; models and logs stay."""
+    for path in run.rglob("*.pt"):
+        path.unlink()
+
+
+def floors(study: Study, folder: Path) -> dict[str, Any]:
+    """What the same readers make of no model: the commonest answer, and band means in place of embeddings."""
+    world, kinds = world_of(study, folder), {"majority": "majority", "raw bands": None}
+    found = [
+        {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", reader)}
+        for name, reader in kinds.items()
+        for seed in study.seeds
+    ]
+    return {"floors": found}
+
+
+def scores(study: Study, folder: Path, encoder: Encoder, seed: int, asked: str = "test") -> Scores:
+    """An encoder's right answers to all tasks of a study; the seed draws the training patches."""
+    with tempfile.TemporaryDirectory(dir=folder) as cache:  # tasks share embeddings
+        return _ask(study, world_of(study, folder), lambda task: encoded(encoder, task, cache), seed, asked)
+
+
+def _ask(
+    study: Study,
+    world: World,
+    features: Callable[[Task], Features],
+    seed: int,
+    asked: str,
+    reader: str | None = None,
+) -> Scores:
+    """Right answers to all tasks, by their own readers or another one."""
+    found: Scores = {}
+    for task in study.tasks:
+        read = replace(task, reader=reader or task.reader)
+        right, rows = read.right(world, features(read), seed, asked)
+        found[task.name] = {"right": right.astype(int).tolist(), "rows": rows.astype(int).tolist()}
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions, hardware and threads."""
+    import torch
+
+    at, commit = Path(__file__).parents[1], ""
+    if (at / "pyproject.toml").is_file():  # a clone, not an installed wheel
+        said = [
+            subprocess.run(["git", "-C", at, *words], capture_output=True, text=True, check=False).stdout.strip()
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+        commit = said[0] + ("-dirty" if said[1] else "")
+    packages = ("olmoearth_nb", "torch", "numpy", "scikit-learn")
+    return {
+        "commit": commit or "none",
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "host": platform.node(),
+        "processor": platform.machine(),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def run_job(folder: Path, key: str) -> dict[str, Any]:
+    """Runs a job in this process and keeps its result; one that is done is read.
+
+    Raises:
+        ValueError: for a key that is none, or names an arm or seed that the study does not have.
+    """
+    job = Job.parse(key)
+    if done(folder, job).is_file():
+        return result(folder, job)
+    import torch
+
+    torch.set_num_threads(1)
+    study = read_study(folder)
+    if job.kind == "cell" and job.value not in map(str, study.seeds):
+        raise ValueError(f"no seed {job.value}; the study has {', '.join(map(str, study.seeds))}")
+    found = _run(study, folder, job) | {"environment": environment()}
+    write_json(done(folder, job), found)
+    if job.kind == "cell":
+        _forget(run_of(folder, job))
+    return found
+
+
+def _run(study: Study, folder: Path, job: Job) -> dict[str, Any]:
+    """What a job finds."""
+    if job.kind == "floors":
+        return floors(study, folder)
+    arm = study.arm(job.arm)
+    if job.kind == "timing":
+        return timing(study, folder, arm)
+    if job.kind == "rate":
+        return trial(study, folder, arm, float(job.value))
+    if job.kind == "cell":
+        return cell(study, folder, arm, int(job.value))
+    raise ValueError(f"{job} is chosen when its rates have run, it is no job to run")
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it ends and so closes its standard input."""
+
+    def watch() -> None:
+        while os.read(0, 1):  # not sys.stdin, whose lock an interpreter that shuts down would wait for
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def run_notebook(notebook: Path, folder: Path, key: str) -> Path:
+    """Runs a cell of the study as a notebook with the parameters `sweep`, `arm` and `seed`, and keeps its copy.
+
+    Raises:
+        ValueError: if the notebook ended without the job's result.
+    """
+    import papermill
+
+    job = Job.parse(key)
+    copy = folder / "notebooks" / f"{job.arm} {job.value}.ipynb"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    parameters = {"sweep": str(folder), "arm": job.arm, "seed": int(job.value)}
+    papermill.execute_notebook(str(notebook), str(copy), parameters, progress_bar=False, cwd=str(notebook.parent))
+    if not done(folder, job).is_file():
+        raise ValueError(f'{notebook.name} ended without a result: it must call jobs.run_job(sweep, "cell ARM SEED")')
+    return copy
+
+
+def main(folder: str, key: str, notebook: str = "", watched: str = "") -> None:
+    """Runs a job; one that is watched ends with the process that started it."""
+    if watched:
+        end_with_parent()
+    if notebook:
+        run_notebook(Path(notebook), Path(folder), key)
+    else:
+        run_job(Path(folder), key)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,205 @@
+"""What a study found, from its `scores.csv` alone: tables, figures, and what the design could not have seen.
+
+Every arm is compared with the first one on the same seeds and test tiles. p-values are adjusted by Holm's rule over
+all comparisons of a budget (tasks x arms), so that the chance of any false finding in a table is at most 1 - level.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from olmoearth_nb.ablation.figures import plot_accuracies, plot_differences
+from olmoearth_nb.ablation.scores import FLOORS, Table, read_runs, read_scores
+from olmoearth_nb.evaluation.intervals import Comparison, Interval, accuracy, compare_all, difference, holm
+from olmoearth_nb.io.durable import write
+from olmoearth_nb.plots.style import use_style
+
+LEVEL = 0.95
+COMPARED = ("budget", "task", "arm", "baseline", "difference", "low", "high", "p", "p_holm", "detectable", "finding")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An arm against the baseline.
+
+    Attributes:
+        budget: name.
+        task: name.
+        arm: name.
+        against: the baseline's name.
+        comparison: difference with interval, p, smallest detectable difference.
+        p_holm: p adjusted over the budget's comparisons.
+    """
+
+    budget: str
+    task: str
+    arm: str
+    against: str
+    comparison: Comparison
+    p_holm: float
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is a finding after Holm's rule."""
+        return self.p_holm < 1 - LEVEL
+
+    @property
+    def said(self) -> str:
+        """In words; a null comes with what the design could have seen."""
+        if self.seen:
+            return "better" if self.comparison.difference.value > 0 else "worse"
+        if self.comparison.detectable < 1e-9:
+            return "no difference at all: both gave the same answers with every seed"
+        if self.comparison.detectable < 1:
+            return f"no difference seen; {self.comparison.detectable:.3f} would have been, four times in five"
+        return "no difference seen; not even the largest possible would have been, four times in five"
+
+
+def findings(table: Table, budget: str) -> list[Finding]:
+    """All arms against the baseline in all tasks, at one budget."""
+    first, *others = table.arms
+    pairs = [(task, arm) for task in table.tasks for arm in others]
+    right = table.right
+    answers = [(right[arm, budget, task], right[first, budget, task], table.rows[task]) for task, arm in pairs]
+    compared = compare_all(answers, LEVEL)
+    adjusted = holm([one.p for one in compared])
+    return [
+        Finding(budget, task, arm, first, one, p) for (task, arm), one, p in zip(pairs, compared, adjusted, strict=True)
+    ]
+
+
+def accuracies(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
+    """(arm, task) -> accuracy with its interval, at one budget; "untrained" and "floor" are budgets too."""
+    return {
+        (arm, task): accuracy(right, table.rows[task], LEVEL)
+        for (arm, at, task), right in table.right.items()
+        if at == budget
+    }
+
+
+def gate(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
+    """(arm, task) -> accuracy above that of raw band means with the same readout.
+
+    An arm that is not above them has learnt nothing that the bands do not say: what is compared then is how fast
+    arms learn, not what their representations are worth.
+    """
+    right = table.right
+    return {
+        (arm, task): difference(right[arm, budget, task], right["raw bands", "floor", task], table.rows[task], LEVEL)
+        for arm in table.arms
+        for task in table.tasks
+    }
+
+
+def report(folder: str | Path) -> Path:
+    """Writes `report.md`, `comparisons.csv` and two figures into a study's folder, from `scores.csv` and `runs.csv`.
+
+    Raises:
+        FileNotFoundError: if there are no scores yet.
+    """
+    folder = Path(folder)
+    table = read_scores(folder)
+    found = [one for budget in table.budgets for one in findings(table, budget)]
+    write(folder / "comparisons.csv", lambda part: _write_comparisons(part, found))
+    shown = {budget: accuracies(table, budget) for budget in (*table.budgets, "untrained", "floor")}
+    with plt.style.context("default"):  # the same figures from a notebook, which has a style, and from a shell
+        use_style()
+        _write_figure(folder / "accuracies.png", plot_accuracies(shown))
+        _write_figure(folder / "differences.png", plot_differences(found))
+    text = "\n".join([*_lines(table, found), *_run_lines(read_runs(folder))])
+    return write(folder / "report.md", lambda part: part.write_text(text, encoding="utf8"))
+
+
+def _write_figure(path: Path, drawing: Figure) -> None:
+    """Writes a figure; the same figure gives the same bytes with the same matplotlib."""
+    write(path, lambda part: drawing.savefig(part, dpi=110, format="png", metadata={"Software": None}))
+
+
+def _lines(table: Table, found: list[Finding]) -> list[str]:
+    """The report."""
+    family = len(found) // len(table.budgets)
+    tiles = ", ".join(sorted({str(len(rows)) for rows in table.rows.values()}))
+    lines = [f"# {' against '.join(table.arms)}", ""]
+    lines += [
+        f"{len(table.seeds)} seeds, {tiles} test tiles; intervals of {LEVEL:.0%} over both. Each interval and p stands "
+        f"for itself; a finding counts after Holm's rule over the {family} comparisons of its budget "
+        f"with {table.arms[0]}, the baseline.",
+        "",
+    ]
+    lines += ["![Accuracies](accuracies.png)", ""]
+    for budget in table.budgets:
+        compared = _finding_table([one for one in found if one.budget == budget])
+        lines += [
+            f"## {budget}",
+            "",
+            *_accuracy_table(table, budget),
+            "",
+            *compared,
+            "",
+            *_gate_lines(table, budget),
+            "",
+        ]
+    return [*lines, "![Differences from the baseline](differences.png)", ""]
+
+
+def _run_lines(runs: list[dict[str, str]]) -> list[str]:
+    """What was trained: samples, rate and time of each arm and budget, and whether all came from one code."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for run in runs:
+        groups.setdefault((run["arm"], run["budget"]), []).append(run)
+    lines = ["## Runs", "", "| arm | budget | samples | rate | minutes a run |", "|---|---|---|---|---|"]
+    for (arm, budget), own in groups.items():
+        minutes = sum(float(run["seconds"]) for run in own) / len(own) / 60
+        edge = ", at the edge of those tried" if own[0]["at_edge"] == "True" else ""
+        samples = f"{int(own[0]['samples']):,}"
+        lines.append(f"| {arm} | {budget} | {samples} | {float(own[0]['rate']):g}{edge} | {minutes:.1f} |")
+    commits = sorted({run["commit"] for run in runs})
+    mixed = [] if len(commits) == 1 else ["", f"**Arms come from different code**: {', '.join(commits)}."]
+    return [*lines, *mixed, ""]
+
+
+def _accuracy_table(table: Table, budget: str) -> list[str]:
+    """Arms and floors by tasks."""
+    shown = accuracies(table, budget)
+    before, floor = accuracies(table, "untrained"), accuracies(table, "floor")
+    rows = [(arm, [shown[arm, task] for task in table.tasks]) for arm in table.arms]
+    rows += [(f"{arm}, untrained", [before[arm, task] for task in table.tasks]) for arm in table.arms]
+    rows += [(name, [floor[name, task] for task in table.tasks]) for name in FLOORS]
+    head = [f"| arm | {' | '.join(table.tasks)} |", "|---" * (len(table.tasks) + 1) + "|"]
+    return head + [f"| {name} | {' | '.join(map(str, cells))} |" for name, cells in rows]
+
+
+def _finding_table(found: list[Finding]) -> list[str]:
+    """Comparisons of one budget."""
+    lines = ["| task | arm | difference | p | p, Holm | finding |", "|---|---|---|---|---|---|"]
+    for one in found:
+        cells = (one.task, one.arm, one.comparison.difference, f"{one.comparison.p:.4f}", f"{one.p_holm:.4f}", one.said)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def _gate_lines(table: Table, budget: str) -> list[str]:
+    """Which arms are above the raw bands."""
+    found = gate(table, budget)
+    lines = []
+    for arm in table.arms:
+        above = [task for task in table.tasks if found[arm, task].low > 0]
+        lines.append(f"* {arm} is above raw band means in {len(above)} of {len(table.tasks)} tasks.")
+    passed = all(interval.low > 0 for interval in found.values())
+    return lines if passed else [*lines, "", "Where an arm is not, its rows compare how fast arms learn, no more."]
+
+
+def _write_comparisons(path: Path, found: list[Finding]) -> None:
+    """Writes `comparisons.csv`."""
+    with path.open("w", newline="", encoding="utf8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COMPARED)
+        for one in found:
+            by, apart = one.comparison, one.comparison.difference
+            numbers = (apart.value, apart.low, apart.high, by.p, one.p_holm, by.detectable)
+            writer.writerow([one.budget, one.task, one.arm, one.against, *(f"{x:.6f}" for x in numbers), one.said])

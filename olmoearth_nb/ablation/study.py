@@ -1,0 +1,259 @@
+"""A study as data: arms that are compared, on which seeds, data, budgets and tasks. One small YAML holds all of it.
+
+    size: mini
+    arms:
+      naive: {recipe: naive}
+      mine: {recipe: naive, tokenization: {sentinel2_l2a: [B02 B03 B04 B08, B05 B06 B07 B8A B11 B12 B01 B09]}}
+    seeds: [0, 1, 2]
+    data: {scenes: 2000, seed: 0}
+    samples: [4096]
+    minutes: [2]
+    rates: {choose: [0.002, 0.004], samples: 1024, seed: 1000}
+    tasks: ["scene, scene, kNN", "one band, patches, probe"]
+
+The first arm is the baseline of all comparisons.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from olmoearth_nb.bands import MODALITIES
+from olmoearth_nb.evaluation.tasks import Task
+from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
+from olmoearth_nb.pretrain.recipes import Optimisation, Recipe, two_cores
+from olmoearth_nb.tokenization import Tokenization, tokenization
+
+NAME = re.compile(r"([\w.-]+ )*[\w.-]*[\w-]")
+"""What an arm may be called; it names a folder."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: a recipe under a name."""
+
+    name: str
+    recipe: Recipe
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"an arm is named by letters, digits, '.', '_', '-' and single spaces, no '.' last, got {self.name!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rule that chooses each arm's learning rate, fixed before anything is trained.
+
+    Each rate is tried with a short run of its own; the one whose embeddings answer most of the study's tasks right on
+    *validation* tiles is taken, the lower of equals.
+
+    Attributes:
+        choose: the rates.
+        samples: of each trial.
+        seed: of all trials; none of the study's seeds.
+    """
+
+    choose: tuple[float, ...]
+    samples: int = 1024
+    seed: int = 1000
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is run.
+
+    Attributes:
+        arms: the first is the baseline.
+        seeds: of training; the same for all arms, so that arms are compared in pairs.
+        data: `scenes`, `size`, `dates` and `seed` of a simulated world, or the `folder` of one.
+        tasks: what embeddings are asked.
+        samples: budgets equal in samples.
+        minutes: budgets equal in time, of one thread on one machine.
+        rates: how each arm's learning rate is chosen; None takes that of its recipe.
+        size: of all models.
+        crops: what a micro-batch sees.
+    """
+
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    data: Mapping[str, Any]
+    tasks: tuple[Task, ...]
+    samples: tuple[int, ...] = ()
+    minutes: tuple[float, ...] = ()
+    rates: Rates | None = None
+    size: str = "mini"
+    crops: Crops = field(default_factory=lambda: TWO_CORES)
+
+    def __post_init__(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if len(names) < 2 or len({name.lower() for name in names}) < len(names):
+            raise ValueError(f"a study has at least two arms of different names, got {', '.join(names) or 'none'}")
+        if len(self.seeds) < 2 or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError(f"a study has at least two different seeds, else nothing says how much of a difference is "
+                             f"chance; got {list(self.seeds)}")  # fmt: skip
+        if not self.samples and not self.minutes:
+            raise ValueError("give budgets: samples, minutes, or both")
+        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("give at least one task, and none twice")
+        if len({(task.patch, task.share, task.most) for task in self.tasks}) > 1:
+            raise ValueError("all tasks of a study have the same patch, share and most")
+        for arm in self.arms:
+            arm.recipe.config(self.size)
+        self._check_budgets()
+        self._check_rates()
+        self._check_data()
+
+    def _check_budgets(self) -> None:
+        """Every arm makes at least one step."""
+        if any(isinstance(value, bool) or not isinstance(value, int) for value in (*self.samples, *self.seeds)):
+            raise ValueError(f"samples and seeds are whole numbers, got {[*self.samples]} and {[*self.seeds]}")
+        counts = [*self.samples, *([self.rates.samples] if self.rates else [])]
+        most = max(arm.recipe.optimisation.batch for arm in self.arms)
+        if min(counts, default=most) < most or min(self.minutes, default=1) <= 0:
+            raise ValueError(
+                f"budgets hold at least one step of {most} samples, or minutes above 0, got {counts} samples and "
+                f"{[*self.minutes]} minutes"
+            )
+        if self.crops.counted != Crops().counted:
+            raise ValueError("a study's crops count their budget with v1's band sets, as the official scripts do")
+
+    def _check_rates(self) -> None:
+        """The rule can choose, and not on what is tested."""
+        if self.rates and (not self.rates.choose or min(self.rates.choose) <= 0):
+            raise ValueError(f"rates to choose from must be above 0, got {list(self.rates.choose)}")
+        if self.rates and self.rates.seed in self.seeds:
+            raise ValueError(f"the trials of rates need a seed of their own, {self.rates.seed} is one of the study's")
+
+    def _check_data(self) -> None:
+        """Data are a folder or the parameters of a world."""
+        given = set(self.data)
+        if given != {"folder"} and not {"scenes"} <= given <= {"scenes", "size", "dates", "seed"}:
+            raise ValueError(f"data are a folder, or scenes, size, dates and seed of a world, got {sorted(given)}")
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name.
+
+        Raises:
+            ValueError: for an unknown name, listing the valid ones.
+        """
+        found = {arm.name: arm for arm in self.arms}
+        if name not in found:
+            raise ValueError(f"no arm {name!r}; there are {', '.join(found)}")
+        return found[name]
+
+    def with_arm(self, name: str, given: Recipe | Tokenization) -> Study:
+        """The same study with another arm: a recipe as it is, or the first arm's recipe with another tokenization."""
+        recipe = given if isinstance(given, Recipe) else replace(self.arms[0].recipe, tokenization=given)
+        return replace(self, arms=(*self.arms, Arm(name, replace(recipe, name=name))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that decides the result as plain data, every default written out; `from_dict` reads it."""
+        crops, first = self.crops, self.tasks[0]
+        found: dict[str, Any] = {"size": self.size, "arms": {arm.name: _as_dict(arm.recipe) for arm in self.arms}}
+        found |= {"seeds": [*self.seeds], "data": dict(self.data), "samples": [*self.samples]}
+        found |= {"minutes": [*self.minutes], "tasks": [task.name for task in self.tasks]}
+        found |= {"patch": first.patch, "share": first.share, "most": first.most}
+        found["rates"] = None if self.rates is None else asdict(self.rates) | {"choose": [*self.rates.choose]}
+        found["crops"] = {"patch_sizes": [*crops.patch_sizes], "edges": [*crops.edges], "budget": crops.budget}
+        return found
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Study:
+        """A study from plain data, such as a YAML holds.
+
+        Raises:
+            ValueError: for a key that there is not, one that is missing, or a value that makes no sense.
+        """
+        known = {"size", "arms", "seeds", "data", "samples", "minutes", "tasks", "rates", "crops"}
+        _check_keys("a study", given, known | {"patch", "share", "most"}, ("arms", "seeds", "data", "tasks"))
+        size = given.get("size", "mini")
+        options = {key: given[key] for key in ("patch", "share", "most") if key in given}
+        parts: dict[str, Any] = {key: tuple(_listed(given[key])) for key in ("samples", "minutes") if key in given}
+        if given.get("rates"):
+            _check_keys("rates", given["rates"], {"choose", "samples", "seed"}, ("choose",))
+            parts["rates"] = Rates(**dict(given["rates"], choose=tuple(_listed(given["rates"]["choose"]))))
+        if given.get("crops"):
+            _check_keys("crops", given["crops"], {"patch_sizes", "edges", "budget"})
+            own: dict[str, Any] = {k: v if k == "budget" else tuple(v) for k, v in given["crops"].items()}
+            parts["crops"] = Crops(**own)
+        return cls(
+            arms=tuple(Arm(str(name), _recipe(str(name), spec, size)) for name, spec in given["arms"].items()),
+            seeds=tuple(_listed(given["seeds"])),
+            data=dict(given["data"]),
+            tasks=tuple(_task(text, options) for text in _listed(given["tasks"])),
+            size=size,
+            **parts,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Study:
+        """A study from a YAML file; a folder of data is relative to it.
+
+        Raises:
+            ValueError: if it is none, saying why.
+        """
+        import yaml
+
+        try:
+            given = yaml.safe_load(Path(path).read_text(encoding="utf8"))
+            if not isinstance(given, dict):
+                raise ValueError("it holds no mapping")
+            if isinstance(given.get("data"), dict) and "folder" in given["data"]:
+                given["data"] |= {"folder": str((Path(path).parent / given["data"]["folder"]).resolve())}
+            return cls.from_dict(given)
+        except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise ValueError(f"{path} is no study: {error}") from error
+
+
+def _check_keys(what: str, given: Mapping[str, Any], known: set[str], needed: tuple[str, ...] = ()) -> None:
+    """Raises for a key that there is not, or one that is missing."""
+    strange, missing = sorted(map(str, set(given) - known)), [key for key in needed if key not in given]
+    if strange:
+        raise ValueError(f"{what} has no {', '.join(strange)}; there are {', '.join(sorted(known))}")
+    if missing:
+        raise ValueError(f"{what} needs {', '.join(missing)}")
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list, of one if it is none."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _task(text: str, options: Mapping[str, Any]) -> Task:
+    """A task from its name."""
+    parts = [part.strip() for part in str(text).split(",")]
+    if len(parts) != 3:
+        raise ValueError(f"a task is 'question, readout, reader', such as 'one band, patches, probe', got {text!r}")
+    question, readout, reader = parts
+    return Task(question, readout, reader, **options)
+
+
+def _recipe(name: str, spec: Mapping[str, Any] | str, size: str) -> Recipe:
+    """A recipe from the built-in one that it begins from, and what it changes."""
+    changes: dict[str, Any] = {"recipe": spec} if isinstance(spec, str) else dict(spec)
+    own = {item.name for item in fields(Recipe)} - {"name"}
+    _check_keys(f"arm {name}", changes, own | {"recipe"}, ("recipe",))
+    base = two_cores(changes.pop("recipe"), size)
+    if "tokenization" in changes:
+        groups = changes["tokenization"]
+        changes["tokenization"] = tokenization(groups) if isinstance(groups, str) else Tokenization(name, groups)
+    if "optimisation" in changes:
+        _check_keys(f"optimisation of arm {name}", changes["optimisation"], {f.name for f in fields(Optimisation)})
+        changes["optimisation"] = replace(base.optimisation, **changes["optimisation"])
+    return replace(base, name=name, **changes)
+
+
+def _as_dict(recipe: Recipe) -> dict[str, Any]:
+    """Every field of a recipe as plain data."""
+    found: dict[str, Any] = {item.name: getattr(recipe, item.name) for item in fields(recipe) if item.name != "name"}
+    groups = {name: recipe.tokenization.groups_of(name) for name in MODALITIES}
+    plain = {name: [" ".join(group) for group in own] for name, own in groups.items()}
+    found["tokenization"] = {name: own for name, own in plain.items() if own != [" ".join(MODALITIES[name].band_names)]}
+    return {"recipe": "v1"} | found | {"optimisation": asdict(recipe.optimisation)}

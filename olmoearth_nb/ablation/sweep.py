@@ -1,0 +1,277 @@
+"""All jobs of a study on Dask: a local cluster by default, or the scheduler of any other one.
+
+A sweep can be killed at any moment; the same call goes on with what is not done. Nothing is scored twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from olmoearth_nb.ablation.folder import Job, done, result, run_of
+from olmoearth_nb.ablation.kinds import budgets, corpus_of, read_study, timed_plan
+from olmoearth_nb.ablation.scores import write_scores
+from olmoearth_nb.ablation.study import Arm, Study
+from olmoearth_nb.errors import PlainError
+from olmoearth_nb.io.durable import alone, write_json
+from olmoearth_nb.pretrain.log import LOG
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class SweepError(PlainError):
+    """Some jobs failed; those that are done are kept."""
+
+
+def ablate(
+    study: Study,
+    folder: str | os.PathLike[str],
+    workers: int = 2,
+    scheduler: str = "",
+    timings: str | os.PathLike[str] = "",
+    notebook: str | os.PathLike[str] = "",
+    quiet: bool = False,
+) -> Path:
+    """Trains and scores every arm with every seed, and writes the tables.
+
+    Args:
+        study: arms, seeds, data, budgets, tasks.
+        folder: of the sweep; all workers must see it under this path. One that holds part of this study, or this
+            study with fewer arms, is gone on with.
+        workers: processes of the local cluster.
+        scheduler: address of a Dask scheduler instead, such as "tcp://host:8786".
+        timings: folder of another sweep, whose timings are taken so that budgets in minutes are the same.
+        notebook: a notebook to run for every arm and seed, by papermill; its copies are kept.
+        quiet: whether to leave out the progress bar.
+
+    Returns:
+        The folder, with `scores.csv`, `runs.csv` and `results.json`.
+
+    Raises:
+        FileExistsError: if the folder holds another study, or another process works in it.
+        SweepError: if jobs failed, naming them; the others are done and kept.
+        ModuleNotFoundError: if Dask is not installed, saying how to.
+    """
+    folder = Path(folder).resolve()
+    with _cluster(workers, scheduler) as client, alone(folder):
+        _remember(study, folder)
+        corpus_of(study, folder).copy_all(quiet)  # made once, before many ask for it and before anything is timed
+        with Pulse(folder) as pulse:
+            run = partial(_run, client, folder, pulse, quiet=quiet)
+            run([Job("floors")])  # asks every task, so that a mistake in one shows before anything is trained
+            for arm in study.arms if study.minutes else ():
+                _take_timing(arm, folder, Path(timings) if timings else None)
+                run([Job("timing", arm.name)])  # while nothing else runs
+            if study.rates:
+                run([Job("rate", arm.name, repr(rate)) for arm in study.arms for rate in study.rates.choose])
+                _choose(study, folder)
+            cells = [Job("cell", arm.name, str(seed)) for arm in study.arms for seed in study.seeds]
+            run(cells, notebook=str(notebook and Path(notebook).resolve()))
+        return write_scores(folder)
+
+
+def _remember(study: Study, folder: Path) -> None:
+    """Writes what the study is, or checks that it is what was written; arms may join, nothing else may change.
+
+    Arms that are there already keep their results. More seeds may not join: to stop when a difference shows would make
+    false findings likelier than stated.
+    """
+    path = folder / "study.json"
+    asked = study.to_dict()
+    if path.is_file():
+        found = read_study(folder).to_dict()
+        differs = [key for key in asked if key != "arms" and found[key] != asked[key]]
+        differs += [f"arm {name}" for name, arm in found["arms"].items() if asked["arms"].get(name) != arm]
+        differs += ["baseline"] if next(iter(found["arms"])) != next(iter(asked["arms"])) else []
+        if differs:
+            raise FileExistsError(f"{folder} holds another study ({', '.join(differs)} differ); give another folder")
+    write_json(path, asked)
+
+
+def _take_timing(arm: Arm, folder: Path, other: Path | None) -> None:
+    """Takes another sweep's timing of an arm, so that budgets in minutes are the same samples."""
+    job = Job("timing", arm.name)
+    if other is None or done(folder, job).is_file():
+        return
+    if not done(other, job).is_file():
+        raise FileNotFoundError(f"{other} has no {job}")
+    found, plan = result(other, job), timed_plan(read_study(folder), arm)
+    if found["plan"] != json.loads(json.dumps(plan.describe())):
+        raise ValueError(f"{other} timed another arm under the name {arm.name!r}")
+    write_json(done(folder, job), found)
+
+
+def _choose(study: Study, folder: Path) -> None:
+    """The rate of every arm by the study's rule: most right on validation tiles, the lower of equals."""
+    assert study.rates is not None
+    for arm in study.arms:
+        tries = {rate: Job("rate", arm.name, repr(rate)) for rate in sorted(study.rates.choose)}
+        found = {rate: result(folder, job)["accuracy"] for rate, job in tries.items()}
+        best = max(found, key=lambda rate: found[rate])
+        if not found[best]:
+            raise SweepError(f"{arm.name} diverges at all of the rates {', '.join(map(str, found))}; give lower ones")
+        at_edge = len(found) > 1 and best in (min(found), max(found))
+        tried = [{"rate": rate, "accuracy": accuracy} for rate, accuracy in found.items()]
+        write_json(done(folder, Job("chosen", arm.name)), {"rate": best, "at the edge": at_edge, "tried": tried})
+
+
+class Pulse:
+    """The sign of life of a sweep, in a file that its jobs' workers look at: one that stops ends them.
+
+    Args:
+        folder: of the sweep.
+    """
+
+    PATIENCE = 60.0
+    """Seconds without a beat after which the sweep counts as dead."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.sweep = folder / "pulse", uuid4().hex
+
+    def __enter__(self) -> Pulse:
+        self.beat()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def beat(self) -> None:
+        """Says that the sweep is there."""
+        part = self.path.with_name(f"pulse.{self.sweep}")
+        part.write_text(f"{self.sweep} {time.time_ns()}", encoding="utf8")
+        part.replace(self.path)
+
+
+@contextmanager
+def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
+    """A Dask client."""
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f'{error}; pip install "olmoearth_nb[scale]" brings it') from error
+    if scheduler:
+        with Client(scheduler) as client:
+            yield client
+        return
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(**local, processes=False) as cluster, Client(cluster) as client:  # each job has its own process
+        yield client
+
+
+def _run(
+    client: Client, folder: Path, pulse: Pulse, jobs: Sequence[Job], notebook: str = "", quiet: bool = False
+) -> None:
+    """Runs the jobs that are not done, as many at once as there are workers."""
+    left = [job for job in jobs if not done(folder, job).is_file()]
+    futures = {
+        job: client.submit(run_apart, str(folder), str(job), notebook, pulse.sweep, pure=False, priority=-number)
+        for number, job in enumerate(left)
+    }
+    with _progress(folder, jobs, quiet) as show:
+        while not all(future.done() for future in futures.values()):
+            show()
+            pulse.beat()
+            time.sleep(0.5)
+        show()
+    failed = {job: future.exception() for job, future in futures.items() if future.status != "finished"}
+    if failed:
+        said = "\n".join(f"{job}: {error}" for job, error in failed.items())
+        raise SweepError(
+            f"{len(failed)} of {len(jobs)} jobs failed; the others are kept, the same call tries again\n{said}"
+        )
+
+
+def run_apart(folder: str, key: str, notebook: str = "", sweep: str = "") -> None:
+    """Runs a job in a process of its own, which ends when this one or the sweep that asks for it does.
+
+    Args:
+        folder: of the study.
+        key: of the job.
+        notebook: that runs it, if any.
+        sweep: whose `Pulse` to watch; empty for none.
+
+    Raises:
+        RuntimeError: if it failed, with the end of what it said; all of it is in `jobs/KEY.log`.
+    """
+    from filelock import FileLock
+
+    log = done(Path(folder), key).with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with FileLock(log.with_suffix(".lock")), log.open("w", encoding="utf8") as out:
+        command = [sys.executable, "-m", "olmoearth_nb.ablation.kinds", folder, key, notebook, "watched"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=os.environ | one
+        )
+        code = _wait(process, Path(folder) / "pulse", sweep)
+    if code:
+        said = log.read_text(encoding="utf8").strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"ended with {code}")
+
+
+def _wait(process: subprocess.Popen[bytes], pulse: Path, sweep: str) -> int:
+    """Waits for a process; ends it when its sweep has gone or another one has taken its place."""
+    assert process.stdin is not None
+    last, heard = "", time.monotonic()
+    with process.stdin:
+        while True:
+            try:
+                return process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                beat = pulse.read_text(encoding="utf8") if pulse.is_file() else ""
+                if beat != last:
+                    last, heard = beat, time.monotonic()
+                silent = time.monotonic() - heard > Pulse.PATIENCE
+                if sweep and (silent or not beat.startswith(sweep)):
+                    process.kill()
+
+
+@contextmanager
+def _progress(folder: Path, jobs: Sequence[Job], quiet: bool) -> Iterator[Any]:
+    """A bar over the training steps and the jobs of all arms."""
+    if quiet:
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        expected = {job: _expected(folder, job) for job in jobs}
+        task = bar.add_task("", total=sum(expected.values()))
+
+        def show() -> None:
+            finished = [job for job in jobs if done(folder, job).is_file()]
+            made = sum(steps if job in finished else _made(folder, job) for job, steps in expected.items())
+            bar.update(task, completed=made, description=f"{len(finished)} of {len(jobs)} jobs")
+
+        yield show
+
+
+def _expected(folder: Path, job: Job) -> float:
+    """Training steps of a job, a tenth more for what follows them."""
+    if job.kind in ("floors", "timing"):
+        return 1.0
+    study = read_study(folder)
+    optimisation = study.arm(job.arm).recipe.optimisation
+    if job.kind == "rate":
+        assert study.rates is not None
+        return 1.1 * study.rates.samples / optimisation.batch
+    counts = sorted(set(budgets(study, folder, job.arm).values()))
+    return 1.1 * (counts[-1] * (1 - optimisation.decay) + optimisation.decay * sum(counts)) / optimisation.batch
+
+
+def _made(folder: Path, job: Job) -> int:
+    """Training steps that a job has logged."""
+    return sum(path.read_bytes().count(b"\n") for path in run_of(folder, job).glob(f"*/{LOG}"))

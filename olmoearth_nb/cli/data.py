@@ -1,0 +1,95 @@
+"""The command line's doors to data: `olmoearth-nb data simulate` and its neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from olmoearth_nb.cli.errors import explained
+from olmoearth_nb.data.stac.search import EARTH_SEARCH
+from olmoearth_nb.data.subset import URL
+
+data_app = typer.Typer(help="Make and fetch data.", no_args_is_help=True)
+
+
+@data_app.callback()
+def data() -> None:
+    """Make and fetch data."""
+
+
+@data_app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="folder to make")],
+    scenes: Annotated[int, typer.Option(help="how many scenes")] = 2000,
+    size: Annotated[int, typer.Option(help="edge of a scene in pixels of 10 m, 8 to 128")] = 32,
+    dates: Annotated[int, typer.Option(help="months that a scene shows, 1 to 12")] = 6,
+    seed: Annotated[int, typer.Option(help="seed of the world")] = 0,
+    workers: Annotated[int, typer.Option(help="processes")] = 2,
+) -> None:
+    """Simulate scenes and write them in the official pretraining format."""
+    from olmoearth_nb.data.simulate.generate import simulate as make
+
+    with explained():
+        made = make(out, scenes, size, dates, seed, workers)
+    size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+    typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
+
+
+@data_app.command(help=f"Fetch Sentinel-2 of a place as monthly composites from a STAC catalogue ({EARTH_SEARCH}).")
+def stac(
+    lat: Annotated[float, typer.Option(help="latitude in degrees, south negative")],
+    lon: Annotated[float, typer.Option(help="longitude in degrees, west negative")],
+    start: Annotated[str, typer.Option(help="first day, such as 2023-01-01")],
+    end: Annotated[str, typer.Option(help="last day, included; at most twelve calendar months from --start")],
+    out: Annotated[Path, typer.Option(help="the .npz file to write")],
+    size: Annotated[int, typer.Option(help="edge in pixels of 10 m, 8 to 1024")] = 64,
+    max_cloud: Annotated[
+        float, typer.Option(help="clouds, in percent of the whole 110 km tile, from which it is left out")
+    ] = 60,
+    catalogue: Annotated[str, typer.Option(help="address of a STAC API", show_default=False)] = EARTH_SEARCH,
+    collection: Annotated[str, typer.Option(help="name of Sentinel-2 L2A there")] = "sentinel-2-l2a",
+    cache: Annotated[Path | None, typer.Option(help="folder that keeps what was read")] = None,
+    offset: Annotated[int | None, typer.Option(help="taken off all digital numbers; by default as declared")] = None,
+    skip_failed: Annotated[bool, typer.Option(help="go on without what stays unreadable")] = False,
+) -> None:
+    """Fetch Sentinel-2 of a place from a STAC catalogue."""
+    from olmoearth_nb.data.npz import save_npz
+    from olmoearth_nb.data.stac.load import load_stac
+
+    with explained():
+        if out.suffix.lower() != ".npz":
+            raise ValueError(f"--out must be named *.npz, got {out}")
+        sample = load_stac(
+            (lat, lon),
+            start,
+            end,
+            size=size,
+            max_cloud=max_cloud,
+            catalogue=catalogue,
+            collection=collection,
+            cache=cache,
+            offset="auto" if offset is None else offset,
+            skip_failed=skip_failed,
+        )
+        save_npz(sample, out)
+    typer.echo(f"{out}: {size} x {size} px, {len(sample.dates)} months: {' '.join(date[:7] for date in sample.dates)}")
+    typer.echo("\n".join([sample.provenance, *(f"* {note}" for note in sample.notes)]))
+
+
+@data_app.command(
+    help="Download the official subset of the pretraining data; the same call goes on after a break. The server says "
+    "how large the archive is, and the disk must hold it twice; the first download records its sha256, which a later "
+    f"one must have, too. By default from {URL}"
+)
+def subset(
+    out: Annotated[Path, typer.Option(help="folder to make")],
+    url: Annotated[str, typer.Option(help="address of the tar", show_default=False)] = URL,
+) -> None:
+    """Download the official subset of the pretraining data."""
+    from olmoearth_nb.data.subset import fetch_subset
+
+    with explained():
+        tiles = fetch_subset(out, url)
+    typer.echo(f"{tiles.folder}: {len(tiles)} tiles, open them by olmoearth_nb.data.official.OfficialDataset")

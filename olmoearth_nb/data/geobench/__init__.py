@@ -1,0 +1,1 @@
+"""Chips and data sets of GeoBench (m-eurosat)."""

@@ -1,0 +1,220 @@
+"""GeoBench m-eurosat chips: one HDF5 file with 13 Sentinel-2 top-of-atmosphere bands.
+
+Two traps are dealt with here.
+
+* The metadata are a pickle, which can run code when it is read. We read it without running anything:
+  classes other than plain containers become inert stand-ins, and no function is ever called.
+* The names of the last five bands do not fit their content. EuroSAT stores B8A *last*, and the names
+  were laid over it in the order of the band numbers. In the published statistics of the data set
+  "09 - Water vapour" has a mean of 12 digital numbers, which is the cirrus band, and
+  "08A - Vegetation Red Edge" shows the 60 m pixels of water vapour. `names="content"` reads what the
+  pixels are; `names="published"` follows the labels, as the published evaluations of OlmoEarth do.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import pickle
+import struct
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from olmoearth_nb.data.arrays import to_sample
+from olmoearth_nb.sample import Sample
+
+LABELS = (
+    "01 - Coastal aerosol,02 - Blue,03 - Green,04 - Red,05 - Vegetation Red Edge,06 - Vegetation Red Edge,"
+    "07 - Vegetation Red Edge,08 - NIR,08A - Vegetation Red Edge,09 - Water vapour,10 - SWIR - Cirrus,"
+    "11 - SWIR,12 - SWIR"
+).split(",")
+FILE_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
+"""Order of the bands in the files of EuroSAT, and so, in spite of their labels, in the chips."""
+
+ORDERS = {"content": FILE_ORDER, "published": "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()}
+"""Band of each label: what the pixels are, or what the labels say."""
+
+_MOST_METADATA = 100_000
+_UNREADABLE = (
+    *(ValueError, SyntaxError, EOFError, AttributeError, TypeError, IndexError, KeyError),
+    *(pickle.UnpicklingError, struct.error, RecursionError, MemoryError, OverflowError),
+)
+
+EVALUATION_DATE = "2020-07-01"
+"""The constant date of the official evaluation: month index 6 of 2020. The chips have none of their own."""
+
+
+class Inert:
+    """Stands for an object of a class that we do not load; keeps its state as data."""
+
+    args: tuple[Any, ...]
+    state: Any
+    entries: list[Any]
+
+    def __new__(cls, *args: Any) -> Inert:
+        """Takes whatever the pickle gives and does nothing with it."""
+        inert = super().__new__(cls)
+        inert.args, inert.state, inert.entries = args, None, []
+        return inert
+
+    def __init__(self, *args: Any) -> None:
+        """Does nothing more."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.entries.append((key, value))
+
+    def append(self, value: Any) -> None:
+        """Keeps what a list of a class of its own would hold."""
+        self.entries.append(value)
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _InertUnpickler(pickle._Unpickler):  # in Python, so that a forged index cannot claim memory
+    """Never imports a module: every class of the file becomes `Inert`."""
+
+    def find_class(self, module: str, name: str) -> type:
+        return type(name, (Inert,), {"source": f"{module}.{name}"})
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise pickle.UnpicklingError("persistent references are not allowed")
+
+
+def read_pickle(data: bytes, what: str) -> Any:
+    """Reads a pickle without running code.
+
+    Args:
+        data: its bytes.
+        what: whose it is, for the error.
+
+    Returns:
+        Plain containers, numbers and texts; objects of all classes are `Inert`.
+
+    Raises:
+        ValueError: if it is too large, not whole, or needs more than that.
+    """
+    if len(data) > _MOST_METADATA:
+        raise ValueError(f"{what} have {len(data):,} bytes; at most {_MOST_METADATA:,} are read")
+    try:
+        return _InertUnpickler(io.BytesIO(data)).load()
+    except _UNREADABLE as error:
+        raise ValueError(f"{what} cannot be read safely: {error}") from error
+
+
+def read_metadata(text: str) -> dict[str, Any]:
+    """Reads GeoBench's pickled metadata without running code.
+
+    Args:
+        text: the attribute as stored, a Python bytes literal.
+
+    Returns:
+        The metadata; objects of unknown classes are `Inert`.
+
+    Raises:
+        ValueError: if it is not such a literal or not a pickled dictionary.
+    """
+    if len(text) > _MOST_METADATA:
+        raise ValueError(f"the chip's metadata have {len(text):,} characters; at most {_MOST_METADATA:,} are read")
+    try:
+        data = ast.literal_eval(text)
+    except _UNREADABLE as error:
+        raise ValueError(f"the chip's pickled metadata cannot be read safely: {error}") from error
+    if not isinstance(data, bytes):
+        raise ValueError(f"the chip's pickled metadata must be a bytes literal, got {type(data).__name__}")
+    metadata = read_pickle(data, "the chip's pickled metadata")
+    if not isinstance(metadata, dict):
+        raise ValueError(f"the chip's pickled metadata must be a dictionary, got {type(metadata).__name__}")
+    return metadata
+
+
+def read_label(path: str | os.PathLike[str]) -> int:
+    """The class index of a chip, from its metadata alone.
+
+    Raises:
+        ValueError: if the file is not HDF5, or its metadata do not hold a whole number as `label`.
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("pickle", "")
+    except OSError as error:
+        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
+    label = read_metadata(str(text)).get("label") if text else None
+    if not isinstance(label, int) or isinstance(label, bool):
+        raise ValueError(f"{path.name} has no class: the label in its metadata is {label!r}")
+    return label
+
+
+def check_names(names: str) -> None:
+    """Raises a ValueError unless the word is one of `ORDERS`."""
+    if names not in ORDERS:
+        raise ValueError(f"names must be 'content' or 'published', got {names!r}")
+
+
+def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> Sample:
+    """Opens an m-eurosat chip.
+
+    Args:
+        path: the `.hdf5` file.
+        names: "content" names the bands after what they hold; "published" after their labels, which is
+            what published m-eurosat results rest on. Either way cirrus (or what is labelled so) is dropped.
+
+    Returns:
+        A sample of one timestep, dated as in the official evaluation.
+
+    Raises:
+        ValueError: if the file is not HDF5 or lacks bands, or `names` is neither of the two.
+    """
+    import h5py
+
+    path = Path(path)
+    check_names(names)
+    try:
+        with h5py.File(path, "r") as file:
+            absent = [label for label in LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
+            if absent:
+                raise ValueError(f"{path.name} is no m-eurosat chip: no bands {absent}; it has {list(file)}")
+            image = _read_bands([file[label] for label in LABELS], path.name)
+            metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
+    except OSError as error:
+        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
+    date = _date(metadata)
+    notes = []
+    if date is None:
+        notes.append(f"the chip has no date; it gets that of the official evaluation, {EVALUATION_DATE}")
+    if names == "content":
+        notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
+    return to_sample(
+        image[:, :, None],
+        ORDERS[names],
+        [date or EVALUATION_DATE],
+        level="L1C",  # without B10
+        title=path.stem,
+        provenance=f"GeoBench m-eurosat, {path.name}",
+        notes=notes,
+    )
+
+
+def _read_bands(bands: list[Any], name: str) -> np.ndarray:
+    """(H, W, 13) pixels of the band data sets, of which nothing is read before their shapes are right."""
+    shapes = {getattr(band, "shape", None) for band in bands}
+    shape = shapes.pop()
+    if shapes or shape is None or len(shape) != 2 or max(shape) > 4096:
+        raise ValueError(f"{name} is no m-eurosat chip: its bands must be 2-D and of one size")
+    return np.stack([band[()] for band in bands], axis=-1)
+
+
+def _date(metadata: dict[str, Any]) -> str | None:
+    """ISO date of the first band, if the metadata have one; dates and datetimes are pickled by class."""
+    band = metadata.get(LABELS[0])
+    date = band.get("date") if isinstance(band, dict) else None
+    if isinstance(date, Inert) and getattr(date, "source", "") in ("datetime.date", "datetime.datetime"):
+        year_high, year_low, month, day = date.args[0][:4]
+        return f"{256 * year_high + year_low:04d}-{month:02d}-{day:02d}"
+    return date[:10] if isinstance(date, str) else None

@@ -1,0 +1,1 @@
+"""GeoTIFFs whose bands are named and dated."""

@@ -1,0 +1,146 @@
+"""Doors to data: each ends in a `Sample`, or raises an error that says what was given and what is valid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data.arrays import fit
+from olmoearth_nb.data.eurosat import is_eurosat_chip, load_eurosat_chip
+from olmoearth_nb.data.geobench.chip import load_geobench_chip
+from olmoearth_nb.data.geotiff.load import load_geotiff
+from olmoearth_nb.data.npz import load_npz
+from olmoearth_nb.data.official import is_tile, read_tile
+from olmoearth_nb.data.safe.load import load_safe
+from olmoearth_nb.io.shipped import data_dir, pretrained_dir, pretrained_names
+from olmoearth_nb.sample import Sample
+
+__all__ = [
+    "data_dir",
+    "embedded_names",
+    "load_embedded",
+    "load_place",
+    "load_sample",
+    "pretrained_dir",
+    "pretrained_names",
+]
+
+
+def _load_hdf5(path: Path, **options: Any) -> Sample:
+    """A tile of the official format, or an m-eurosat chip."""
+    return read_tile(path, **options) if is_tile(path) else load_geobench_chip(path, **options)
+
+
+def _load_tif(path: Path, **options: Any) -> Sample:
+    """A EuroSAT chip, which names no bands, or a GeoTIFF that does."""
+    return load_eurosat_chip(path, **options) if is_eurosat_chip(path) else load_geotiff(path, **options)
+
+
+def _load_folder(folder: Path, **options: Any) -> Sample:
+    """A .SAFE folder, or a folder that holds such of one tile, or nothing but GeoTIFFs of one place."""
+    products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    tifs = [path for path in inside if path.suffix.lower() in (".tif", ".tiff")]
+    if not products and tifs and tifs == inside and not is_eurosat_chip(tifs[0]):
+        return load_geotiff(tifs, **options)
+    if not products:
+        raise ValueError(
+            f"{folder} is a folder of neither .SAFE products nor GeoTIFFs alone; data sets of many places are opened "
+            "by geobench_set.GeoBench, eurosat.EuroSAT and official.OfficialDataset"
+        )
+    return load_safe(products, **options)
+
+
+_LOADERS: dict[str, Callable[..., Sample]] = {
+    ".hdf5": _load_hdf5,
+    ".h5": _load_hdf5,
+    ".npz": load_npz,
+    ".tif": _load_tif,
+    ".tiff": _load_tif,
+}
+
+
+def embedded_names() -> list[str]:
+    """Names of the embedded chips."""
+    return sorted(path.stem for path in (data_dir() / "chips").glob("*.npz"))
+
+
+def load_embedded(name: str = "fields") -> Sample:
+    """One of the embedded chips: simulated, 64 x 64 px, 12 dates.
+
+    Raises:
+        ValueError: for an unknown name, listing the valid ones.
+    """
+    if name not in embedded_names():
+        raise ValueError(f"there is no embedded chip {name!r}; there are {', '.join(embedded_names())}")
+    path = data_dir() / "chips" / f"{name}.npz"
+    return load_npz(path, provenance="simulated (earthlib spectra, invented scene)", offset=None)
+
+
+def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
+    """Opens any file that we have a door for.
+
+    Args:
+        data: path of one of these, the name of an embedded chip, or empty for the default chip:
+
+            * a GeoTIFF with named bands and dates (see `load_geotiff`), or a EuroSAT all-bands chip (`.tif`);
+            * a Sentinel-2 product (a `.SAFE` folder, the middle 64 x 64 px), or a folder of several dates of one tile;
+            * a GeoBench m-eurosat chip (`.hdf5`);
+            * a tile of the official pretraining format (`.h5`);
+            * a folder of nothing but GeoTIFFs of one place, in order of their names;
+            * an `.npz` with `image` (H, W, T, C), `bands` and `dates`.
+        options: what the door is told beyond the path, such as ``dates=`` or ``missing_bands=`` of `load_geotiff`,
+            ``offset=`` of `load_geotiff`, `load_safe` and `load_npz`, ``date=`` of `load_eurosat_chip`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        TypeError: for an option that this door does not have.
+        ValueError: if no door fits, or the file is not what its door expects.
+    """
+    text = os.fspath(data)
+    if not text:
+        return load_embedded(**options)
+    path = Path(text).expanduser()
+    if not path.exists() and text in embedded_names():
+        return load_embedded(text, **options)
+    if path.is_dir():
+        return _load_folder(path, **options)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no file {text}; give a {' or '.join(_LOADERS)} file, a .SAFE folder, or one of {embedded_names()}"
+        )
+    if path.suffix.lower() not in _LOADERS:
+        raise ValueError(
+            f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_LOADERS)}"
+        )
+    return _LOADERS[path.suffix.lower()](path, **options)
+
+
+def load_place(data: str | os.PathLike[str] = "", edge: int = 64, **options: Any) -> Sample:
+    """A sample as the notebooks show it: Sentinel-2 alone, dates that have any, the middle 64 x 64 px.
+
+    Args:
+        data: see `load_sample`.
+        edge: largest edge in pixels, a multiple of 8.
+        options: see `load_sample`.
+
+    Raises:
+        ValueError: if there is no Sentinel-2 in it.
+    """
+    sample = load_sample(data, **options)
+    if "sentinel2_l2a" not in sample.images:
+        raise ValueError(f"the notebooks show Sentinel-2; {sample.title} has {list(sample.images)}")
+    image = sample.images["sentinel2_l2a"]
+    seen = (image != MISSING).any((0, 1, 3))
+    sample = replace(sample, images={"sentinel2_l2a": image}).select_times(seen.nonzero()[0].tolist())
+    sample = fit(sample, 8, crop="center")
+    height, width = sample.images["sentinel2_l2a"].shape[:2]
+    if max(height, width) <= edge:
+        return sample
+    rows, columns = min(height, edge), min(width, edge)
+    middle = sample.window((height - rows) // 2, (width - columns) // 2, rows, columns)
+    return replace(middle, notes=(*sample.notes, f"the middle {rows}x{columns} of {height}x{width} px"))

@@ -1,0 +1,113 @@
+"""What a Sentinel-2 product says of itself in `MTD_MSIL2A.xml` or `MTD_MSIL1C.xml`, read without following anything.
+
+Elements by the Sentinel-2 Products Specification Document; the names of Level 2A before 2018 begin with ``L2A_``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from olmoearth_nb.data.offset import Said, read_offset
+from olmoearth_nb.io.inside import inside
+
+_BAND_IDS = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
+"""Band of each `band_id`, 0 to 12."""
+
+_LARGEST = 20_000_000
+_QUANTIFICATION = 10_000
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A product's own words.
+
+    Attributes:
+        level: "L2A" or "L1C".
+        sensed: when the instrument began to look.
+        baseline: processing baseline, such as "05.09".
+        offsets: what is said of the offset of each band.
+    """
+
+    level: str
+    sensed: dt.datetime
+    baseline: str
+    offsets: dict[str, Said]
+
+
+def read_metadata(folder: Path) -> Metadata:
+    """Reads the metadata of a .SAFE folder.
+
+    Raises:
+        ValueError: if there are none or they are damaged, declare entities, or lack what is needed.
+    """
+    found = [level for level in ("L2A", "L1C") if (folder / f"MTD_MSI{level}.xml").is_file()]
+    if len(found) != 1:
+        raise ValueError(
+            f"{folder.name} must hold one of MTD_MSIL2A.xml and MTD_MSIL1C.xml, it holds {len(found)}: it is not a "
+            "whole Sentinel-2 product of the compact format (since December 2016)"
+        )
+    level = found[0]
+    root = _parsed(inside(folder, f"MTD_MSI{level}.xml"))
+    texts = {_local(element): (element.text or "").strip() for element in root.iter()}
+    prefix = "BOA_" if level == "L2A" else ""
+    scale = _first(texts, f"{prefix}QUANTIFICATION_VALUE", f"L2A_{prefix}QUANTIFICATION_VALUE")
+    if scale is None or not scale.replace(".", "", 1).isdigit() or float(scale) != _QUANTIFICATION:
+        raise ValueError(f"{folder.name}: reflectance must be stored times {_QUANTIFICATION}, its metadata say {scale}")
+    began = _first(texts, "DATATAKE_SENSING_START", "PRODUCT_START_TIME")
+    try:
+        sensed = dt.datetime.fromisoformat(began or "").replace(tzinfo=dt.UTC)
+    except ValueError as error:
+        raise ValueError(f"{folder.name}: its metadata have no time of sensing, but {began!r}") from error
+    baseline = texts.get("PROCESSING_BASELINE", "")
+    return Metadata(level, sensed, baseline, _offsets(root, folder.name, baseline))
+
+
+def _parsed(path: Path) -> Any:
+    """Root of an XML file that declares no entities and refers to nothing outside of it."""
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import parse
+
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes; metadata have at most {_LARGEST:,}")
+    try:
+        return parse(path, forbid_dtd=True).getroot()
+    except DefusedXmlException as error:
+        raise ValueError(
+            f"{path.name} declares a document type or entities, which metadata never do: {error}"
+        ) from error
+    except ParseError as error:
+        raise ValueError(f"{path.name} is not whole XML ({error})") from error
+
+
+def _local(element: Any) -> str:
+    """Name of an element without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _first(texts: dict[str, str], *names: str) -> str | None:
+    """Text of the first element that is there."""
+    return next((texts[name] for name in names if texts.get(name)), None)
+
+
+def _offsets(root: Any, title: str, baseline: str) -> dict[str, Said]:
+    """What is said of each band's offset, by its own element or by the baseline."""
+    offsets: dict[str, Said] = {}
+    for element in root.iter():
+        name, number = _local(element), element.get("band_id")
+        if name not in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
+            continue
+        if number is None or not number.isdigit() or int(number) >= len(_BAND_IDS):
+            raise ValueError(f"{title}: {name} has the band_id {number!r}; valid are 0 to {len(_BAND_IDS) - 1}")
+        try:
+            offsets[_BAND_IDS[int(number)]] = read_offset({name: (element.text or "").strip()})
+        except ValueError as error:
+            raise ValueError(f"{title}: {error}") from error
+    said = read_offset({"PROCESSING_BASELINE": baseline}) if baseline else Said()
+    if said.offset or offsets:  # such a product names the offset of every band: where it does not, nothing is known
+        said = Said(None, f"{title} of processing baseline {baseline} does not name the offset of every band")
+    return {band: offsets.get(band, said) for band in _BAND_IDS}

@@ -1,0 +1,1 @@
+"""Notebooks: made from `notebooks/src`, executed, shown as pages."""

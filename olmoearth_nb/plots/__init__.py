@@ -1,0 +1,1 @@
+"""Figures, maps and widgets; every figure has one style."""

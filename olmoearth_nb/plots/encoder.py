@@ -1,0 +1,90 @@
+"""Figures of what happens inside the encoder; the look is that of `olmoearth_nb.plots.style`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.plots.style import true_colour
+from olmoearth_nb.sample import Sample
+
+
+def show_resize(patch: Tensor, resized: Tensor, bands: tuple[str, ...]) -> None:
+    """A patch before and after resizing, band by band, in one grey scale a band.
+
+    Args:
+        patch: (P, P, C) normalised pixels of a Sentinel-2 patch.
+        resized: (8, 8, C) the same after resizing.
+        bands: names of the bands shown.
+    """
+    _, axes = plt.subplots(2, len(bands), figsize=(1.6 * len(bands), 3.7), layout="constrained")
+    for column, band in enumerate(bands):
+        channel = SENTINEL2.indices([band])[0]
+        low, high = float(resized[..., channel].min()), float(resized[..., channel].max())
+        for row, pixels in enumerate((patch, resized)):
+            axes[row, column].imshow(pixels[..., channel], cmap="gray", vmin=low, vmax=high)
+            axes[row, column].set(xticks=[], yticks=[], title=band if row == 0 else None)
+    axes[0, 0].set_ylabel(f"{len(patch)} x {len(patch)} px")
+    axes[1, 0].set_ylabel("8 x 8 px")
+    plt.show()
+
+
+def show_quarters(parts: Mapping[str, tuple[np.ndarray, str]]) -> None:
+    """The quarters of the encoding as tables: one row a value, one column a dimension.
+
+    Args:
+        parts: title -> (table (rows, D/4), label of the rows).
+    """
+    _, axes = plt.subplots(1, len(parts), figsize=(2.6 * len(parts), 3.2), layout="constrained")
+    for ax, (title, (table, label)) in zip(axes, parts.items(), strict=True):
+        picture = ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+        ax.set(title=title, xlabel="dimension", ylabel=label)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    plt.colorbar(picture, ax=axes, shrink=0.8)
+    plt.show()
+
+
+def show_attention(sample: Sample, weights: Tensor, row: int, column: int, patch_size: int, time: int = 0) -> None:
+    """Which patches one patch attends to, head by head, beside the picture.
+
+    Args:
+        sample: the place.
+        weights: (heads, rows, columns) attention of the marked patch.
+        row: its patch row.
+        column: its patch column.
+        patch_size: P in pixels.
+        time: timestep shown.
+    """
+    heads = len(weights)
+    _, axes = plt.subplots(1, heads + 1, figsize=(2.2 * (heads + 1), 2.5), layout="constrained")
+    axes[0].imshow(true_colour(sample, time))
+    corner = (column * patch_size - 0.5, row * patch_size - 0.5)
+    axes[0].add_patch(Rectangle(corner, patch_size, patch_size, fill=False, ec="yellow", lw=2))
+    axes[0].set(title="the asking patch", xticks=[], yticks=[])
+    for head, ax in enumerate(axes[1:]):
+        ax.imshow(weights[head], cmap="viridis", vmin=0, vmax=float(weights.max()))
+        ax.plot(column, row, "s", mfc="none", mec="yellow", ms=8)
+        ax.set(title=f"head {head + 1}", xticks=[], yticks=[])
+    plt.show()
+
+
+def show_blocks(similarity: Mapping[str, list[float]]) -> None:
+    """Mean cosine similarity between tokens after every block.
+
+    Args:
+        similarity: label of a line -> one value before the first and after each block.
+    """
+    _, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+    for (label, values), colour in zip(similarity.items(), ("#0072B2", "#D55E00"), strict=False):
+        ax.plot(range(len(values)), values, "o-", color=colour, label=label)
+    names = ["input", *(f"block {i}" for i in range(1, len(values)))]
+    ax.set_xticks(range(len(names)), names)
+    ax.set(ylabel="mean cosine similarity", ylim=(min(0.0, *(min(v) for v in similarity.values())), 1))
+    ax.legend(frameon=False)
+    plt.show()

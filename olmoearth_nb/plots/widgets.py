@@ -1,0 +1,134 @@
+"""What moves in a notebook: a calculator of tokens and cost, bands and dates by slider, a map to zoom.
+
+Each has a static twin for pages and slow machines, and says so where its library is not installed.
+
+`ipywidgets.interact` is not used: its output area makes programs that execute notebooks wait for their whole time
+limit now and then, because they answer it on the channel on which they also wait for the cell to end.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from olmoearth_nb.model.config import size_config
+from olmoearth_nb.model.cost import encoder_cost
+from olmoearth_nb.sample import Sample
+from olmoearth_nb.tokenization import TOKENIZATIONS
+
+
+def calculate(size: str, edge: int, patch_size: int, timesteps: int) -> str:
+    """A table of tokens and giga-MACs of every built-in tokenization.
+
+    Args:
+        size: model size.
+        edge: edge of the image in pixels of 10 m; cut down to whole patches.
+        patch_size: P.
+        timesteps: T.
+
+    Returns:
+        Lines of text: tokenization, tokens, GMACs, attention's share, cost relative to v1.
+    """
+    edge -= edge % patch_size
+    lines = [f"{size}, {edge} x {edge} px, T={timesteps}, P={patch_size}"]
+    lines.append(f"{'':>9} {'tokens':>8} {'GMACs':>9} {'attention':>9} {'v1 = 1':>7}")
+    reference = encoder_cost(size_config(size, "v1"), (edge, edge, timesteps), patch_size).macs
+    for name in TOKENIZATIONS:
+        cost = encoder_cost(size_config(size, name), (edge, edge, timesteps), patch_size)
+        share = cost.attention_macs / cost.macs
+        row = f"{name:>9} {cost.tokens:>8,} {cost.macs / 1e9:>9.2f} {share:>9.0%} {cost.macs / reference:>7.2f}"
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def _controlled(controls: Mapping[str, Any], view: Any, draw: Callable[..., Any]) -> None:
+    """Shows controls above a view whose value is drawn anew from theirs whenever one of them moves.
+
+    Args:
+        controls: name of an argument of `draw` -> ipywidgets control.
+        view: a widget with a value.
+        draw: makes that value.
+    """
+    import ipywidgets
+    from IPython.display import display
+
+    def update(change: object = None) -> None:
+        view.value = draw(**{name: control.value for name, control in controls.items()})
+
+    for name, control in controls.items():
+        control.description = control.description or name
+        control.observe(update, "value")
+    update()
+    display(ipywidgets.VBox([*controls.values(), view]))
+
+
+def token_calculator(sizes: Sequence[str] = ("nano", "tiny", "base", "large")) -> None:
+    """Shows sliders above the table of `calculate`; without ipywidgets, says so."""
+    try:
+        import ipywidgets
+    except ModuleNotFoundError:
+        print("ipywidgets is not installed; the table below is the same calculator without sliders")
+        return
+    options = {"continuous_update": False}
+    controls = {
+        "size": ipywidgets.Dropdown(options=list(sizes), value="base", description="model"),
+        "edge": ipywidgets.IntSlider(64, 8, 128, 8, description="edge, px", **options),
+        "patch_size": ipywidgets.IntSlider(4, 1, 8, description="patch, px", **options),
+        "timesteps": ipywidgets.IntSlider(1, 1, 12, description="dates", **options),
+    }
+    _controlled(controls, ipywidgets.HTML(), lambda **values: f"<pre>{html.escape(calculate(**values))}</pre>")
+
+
+def band_browser(sample: Sample) -> None:
+    """Shows two sliders, band (by wavelength) and date, above `plots_sample.show_band`; without ipywidgets, says so.
+
+    Args:
+        sample: a sample with Sentinel-2.
+    """
+    try:
+        import ipywidgets
+    except ModuleNotFoundError:
+        print("ipywidgets is not installed; plots_sample.show_band(sample, band, time) draws the same")
+        return
+    from olmoearth_nb.bands import SENTINEL2
+    from olmoearth_nb.plots.indices import clearest
+    from olmoearth_nb.plots.sample import band_figure
+    from olmoearth_nb.plots.style import BY_WAVELENGTH
+
+    def draw(band: str, time: int) -> bytes:
+        figure, picture = band_figure(sample, band, time), io.BytesIO()
+        figure.savefig(picture, format="png")
+        return picture.getvalue()
+
+    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], [(day, i) for i, day in enumerate(sample.dates)]
+    options = {"continuous_update": False, "layout": {"width": "440px"}}
+    controls = {
+        "band": ipywidgets.SelectionSlider(options=bands, value="B08", **options),
+        "time": ipywidgets.SelectionSlider(options=dates, value=clearest(sample), description="date", **options),
+    }
+    _controlled(controls, ipywidgets.Image(format="png", layout={"width": "576px"}), draw)
+
+
+def live_map(places: Sequence[tuple[float, float]], named: Mapping[str, tuple[float, float]]) -> None:
+    """Shows a map to zoom and to click on; `plots_map.show_places` is its twin that needs no network.
+
+    Args:
+        places: latitude and longitude of the dots.
+        named: label -> latitude and longitude.
+    """
+    try:
+        import folium
+    except ModuleNotFoundError:
+        print("folium is not installed; the map below shows the same")
+        return
+    from IPython.display import display
+
+    shown = folium.Map(location=(30, 10), zoom_start=2, height=360)
+    for place in places:
+        label = f"{place[0]:.2f}, {place[1]:.2f}"
+        folium.CircleMarker(place, radius=3, color="#444444", weight=1, fill=True, tooltip=label).add_to(shown)
+    for label, place in named.items():
+        folium.Marker(place, tooltip=label).add_to(shown)
+    display(shown)

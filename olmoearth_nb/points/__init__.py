@@ -1,0 +1,1 @@
+"""Embeddings of points and polygons as a table."""

@@ -1,0 +1,1 @@
+"""Pretraining: recipes as data, masks, losses, and runs that survive an interruption."""

@@ -1,0 +1,102 @@
+"""The losses of pretraining, in float32 whatever the rest runs in.
+
+* *Patch discrimination*: among all hidden tokens of one sample and modality, which target belongs to this prediction?
+  With normalised predictions p and targets t, s_ij = p_i t_j / 0.1, it is the mean of -log softmax(s_i)_i, times 0.2.
+* *Masked negatives* (v1.1, maps alone): a target that all but equals the right one (cosine above 0.999) is no negative.
+* *Contrast of the two views*: which of the batch's second views belongs to this first view?
+
+Source: the public OlmoEarth configuration and papers (arXiv 2511.13655); constants are theirs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from olmoearth_nb.bands import modality
+from olmoearth_nb.grid import Role, TokenGrid
+from olmoearth_nb.model.transformer import Packing
+
+TEMPERATURE = 0.1
+SAME = 0.999
+"""Cosine above which two targets count as the same (masked negatives)."""
+
+
+def patch_discrimination(
+    predictions: Tensor, targets: Tensor, roles: Tensor, grid: TokenGrid, masked_negatives: bool = False
+) -> Tensor:
+    """Sum over modalities of the mean, over samples with any hidden token, of each sample's loss.
+
+    Args:
+        predictions: (B, N, D); only those of DECODER tokens are read.
+        targets: (B, N, D).
+        roles: (B, N) `Role`.
+        grid: what each token is.
+        masked_negatives: whether equal targets of maps are taken out of the negatives. A sample whose hidden tokens
+            of a map are all equal to another is then left out for that map: nothing can be told apart.
+
+    Returns:
+        () float32; 0 where nothing is hidden.
+    """
+    total = predictions.new_zeros((), dtype=torch.float32)
+    for name, span in grid.slices.items():
+        asked = Packing(roles[:, span] == Role.DECODER)
+        if asked.index.shape[1]:
+            apart = masked_negatives and modality(name).decode_only
+            total = total + _of_modality(predictions[:, span], targets[:, span], asked, apart)
+    return total
+
+
+def _of_modality(predictions: Tensor, targets: Tensor, asked: Packing, masked_negatives: bool) -> Tensor:
+    """Mean loss of the samples of one modality."""
+    with torch.autocast(predictions.device.type, enabled=False):
+        p, t = (F.normalize(asked.pack(x).float(), dim=-1) for x in (predictions, targets))  # (B, M, D)
+        count = asked.keep.sum(1)
+        real = torch.arange(p.shape[1], device=p.device) < count[:, None]  # (B, M), True = a token, False = padding
+        itself = torch.eye(p.shape[1], dtype=torch.bool, device=p.device)
+        candidates = real[:, None, :] | itself  # (B, M, M), True = among the answers
+        used = count > 0
+        if masked_negatives:
+            candidates = candidates & ((t @ t.mT <= SAME) | itself)
+            alone = (candidates.sum(-1) == 1) & real & (count > 1)[:, None]
+            used = used & ~alone.any(1)
+        scores = (p @ t.mT / TEMPERATURE).masked_fill(~candidates, float("-inf"))
+        each = scores.logsumexp(-1) - scores.diagonal(dim1=1, dim2=2)  # (B, M)
+        of_sample = each.masked_fill(~real, 0.0).sum(1) / count.clamp(min=1)
+        return 2 * TEMPERATURE * of_sample.masked_fill(~used, 0.0).sum() / used.sum().clamp(min=1)
+
+
+def contrast(first: Tensor, second: Tensor) -> Tensor:
+    """InfoNCE from the first view of each sample to the second views of the micro-batch, in one direction.
+
+    Args:
+        first: (B, D) projected means of the first views.
+        second: (B, D) of the second views.
+
+    Returns:
+        () float32, before its weight.
+    """
+    with torch.autocast(first.device.type, enabled=False):
+        scores = F.normalize(first.float(), dim=-1) @ F.normalize(second.float(), dim=-1).T / TEMPERATURE
+        return F.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+
+
+def chance_and_best(
+    targets: Tensor, roles: Tensor, grid: TokenGrid, masked_negatives: bool = False
+) -> tuple[Tensor, Tensor]:
+    """What patch discrimination is worth for a predictor that knows nothing, and for one that knows the targets.
+
+    The second is not zero: targets resemble each other, and the temperature is finite.
+
+    Args:
+        targets: (B, N, D).
+        roles: (B, N) `Role`.
+        grid: what each token is.
+        masked_negatives: as in `patch_discrimination`.
+    """
+    nothing = torch.zeros_like(targets)
+    return (
+        patch_discrimination(nothing, targets, roles, grid, masked_negatives),
+        patch_discrimination(targets, targets, roles, grid, masked_negatives),
+    )

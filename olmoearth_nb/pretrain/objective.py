@@ -1,0 +1,80 @@
+"""One step of pretraining: two masked views, predictions of what is hidden, losses.
+
+The views of a micro-batch share pixels and targets, and only what a view sees is embedded for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from olmoearth_nb.bands import modality
+from olmoearth_nb.grid import Role
+from olmoearth_nb.model.encoder import Encoded
+from olmoearth_nb.model.olmoearth import OlmoEarth
+from olmoearth_nb.model.patch_embed import enlarged
+from olmoearth_nb.pretrain.batches import MicroBatch
+from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
+from olmoearth_nb.pretrain.recipes import Recipe
+
+
+class Step(NamedTuple):
+    """What a step gives.
+
+    Attributes:
+        loss: () the sum that is minimised.
+        patches: () patch discrimination, mean of the two views.
+        contrast: () contrast of the views, before its weight.
+        pooled: (B, D) mean embeddings of the first view.
+        targets: (B, N, D) what was to be predicted in either view, 0 elsewhere.
+    """
+
+    loss: Tensor
+    patches: Tensor
+    contrast: Tensor
+    pooled: Tensor
+    targets: Tensor
+
+
+class Pretraining(nn.Module):
+    """A model with the objective of its recipe.
+
+    Args:
+        model: encoder, predictor, targets; the patch embeddings of maps are frozen, since the encoder never sees one.
+        recipe: the objective.
+    """
+
+    def __init__(self, model: OlmoEarth, recipe: Recipe) -> None:
+        super().__init__()
+        self.model, self.recipe = model, recipe
+        embeddings = model.encoder.patch_embeddings
+        embeddings.band_dropout_enabled = True
+        for name in model.config.modalities:
+            if modality(name).decode_only:
+                embeddings.per_modality_embeddings[name].requires_grad_(False)
+
+    def forward(self, micro: MicroBatch) -> Step:
+        """The losses of a micro-batch."""
+        encoder, grid = self.model.encoder, micro.grid
+        frames = {name: enlarged(micro.images[name], grid.patch_size) for name in grid.shapes}
+        with torch.no_grad():
+            hidden = (micro.roles == Role.DECODER).any(0)
+            targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)
+        encodings = encoder.composite_encodings(grid, micro.timestamps)
+        patches, views = [], []
+        for roles in micro.roles:
+            tokens = encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE) + encodings
+            views.append(encoder.encode(tokens, roles, grid, micro.timestamps))
+            patches.append(self._patches(views[-1], targets))
+        between = contrast(encoder.project(views[0]), encoder.project(views[1]))
+        mean = (patches[0] + patches[1]) / 2
+        return Step(
+            mean + self.recipe.contrast * between, mean.detach(), between.detach(), views[0].pool().detach(), targets
+        )
+
+    def _patches(self, encoded: Encoded, targets: Tensor) -> Tensor:
+        """Patch discrimination of one view."""
+        predictions = self.model.decoder(encoded)
+        return patch_discrimination(predictions, targets, encoded.roles, encoded.grid, self.recipe.masked_negatives)

@@ -1,0 +1,1 @@
+"""Files of weights: the official layout, encoders as safetensors, the small models that come with the package."""

@@ -1,0 +1,277 @@
+"""Model folders in the official layout: `config.json` and `weights.pth`.
+
+Everything that an old or differently laid out file needs is here and nowhere else:
+
+* v1 stores the patch projection as a convolution (D, C, 8, 8); ours is a linear layer (D, 8 * 8 * C).
+* Files carry a copy of the whole encoder as `target_encoder`, of which only the patch embeddings are
+  ever read. We keep and write those alone, with `projection_only_target` set.
+* Legacy `composite_encodings.pos_embed` tables are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from olmoearth_nb.bands import MODALITIES
+from olmoearth_nb.io.durable import write_json, write_tensors
+from olmoearth_nb.model.config import ModelConfig
+from olmoearth_nb.model.olmoearth import OlmoEarth
+from olmoearth_nb.model.patch_embed import BAND_DROPOUT_MODALITIES, PATCH
+from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
+
+CONFIG, WEIGHTS = "config.json", "weights.pth"
+
+_CLASS = "olmoearth_pretrain.nn."
+_PROJECTION = re.compile(r"\.per_modality_embeddings\..*\.proj\.weight$")
+_DROPPED = re.compile(r"^target_encoder\.(?!patch_embeddings\.)|composite_encodings\.pos_embed$")
+
+_REQUIRED_VALUES: dict[str, Any] = {
+    "mlp_ratio": 4.0,
+    "max_patch_size": PATCH,
+    "num_register_tokens": 0,
+    "qk_norm": False,
+    "aggregate_then_project": True,
+    "num_projection_layers": 1,
+    "rope_coordinate_scale": 1.0,
+    "post_proj_hidden_sizes": None,
+}
+"""Options of the official configuration that change the model and of which we implement one value."""
+
+
+class UnsafeFileError(ValueError):
+    """A weights file that would run code when it is read."""
+
+
+def load_official(folder: Path) -> OlmoEarth:
+    """A model from a folder that holds `config.json` and `weights.pth`, in evaluation mode on the CPU.
+
+    Raises:
+        UnsafeFileError: if the weights file holds anything but tensors.
+        ValueError: if the configuration is one that we do not implement (v1.3), or weights do not fit it.
+    """
+    config = config_from_official(json.loads((folder / CONFIG).read_text(encoding="utf8")))
+    state = state_from_official(_read_tensors(folder / WEIGHTS))
+    with torch.device("meta"):
+        model = OlmoEarth(config)
+    wanted = model.state_dict()
+    wrong = [
+        f"{key} {tuple(state[key].shape)}" for key in wanted.keys() & state if state[key].shape != wanted[key].shape
+    ]
+    missing, surplus = sorted(wanted.keys() - state), sorted(state.keys() - wanted)
+    if wrong or missing or surplus:
+        raise ValueError(
+            f"{folder / WEIGHTS} does not fit its {CONFIG}: {len(missing)} missing {missing[:3]}, "
+            f"{len(surplus)} unknown {surplus[:3]}, {len(wrong)} of another shape {sorted(wrong)[:3]}"
+        )
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def save_model(model: OlmoEarth, folder: str | os.PathLike[str]) -> Path:
+    """Writes a model in the official layout; each file appears whole or not at all.
+
+    Args:
+        model: the model.
+        folder: made if it is not there.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    write_tensors(folder / WEIGHTS, state_to_official(model))
+    write_json(folder / CONFIG, config_to_official(model.config))
+    return folder
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file as float32, read without running anything that it holds."""
+    with path.open("rb") as file:
+        start = file.read(20)
+    if not start.startswith((b"PK\x03\x04", b"\x80")):
+        raise ValueError(f"{path} is not a weights file: it starts with {start!r} (a failed or partial download?)")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(
+            f"{path} was refused: it holds more than tensors, and reading it would run code"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a weights file; is it whole? ({error})") from error
+    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+        raise ValueError(f"{path} does not hold a state dict: tensors by name")
+    return {key: _plain(path, key, value) for key, value in state.items()}
+
+
+def _plain(path: Path, key: str, value: Any) -> Tensor:
+    """A weight as a dense float32 tensor, or an error that says which is none."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point():
+        raise ValueError(f"{path}: {key} is not a dense tensor of floats")
+    if not value.isfinite().all():
+        raise ValueError(f"{path}: {key} holds NaN or infinite values")
+    return value.float().contiguous()
+
+
+def state_from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of an official file under our names and shapes."""
+    if any("attention_pooler" in key for key in state):
+        raise ValueError("these are weights of v1.3, which is out of scope; load v1, v1.1 or v1.2")
+    ours = {}
+    for key, value in state.items():
+        if _DROPPED.search(key):
+            continue
+        if _PROJECTION.search(key) and value.ndim == 4:  # (D, C, 8, 8) -> (D, 8 * 8 * C)
+            value = value.permute(0, 2, 3, 1).flatten(1).contiguous()
+        ours[key] = value
+    return ours
+
+
+def state_to_official(model: OlmoEarth) -> dict[str, Tensor]:
+    """Weights of a model as an official file holds them."""
+    state = model.state_dict()
+    if model.config.pixel_hidden == 0:
+        for key, value in state.items():
+            if _PROJECTION.search(key):
+                state[key] = value.unflatten(1, (PATCH, PATCH, -1)).permute(0, 3, 1, 2).contiguous()
+    return state
+
+
+def config_to_official(config: ModelConfig) -> dict[str, Any]:
+    """The `config.json` of a configuration, as `olmoearth-pretrain-minimal` reads it."""
+    shared: dict[str, Any] = {
+        "supported_modality_names": list(config.modalities),
+        "num_heads": config.heads,
+        "mlp_ratio": 4.0,
+        "max_sequence_length": 12,
+    }
+    if config.tokenization != TOKENIZATIONS["v1"]:
+        shared["tokenization_config"] = _tokenization_to_official(config.tokenization, config.modalities)
+    if config.rotary:
+        shared |= {
+            "position_encoding": "rope_3d_mixed",
+            "rope_mixed_base": 10000.0,
+            "rope_temporal_coordinate_scale": 1 / 30,
+        }
+    encoder = shared | {
+        "_CLASS_": _CLASS + "flexi_vit.EncoderConfig",
+        "embedding_size": config.width,
+        "depth": config.depth,
+        "max_patch_size": PATCH,
+        "drop_path": config.drop_path,
+        "use_linear_patch_embed": config.pixel_hidden > 0,
+    }
+    if config.pixel_hidden:
+        encoder["patch_embed_hidden_sizes"] = [config.pixel_hidden]
+    if config.band_dropout:
+        encoder |= {
+            "band_dropout_rate": config.band_dropout,
+            "random_band_dropout": True,
+            "band_dropout_modalities": list(BAND_DROPOUT_MODALITIES),
+        }
+    decoder = shared | {
+        "_CLASS_": _CLASS + "flexi_vit.PredictorConfig",
+        "encoder_embedding_size": config.width,
+        "decoder_embedding_size": config.width,
+        "depth": config.decoder_depth,
+    }
+    only_decoded = [name for name in config.modalities if MODALITIES[name].decode_only]
+    return {
+        "model": {
+            "_CLASS_": _CLASS + "latent_mim.LatentMIMConfig",
+            "encoder_config": encoder,
+            "decoder_config": decoder,
+            "projection_only_target": True,
+        },
+        "train_module": {"masking_config": {"strategy_config": {"only_decode_modalities": only_decoded}}},
+    }
+
+
+def config_from_official(official: dict[str, Any]) -> ModelConfig:
+    """The configuration that a `config.json` describes.
+
+    Raises:
+        ValueError: if it is not an OlmoEarth configuration, or has options that we do not implement.
+    """
+    try:
+        encoder, decoder = official["model"]["encoder_config"], official["model"]["decoder_config"]
+        _refuse_unsupported(encoder, decoder)
+        return _model_config(encoder, decoder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{CONFIG} does not describe an OlmoEarth model; it needs model.encoder_config and model.decoder_config "
+            f"with the official keys ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _position(part: dict[str, Any]) -> str:
+    """The position encoding of an encoder or decoder, also under its deprecated name."""
+    return part.get("position_encoding") or part.get("spatial_pos_encoding") or "absolute"
+
+
+def _model_config(encoder: dict[str, Any], decoder: dict[str, Any]) -> ModelConfig:
+    """Our configuration from the official two."""
+    hidden = encoder.get("patch_embed_hidden_sizes") or [0]
+    return ModelConfig(
+        width=encoder["embedding_size"],
+        depth=encoder["depth"],
+        heads=encoder["num_heads"],
+        decoder_depth=decoder["depth"],
+        tokenization=_tokenization_from_official(encoder.get("tokenization_config")),
+        pixel_hidden=hidden[0],
+        position="rotary" if _position(encoder) == "rope_3d_mixed" else "absolute",
+        band_dropout=encoder.get("band_dropout_rate", 0.0),
+        drop_path=encoder.get("drop_path", 0.1),
+        modalities=tuple(encoder["supported_modality_names"]),
+    )
+
+
+def _refuse_unsupported(encoder: dict[str, Any], decoder: dict[str, Any]) -> None:
+    """Raises for options that would silently give other numbers."""
+    if encoder.get("attention_pooler_config") or decoder.get("use_attention_pooler"):
+        raise ValueError("this is a v1.3 model, which is out of scope; load v1, v1.1 or v1.2")
+    wrong = {k: part[k] for part in (encoder, decoder) for k, v in _REQUIRED_VALUES.items() if part.get(k, v) != v}
+    position = _position(encoder)
+    if _position(decoder) != position:
+        wrong["position_encoding of the decoder"] = _position(decoder)
+    groups = [_tokenization_from_official(part.get("tokenization_config")) for part in (encoder, decoder)]
+    if groups[0] != groups[1]:
+        wrong["tokenization_config of the decoder"] = groups[1].groups
+    if position not in ("absolute", "rope_3d_mixed"):
+        wrong["position_encoding"] = position
+    scale = encoder.get("rope_temporal_coordinate_scale", 1 / 30)
+    if position == "rope_3d_mixed" and abs(scale - 1 / 30) > 1e-9:
+        wrong["rope_temporal_coordinate_scale"] = scale
+    if len(encoder.get("patch_embed_hidden_sizes") or []) > 1:
+        wrong["patch_embed_hidden_sizes"] = encoder["patch_embed_hidden_sizes"]
+    if decoder["decoder_embedding_size"] != encoder["embedding_size"] or decoder["num_heads"] != encoder["num_heads"]:
+        wrong["decoder_embedding_size, num_heads"] = (decoder["decoder_embedding_size"], decoder["num_heads"])
+    if wrong:
+        raise ValueError(f"{CONFIG} asks for what is not implemented: {wrong}; implemented: {_REQUIRED_VALUES}")
+
+
+def _tokenization_to_official(tokenization: Tokenization, modalities: tuple[str, ...]) -> dict[str, Any]:
+    """Groups of every modality that differ from the official default, which is v1's."""
+    overrides = {
+        name: {
+            "_CLASS_": _CLASS + "tokenization.ModalityTokenization",
+            "band_groups": [list(group) for group in tokenization.groups_of(name)],
+        }
+        for name in modalities
+        if tokenization.groups_of(name) != TOKENIZATIONS["v1"].groups_of(name)
+    }
+    return {"_CLASS_": _CLASS + "tokenization.TokenizationConfig", "overrides": overrides}
+
+
+def _tokenization_from_official(official: dict[str, Any] | None) -> Tokenization:
+    """The tokenization of a configuration; a built-in one where the groups are the same."""
+    overrides = (official or {}).get("overrides", {})
+    groups = dict(TOKENIZATIONS["v1"].groups) | {name: value["band_groups"] for name, value in overrides.items()}
+    given = Tokenization("from config.json", groups, source=f"{CONFIG} of the model")
+    return next((known for known in TOKENIZATIONS.values() if known == given), given)

@@ -1,0 +1,67 @@
+"""Notebook 05 as a cell of a sweep: it is the record of the same result."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from threadpoolctl import threadpool_limits
+
+from olmoearth_nb.ablation.folder import result
+from olmoearth_nb.ablation.kinds import run_job, run_notebook
+from olmoearth_nb.ablation.study import Study
+from olmoearth_nb.io.durable import write_json
+
+pytestmark = pytest.mark.xdist_group("kernels")
+
+NOTEBOOK = next((Path(__file__).parents[2] / "notebooks").glob("05_*.ipynb"))
+ARM = "band dropout 0.5"
+
+
+def tiny_study(world):
+    return Study.from_dict(
+        {
+            "arms": {"naive": "naive", ARM: {"recipe": "naive", "band_dropout": 0.5}},
+            "seeds": [3, 4],
+            "data": {"folder": str(world)},
+            "samples": [8, 16],
+            "tasks": ["cover, patches, probe"],
+            "patch": 8,
+            "most": 12,
+            "crops": {"patch_sizes": [8], "edges": [2], "budget": 72},
+        }
+    )
+
+
+def told(folder):
+    """What a cell found, its time left out."""
+    found = result(folder, f"cell {ARM} 4")
+    budgets = [{key: value for key, value in one.items() if key != "seconds"} for one in found["budgets"]]
+    return {"arm": found["arm"], "seed": found["seed"], "budgets": budgets}
+
+
+def test_a_notebook_gives_the_result_of_its_job(small_world, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the kernel, as `run_apart` sets it
+    for name in ("plain", "noted"):
+        write_json(tmp_path / name / "study.json", tiny_study(small_world).to_dict())
+    with threadpool_limits(1):
+        run_job(tmp_path / "plain", f"cell {ARM} 4")
+    copy = run_notebook(NOTEBOOK, tmp_path / "noted", f"cell {ARM} 4")
+    assert told(tmp_path / "noted") == told(tmp_path / "plain")
+    assert [one["budget"] for one in told(tmp_path / "noted")["budgets"]] == ["untrained", "8 samples", "16 samples"]
+    assert copy == tmp_path / "noted" / "notebooks" / f"{ARM} 4.ipynb"
+    said = "".join(
+        output.get("text", "") for cell in nbformat.read(copy, 4).cells for output in cell.get("outputs", [])
+    )
+    assert f"{ARM}, seed 4: untrained, 8 samples, 16 samples" in said
+    assert "band_dropout: 0.0 -> 0.5" in said
+    jobs = [path.name for path in (tmp_path / "noted" / "jobs").glob("*.json")]
+    assert jobs == [f"cell {ARM} 4.json"], "no other job is run"
+
+
+def test_a_notebook_that_does_not_run_the_job_is_an_error(small_world, tmp_path):
+    about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
+    idle = nbformat.v4.new_notebook(metadata=about)
+    nbformat.write(idle, tmp_path / "idle.ipynb")
+    write_json(tmp_path / "study.json", tiny_study(small_world).to_dict())
+    with pytest.raises(ValueError, match=r"idle.ipynb ended without a result: it must call jobs.run_job"):
+        run_notebook(tmp_path / "idle.ipynb", tmp_path, f"cell {ARM} 4")

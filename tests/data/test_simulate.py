@@ -1,0 +1,271 @@
+"""The simulated world: frozen, reproducible, complete, and its questions what they say."""
+
+import csv
+import hashlib
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.data.official import OfficialDataset, read_tile
+from olmoearth_nb.data.simulate.generate import fingerprint, simulate
+from olmoearth_nb.data.simulate.geography import BITS, COVERS, SCENE_CLASSES
+from olmoearth_nb.data.simulate.library import BANDS, CANOPIES, LAI, SPLITS, UNIT, library
+from olmoearth_nb.data.simulate.outlines import draw
+from olmoearth_nb.data.simulate.scenes import QUESTIONS, answer, majority, scene_class, slots, windows
+from olmoearth_nb.data.simulate.season import Climate
+from olmoearth_nb.data.simulate.sensors import clouds, kernel, light, shares
+from olmoearth_nb.data.simulate.tile import VERSION, make_tile, split_of, tile_place, tile_sample
+from olmoearth_nb.data.simulate.world import World
+
+ROOT = Path(__file__).parents[2]
+
+FROZEN = {
+    1: {
+        0: "dc06d6cd2c14bf49c9db9f2c716d26975b53de7e73684f4b964f94bd95f1dbf8",
+        6: "01e48a05c05dcc1ed99b53eb99b0412bdf56db9b4ab15f12a75261c8d1b233a1",
+        17: "8020c5744f4e8934a7ca26896d1bc864aa5229b48b5fe4a56656beedd8d9610f",
+    },
+}
+"""Version of the world -> tile of seed 0 -> fingerprint. A change of any value is a new version with a new entry."""
+
+
+@pytest.fixture(scope="module")
+def tile():
+    return make_tile(0, 0)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World(simulate(tmp_path_factory.mktemp("world") / "made", 40, size=32, dates=6, seed=3, quiet=True))
+
+
+@pytest.mark.parametrize("number", FROZEN[VERSION])
+def test_the_world_is_frozen(number):
+    assert fingerprint(make_tile(0, number)) == FROZEN[VERSION][number]
+
+
+def test_a_tile_is_complete(tile):
+    assert set(tile.images) >= {"sentinel2_l2a", "sentinel1", "landsat", "worldcover", "srtm", "openstreetmap_raster"}
+    assert tile.images["sentinel2_l2a"].shape == (128, 128, 12, 12)
+    assert tile.images["landsat"].shape == (128, 128, 12, 11)
+    assert tile.images["sentinel2_l2a"].dtype == tile.images["landsat"].dtype == np.uint16
+    assert all(np.isfinite(image).all() for image in tile.images.values())
+    assert {"cover", "crop", "height", "elevation", "scene", *BITS} == set(tile.labels)
+    assert all(mask.any() for mask in tile.present.values())
+
+
+def test_coarse_bands_are_blocks_as_in_the_archive(tile):
+    """20 m bands repeat 2 x 2 pixels, the 60 m bands 4 x 4 (they are kept on a grid of 40 m), 10 m bands do not."""
+    image = tile.images["sentinel2_l2a"].astype(int)
+    for band, block in (("B11", 2), ("B8A", 2), ("B01", 4), ("B09", 4)):
+        channel = image[..., SENTINEL2.indices([band])[0]]
+        assert (channel == channel[::block, ::block].repeat(block, 0).repeat(block, 1)).all()
+    thermal = tile.images["landsat"][..., -1]
+    assert (thermal == thermal[::2, ::2].repeat(2, 0).repeat(2, 1)).all()
+    fine = image[..., SENTINEL2.indices(["B08"])[0]]
+    assert (fine != fine[::2, ::2].repeat(2, 0).repeat(2, 1)).mean() > 0.5
+
+
+def test_a_tile_as_a_sample(tile):
+    """Months that a sensor lacks are marked, all others are the tile's own; maps come along; the rest is left out."""
+    sample = tile_sample(0, 0, ("sentinel2_l2a", "landsat", "srtm", "cdl"))
+    assert set(sample.images) == {"sentinel2_l2a", "landsat", "srtm"}, "tile 0 lies outside the crop map"
+    for name in ("sentinel2_l2a", "landsat"):
+        there = tile.present[name]
+        assert (sample.images[name][:, :, ~there] == MISSING).all()
+        assert (sample.images[name][:, :, there] == tile.images[name][:, :, there]).all()
+    assert sample.timestamps.tolist() == tile.timestamps.tolist()
+    assert "39.98 N 17.52 W" in sample.provenance
+    assert "simulated" in sample.provenance
+
+
+@pytest.mark.parametrize("number", [0, 6, 7])
+def test_a_place_without_its_tile(number):
+    assert tile_place(0, number) == tuple(make_tile(0, number).latlon.tolist())
+
+
+@pytest.mark.parametrize(("latitude", "bright", "dark"), [(45.0, (1, 1), (-1, -1)), (-40.0, (-1, 1), (1, -1))])
+def test_slopes_towards_the_sun_are_bright(latitude, bright, dark):
+    """Half past ten: the sun is in the south-east of the north, in the north-east of the south."""
+    generator = np.random.default_rng(0)
+    geography = draw(generator)
+    south = -0.6 if latitude > 0 else 0.6
+    sky = {"sun": np.full(12, 0.7), "north": np.full(12, south), "east": np.full(12, 0.38)}
+    climate = replace(Climate.draw(generator), latitude=latitude, **sky)
+    geography.grain[:] = 0
+    y, x = np.mgrid[: len(geography.label), : len(geography.label)]
+    for (down, right), sign in ((bright, 1), (dark, -1)):
+        geography.elevation = -0.5 * (down * y + right * x)  # descends towards (down, right)
+        middle = light(geography, climate)[32:96, 32:96]
+        assert (sign * (middle - 1) > 0.05).all()
+
+
+@pytest.mark.parametrize(("latitude", "rows"), [(45.0, -8), (-40.0, 8)])
+def test_shadows_fall_away_from_the_sun(latitude, rows):
+    sky = {"north": np.full(12, rows / 12), "east": np.full(12, 0.5)}
+    climate = replace(Climate.draw(np.random.default_rng(0)), latitude=latitude, **sky)
+    cover = clouds(climate, np.random.default_rng(4))
+    month = next(m for m in range(12) if 0.02 < (cover[..., m] > 0).mean() < 0.3)
+    cloud, shadow = cover[..., month] > 0, cover[..., month] < 0
+    moved, inner = np.roll(cloud, (rows, -6), (0, 1)), (slice(16, 112), slice(16, 112))
+    assert (moved & shadow)[inner].sum() == shadow[inner].sum() > 0
+
+
+def test_shares_of_a_pixel():
+    """A pixel sees the cells under its kernel: brute force at a few pixels, and all weights add up."""
+    label = np.random.default_rng(0).integers(0, 5, (608, 608))
+    weights, total = shares(label, 8, 5)
+    assert (weights.sum(1) == total).all()
+    weight = kernel(8)
+    for row, column in ((0, 0), (31, 7), (63, 63)):
+        first_row, first_column = (48 + 8 * edge - 4 for edge in (row, column))
+        seen = label[first_row : first_row + 16, first_column : first_column + 16]
+        expected = [float((np.outer(weight, weight) * (seen == k)).sum()) for k in range(5)]
+        assert weights[row * 64 + column].tolist() == expected
+
+
+def test_spectra():
+    spectra = {split: library(split) for split in SPLITS}
+    for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        for name, values in spectra[one].grounds.items():
+            shared = {row.tobytes() for row in values} & {row.tobytes() for row in spectra[other].grounds[name]}
+            assert not shared, (name, one, other)
+        assert not np.isin(spectra[one].canopies[..., 5], -1).any()
+    train = spectra["train"]
+    assert train.canopies.shape[0] == len(CANOPIES)
+    assert train.canopies.shape[-2:] == (len(LAI), len(BANDS))
+    ndvi = [(a[3] - a[2]) / (a[3] + a[2]) for a in train.canopies[0, 0, 1, 0, 1, 0]]
+    assert ndvi[1:] == sorted(ndvi[1:]), "more leaves, more NDVI"
+    assert (train.grounds["snow"][:, 0] * UNIT > 0.9).all()
+    assert (train.grounds["clear"][:, 8] * UNIT < 0.02).all(), "water is black at 1.6 micrometres"
+    with pytest.raises(ValueError, match="splits are train, valid, test"):
+        library("all")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("prosail") is None, reason="needs the [simulate] extra")
+def test_the_library_can_be_made_again():
+    from olmoearth_nb.data.simulate.spectra import build
+
+    with np.load(ROOT / "data" / "world" / "spectra.npz") as file:
+        for name, values in build().items():
+            if name != "bands":
+                assert np.abs(values.astype(int) - file[name].astype(int)).max() <= 1, name
+
+
+def test_questions_are_made_of_traits():
+    generator = np.random.default_rng(1)
+    labels = {name: generator.integers(0, 2, (64, 64)).astype(np.int8) for name in BITS}
+    for traits in labels.values():
+        traits[:10] = -1
+    for question, traits in QUESTIONS.items():
+        found = answer(question, labels)
+        assert (found[:10] == -1).all()
+        inside = found[10:]
+        if len(traits) == 1:
+            assert (inside == labels[traits[0]][10:]).all()
+            continue
+        for name in traits:
+            for value in (0, 1):
+                share = inside[labels[name][10:] == value].mean()
+                assert abs(share - 0.5) < 0.05, "one trait alone says nothing"
+        assert set(np.unique(inside)) == {0, 1}
+    with pytest.raises(ValueError, match="no question 'taste'; there are one band"):
+        answer("taste", labels)
+
+
+def test_traits_are_balanced():
+    bits = np.concatenate([make_tile(5, i).labels["water"].ravel()[::40] for i in range(6)])
+    assert 0.3 < (bits[bits >= 0]).mean() < 0.7
+
+
+def test_windows_slots_and_majority():
+    assert windows(64) == [(0, 0), (0, 64), (64, 0), (64, 64)]
+    assert len(windows(48)) == 4
+    assert slots(12) == list(range(12))
+    assert slots(6) == [1, 3, 5, 7, 9, 11]
+    assert slots(1) == [6]
+    for wrong, call in ((4, windows), (129, windows), (0, slots), (13, slots)):
+        with pytest.raises(ValueError, match=f"got {wrong}"):
+            call(wrong)
+    values = np.array([[0, 1, -1, -1], [1, 1, -1, 2], [-1, -1, 3, 3], [-1, 0, 4, 4]])
+    assert majority(values, 2).tolist() == [[1, -1], [-1, 3]]
+
+
+def test_what_a_scene_is():
+    use = np.zeros((10, 10), dtype=int)
+    assert SCENE_CLASSES[scene_class(use)] == "annual crop"
+    use[:1] = SCENE_CLASSES.index("river")
+    assert SCENE_CLASSES[scene_class(use)] == "river"
+    use[:1, :5] = SCENE_CLASSES.index("highway")
+    assert SCENE_CLASSES[scene_class(use)] == "highway"
+
+
+def checksums(folder):
+    return {p.relative_to(folder): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_workers_do_not_matter(tmp_path):
+    one = simulate(tmp_path / "one", 48, seed=1, workers=1, quiet=True)
+    two = simulate(tmp_path / "two", 48, seed=1, workers=2, quiet=True)
+    assert checksums(one) == checksums(two)
+    assert simulate(two, 48, seed=1) == two, "what is there is not made again"
+
+
+def test_folders_are_not_overwritten(tmp_path, world):
+    with pytest.raises(FileExistsError, match=r"holds a world of .*not of"):
+        simulate(world.folder, 41, seed=3)
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(FileExistsError, match="holds other files"):
+        simulate(tmp_path, 1)
+    with pytest.raises(ValueError, match="at least 1, got 0 and 1"):
+        simulate(tmp_path / "new", 0)
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "unfinished").touch()
+    (half / "scenes.csv").touch()
+    with pytest.raises(FileNotFoundError, match="no finished world"):
+        World(half)
+    assert len(World(simulate(half, 2, size=128, quiet=True))) == 2
+
+
+def test_a_world_opens_as_scenes(world):
+    assert len(world) == 40
+    assert world.slots == [1, 3, 5, 7, 9, 11]
+    assert [SPLITS[i] for i in world.split] == [split_of(int(t)) for t in world.tile]
+    samples = world.samples(np.array([17, 2]), ("sentinel2_l2a", "sentinel1"))
+    whole = make_tile(3, 1)
+    image = samples[0].images["sentinel2_l2a"]
+    row, column = world.corner[17]
+    for position, slot in enumerate(world.slots):
+        if whole.present["sentinel2_l2a"][slot]:
+            expected = whole.images["sentinel2_l2a"][row : row + 32, column : column + 32, slot]
+            assert (image[:, :, position] == expected).all()
+        else:
+            assert (image[:, :, position] == MISSING).all()
+    batch = world.batch(np.arange(3))
+    assert batch.images["sentinel2_l2a"].shape == (3, 32, 32, 6, 12)
+    answers = world.answers("cover", np.array([17]), 32)
+    assert 0 <= answers[0, 0, 0] < len(COVERS)
+
+
+def test_the_list_of_scenes(world):
+    with (world.folder / "scenes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["scene"]) for row in rows] == list(range(40))
+    assert {row["class"] for row in rows} <= set(SCENE_CLASSES)
+
+
+def test_the_committed_tiles():
+    tiles = OfficialDataset(ROOT / "data" / "world" / "tiles")
+    assert len(tiles) == 3
+    fresh = make_tile(0, 6)
+    sample = read_tile(tiles.path(1), all_slots=True)
+    for name in ("sentinel2_l2a", "sentinel1", "landsat"):
+        for slot in range(12):
+            expected = fresh.images[name][:, :, slot] if slot % 2 and fresh.present[name][slot] else MISSING
+            assert (sample.images[name][:, :, slot] == expected).all()
+    assert sum(p.stat().st_size for p in (ROOT / "data" / "world").rglob("*") if p.is_file()) < 10_000_000

@@ -1,0 +1,99 @@
+"""The intervals cover the truth as often as they say."""
+
+import numpy as np
+import pytest
+
+from olmoearth_nb.evaluation.intervals import accuracy, compare, difference, holm
+
+
+def scores(generator, seeds, scenes, rows=4, seed_spread=0.3, scene_spread=0.8, lift=0.0):
+    """Right answers of crossed random seeds and scenes, (seeds, scenes): a logistic model of both."""
+    ability = 0.5 + seed_spread * generator.normal(size=(seeds, 1)) + lift
+    ease = scene_spread * generator.normal(size=(1, scenes))
+    own = 0.3 * generator.normal(size=(seeds, scenes))
+    return generator.binomial(rows, 1 / (1 + np.exp(-(ability + ease + own)))).astype(float)
+
+
+@pytest.mark.parametrize(("seeds", "seed_spread"), [(3, 0.3), (5, 0.1), (5, 0.3), (3, 0.0)])
+def test_coverage_of_the_accuracy(seeds, seed_spread):
+    generator = np.random.default_rng(seeds)
+    truth = float(scores(generator, 2000, 2000, seed_spread=seed_spread).mean() / 4)
+    rows, covered = np.full(150, 4.0), []
+    for repeat in range(400):
+        interval = accuracy(scores(generator, seeds, 150, seed_spread=seed_spread), rows, draws=300, seed=repeat)
+        covered.append(interval.low <= truth <= interval.high)
+    assert 0.94 <= np.mean(covered) <= 0.998, np.mean(covered)
+
+
+def test_coverage_of_a_paired_difference():
+    generator, rows, covered = np.random.default_rng(9), np.full(150, 4.0), []
+    big = np.random.default_rng(1)
+    truth = float((scores(big, 1500, 2000, lift=0.3).mean() - scores(big, 1500, 2000).mean()) / 4)
+    for repeat in range(400):
+        arms = [scores(generator, 5, 150, lift=lift) for lift in (0.3, 0.0)]
+        interval = difference(*arms, rows, draws=300, seed=repeat)
+        covered.append(interval.low <= truth <= interval.high)
+    assert 0.94 <= np.mean(covered) <= 0.998, np.mean(covered)
+
+
+def test_pairing_narrows():
+    generator, rows = np.random.default_rng(3), np.full(200, 4.0)
+    first = scores(generator, 5, 200)
+    second = np.clip(first + generator.integers(-1, 2, first.shape), 0, 4)
+    paired, single = difference(first, second, rows), accuracy(first, rows)
+    assert paired.high - paired.low < (single.high - single.low)
+    assert str(single).count(".") == 3
+
+
+def test_scenes_of_different_size_and_bad_input():
+    rows = np.array([1.0, 9.0, 4.0])
+    assert accuracy(np.array([1.0, 0.0, 4.0]), rows).value == pytest.approx(5 / 14)
+    with pytest.raises(ValueError, match="same seeds and scenes"):
+        difference(np.ones((2, 3)), np.ones((3, 3)), rows)
+    with pytest.raises(ValueError, match="at least two scenes"):
+        accuracy(np.ones((2, 1)), np.ones(1))
+    with pytest.raises(ValueError, match="level"):
+        accuracy(np.ones((2, 3)), rows, level=95)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_equal_arms_are_rarely_told_apart(seeds):
+    generator, rows, found = np.random.default_rng(7), np.full(80, 4.0), []
+    for repeat in range(300):
+        arms = [scores(generator, seeds, 80, seed_spread=0.1) for _ in range(2)]
+        found.append(compare(*arms, rows, draws=200, seed=repeat).p)
+    assert np.mean(np.array(found) < 0.05) <= 0.08
+
+
+def test_p_says_what_the_interval_says():
+    generator, rows, seen = np.random.default_rng(8), np.full(60, 4.0), set()
+    for lift in (0.0, 0.2, 0.5, 1.0, 2.0):
+        first, other = scores(generator, 5, 60, lift=lift), scores(generator, 5, 60)
+        for level in (0.9, 0.95):
+            found = compare(first, other, rows, level=level)
+            inside = found.difference.low <= 0 <= found.difference.high
+            assert inside == (found.p >= 1 - level)
+            assert found.difference == difference(first, other, rows, level=level)
+            seen.add(inside)
+    assert seen == {True, False}
+
+
+def test_the_detectable_difference_is_detected_as_often_as_said():
+    """A shift of every scene by what the design can see, in arms that differ by seeds and rows of chance alone."""
+    generator, rows, detected = np.random.default_rng(9), np.full(120, 20.0), []
+    ease = generator.normal(0, 0.05, 120)
+
+    def arm(lift):
+        return generator.binomial(20, np.clip(0.5 + lift + ease + generator.normal(0, 0.005, (5, 1)), 0, 1))
+
+    shift = np.mean([compare(arm(0), arm(0), rows, draws=200).detectable for _ in range(40)])
+    for repeat in range(200):
+        detected.append(compare(arm(shift), arm(0), rows, draws=200, seed=repeat).p < 0.05)
+    assert np.mean(detected) >= 0.7
+
+
+def test_holm():
+    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert holm([0.9, 0.6]) == pytest.approx([1.0, 1.0])
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []

@@ -1,0 +1,162 @@
+"""One file from a server on 127.0.0.1 that breaks in every way."""
+
+import hashlib
+import shutil
+from collections import namedtuple
+
+import pytest
+from hub_server import Hub
+
+from olmoearth_nb.io.fetch import ChecksumError, DownloadError, fetch
+
+DATA = bytes(range(256)) * 2000
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hub = Hub({"data.tar.pth": DATA}, "owner/name")
+    hub.url = f"{hub.endpoint}/owner/name/resolve/{hub.commit}/data.tar.pth"
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "folder" / "data.tar"
+
+
+def left(path):
+    return sorted(p.name for p in path.parent.iterdir() if not p.name.endswith(".lock"))
+
+
+def test_whole(hub, path):
+    assert fetch(hub.url, path, checksum=hashlib.sha256(DATA).hexdigest()).read_bytes() == DATA
+    assert left(path) == ["data.tar"], "nothing else is left behind"
+
+
+def test_resumed_after_breaking_off(hub, path):
+    hub.breaks = 5
+    assert fetch(hub.url, path).read_bytes() == DATA
+    assert [span for _, _, span in hub.requests][1:] == [f"bytes={len(DATA) - (len(DATA) >> i)}-" for i in range(1, 6)]
+
+
+def test_a_part_is_kept_and_never_taken_for_the_whole(hub, path):
+    hub.breaks = 1
+    fetch_once(hub, path)
+    assert left(path) == ["data.tar.json", "data.tar.part"]
+    assert fetch(hub.url, path).read_bytes() == DATA
+    assert hub.requests[-1][2] == f"bytes={len(DATA) // 2}-"
+
+
+def fetch_once(hub, path):
+    """A download that breaks off half-way, after which the server refuses."""
+    hub.refusals = [None, 403]
+    with pytest.raises(DownloadError, match="403"):
+        fetch(hub.url, path)
+
+
+def test_another_version_on_the_server_is_not_mixed_in(hub, path):
+    hub.breaks = 1
+    fetch_once(hub, path)
+    hub.files["data.tar.pth"] = other = DATA[::-1]
+    assert fetch(hub.url, path).read_bytes() == other
+
+
+def test_all_had_arrived_before_the_kill(hub, path):
+    hub.breaks = 1
+    fetch_once(hub, path)
+    path.with_name("data.tar.part").write_bytes(DATA)
+    assert fetch(hub.url, path).read_bytes() == DATA
+    assert hub.requests[-1][2] == f"bytes={len(DATA)}-", "the server was asked, and had nothing more"
+
+
+def test_a_part_longer_than_the_file_begins_anew(hub, path):
+    hub.breaks = 1
+    fetch_once(hub, path)
+    path.with_name("data.tar.part").write_bytes(DATA + b"more")
+    assert fetch(hub.url, path).read_bytes() == DATA
+
+
+def test_wrong_content(hub, path):
+    with pytest.raises(ChecksumError, match=r"has sha256 .* not 000000000000; removed"):
+        fetch(hub.url, path, checksum="0" * 64)
+    assert left(path) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_refused_at_once(hub, path, status):
+    hub.refusals = [status]
+    with pytest.raises(DownloadError, match=f"refused .*data.tar.pth: {status}"):
+        fetch(hub.url, path)
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_asked_again(hub, path, status):
+    hub.refusals = [status] * 4
+    assert fetch(hub.url, path).read_bytes() == DATA
+    hub.refusals = [status] * 5
+    with pytest.raises(DownloadError, match=str(status)):
+        fetch(hub.url, path.with_name("again"))
+
+
+def test_never_a_byte(hub, path):
+    hub.refusals = [416] * 10
+    with pytest.raises(DownloadError, match=r"refused .*: 416"):
+        fetch(hub.url, path)
+
+
+def test_nobody_there(hub, path):
+    hub.stop()
+    with pytest.raises(DownloadError, match=r"broke off 5 times in a row .* the same call goes on from there"):
+        fetch(hub.url, path)
+
+
+def test_the_disk_is_too_small(hub, path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10, 9, 1))
+    with pytest.raises(DownloadError, match=r"needs 0\.00 GB more and .* has 0\.00 GB free"):
+        fetch(hub.url, path)
+    assert not path.exists()
+
+
+def test_room_for_what_is_made_of_it(hub, path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10, 9, int(1.5 * len(DATA))))
+    with pytest.raises(DownloadError, match="GB more"):
+        fetch(hub.url, path, room=2)
+    assert not path.with_name("data.tar.part").exists(), "looked at before the first byte"
+    assert fetch(hub.url, path).read_bytes() == DATA
+
+
+def test_an_announced_end_that_never_comes(hub, path):
+    """What a server says when it has nothing more decides; one that lies there too is given up."""
+    hub.fault = "says more than it has"
+    assert fetch(hub.url, path).read_bytes() == DATA
+    hub.fault = "says more than it has, always"
+    with pytest.raises(DownloadError, match="broke off 5 times in a row"):
+        fetch(hub.url, path.with_name("again"))
+    assert not path.with_name("again").exists()
+
+
+@pytest.mark.parametrize("span", ["bytes 1-2/*", "bytes", "10"])
+def test_a_range_that_makes_no_sense(hub, path, monkeypatch, span):
+    monkeypatch.setattr(
+        hub, "file", lambda request, name, body: hub.send(request, 206, DATA, {"Content-Range": span}, body)
+    )
+    with pytest.raises(DownloadError, match=r"broke off 5 times .*make no sense"):
+        fetch(hub.url, path)
+
+
+@pytest.mark.parametrize("url", ["FILE:///etc/hostname", "ftp://127.0.0.1/x", "data.tar"])
+def test_an_address_that_is_not_of_the_web(path, url):
+    with pytest.raises(ValueError, match="begins with http"):
+        fetch(url, path)
+    assert not path.parent.exists()
+
+
+def test_silence_counts_as_broken(hub, path, monkeypatch):
+    monkeypatch.setattr("olmoearth_nb.io.fetch.TIMEOUT", 0.3)
+    hub.stall_after = 1000
+    assert fetch(hub.url, path).read_bytes() == DATA

@@ -1,0 +1,39 @@
+"""Answers to the exercises of notebook 05."""
+
+from dataclasses import replace
+
+import pytest
+
+from olmoearth_nb.notebook import exercises
+from olmoearth_nb.pretrain.recipes import two_cores
+
+NAIVE = two_cores("naive")
+
+
+def test_chance_of_a_false_finding():
+    assert exercises.chance_of_a_false_finding(0.4596) == ""
+    assert "none has it" in exercises.chance_of_a_false_finding(0.6)
+    assert exercises.chance_of_a_false_finding("46 %") == exercises.chance_of_a_false_finding(True) == "give a number"
+
+
+def test_the_fewest_seeds():
+    said = [exercises.seeds_to_see(seeds) for seeds in (2, 5, 6, 7)]
+    assert said[0].startswith("with 2 seeds 2.")
+    assert said[1].startswith("with 5 seeds 0.05")
+    assert said[2:] == ["", "fewer seeds do it, too"]
+    assert exercises.seeds_to_see(2, smallest=10) == ""
+
+
+@pytest.mark.parametrize("answer", [1, 31, 5.0, True, "5"])
+def test_seeds_are_a_whole_number(answer):
+    assert exercises.seeds_to_see(answer) == "give a whole number from 2 to 30"
+
+
+def test_one_step_from_naive_towards_v1_1():
+    step = {"pixel_layer": True, "band_dropout": 0.2, "masked_negatives": True, "contrast": 0.05}
+    assert [exercises.one_step(replace(NAIVE, **{name: value})) for name, value in step.items()] == [""] * 4
+    assert exercises.one_step(NAIVE) == "it differs from naive in nothing"
+    assert exercises.one_step(replace(NAIVE, contrast=0.2)) == "v1.1 has no such contrast"
+    assert exercises.one_step(replace(NAIVE, masking=two_cores("v1.1").masking)) == "that arm is there already"
+    assert "pixel_layer, band_dropout" in exercises.one_step(two_cores("v1.1"))
+    assert exercises.one_step("v1.1").startswith("give a Recipe")

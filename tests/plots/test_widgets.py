@@ -1,0 +1,71 @@
+"""What moves in a notebook: with its library, and without."""
+
+import sys
+
+import matplotlib.pyplot as plt
+import pytest
+
+from olmoearth_nb.data import load_embedded
+from olmoearth_nb.plots.widgets import band_browser, calculate, live_map, token_calculator
+
+
+@pytest.mark.parametrize(
+    ("library", "show"),
+    [
+        ("ipywidgets", token_calculator),
+        ("ipywidgets", lambda: band_browser(load_embedded())),
+        ("folium", lambda: live_map([(0, 0)], {})),
+    ],
+)
+def test_without_its_library_it_says_so(monkeypatch, capsys, library, show):
+    monkeypatch.setitem(sys.modules, library, None)
+    show()
+    assert capsys.readouterr().out.startswith(f"{library} is not installed")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed."""
+    import IPython.display
+
+    given = []
+    monkeypatch.setattr(IPython.display, "display", given.append)
+    return given
+
+
+def test_the_calculator_follows_its_sliders(shown):
+    token_calculator()
+    size, edge, patch, dates, table = shown[0].children
+    assert [control.description for control in (size, edge, patch, dates)] == [
+        "model",
+        "edge, px",
+        "patch, px",
+        "dates",
+    ]
+    assert table.value == f"<pre>{calculate('base', 64, 4, 1)}</pre>"
+    size.value, edge.value, patch.value, dates.value = "tiny", 32, 8, 12
+    assert table.value == f"<pre>{calculate('tiny', 32, 8, 12)}</pre>"
+
+
+@pytest.mark.parametrize("steps", [[5], [0, 5, 6]])
+def test_sliders_draw_every_band_and_date(shown, steps):
+    sample, before = load_embedded().select_times(steps), plt.get_fignums()
+    band_browser(sample)
+    band, date, picture = shown[0].children
+    assert " ".join(band.options) == "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B11 B12"
+    assert [label for label, _ in date.options] == sample.dates
+    seen = set()
+    for band.value in ("B01", "B04", "B11"):
+        for date.value in range(len(steps)):
+            assert bytes(picture.value).startswith(b"\x89PNG")
+            seen.add(bytes(picture.value))
+    assert len(seen) == 3 * len(steps), "every band and date is another picture"
+    assert plt.get_fignums() == before, "nothing is left for the notebook to show"
+
+
+def test_the_map_holds_every_place(shown):
+    live_map([(10.5, 20.25), (-30, 40)], {"mine": (1, 2)})
+    page = shown[0].get_root().render()
+    assert page.count("L.circleMarker") == 2
+    for text in ("[10.5, 20.25]", "[-30.0, 40.0]", "mine", "[1.0, 2.0]"):
+        assert text in page

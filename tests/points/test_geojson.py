@@ -1,0 +1,125 @@
+"""GeoJSON as it should be, as old programs write it, and as it should not be."""
+
+import json
+
+import pyproj
+import pytest
+
+from olmoearth_nb.points.geojson import read_features
+
+SQUARE = [[3.0, 7.0], [3.01, 7.0], [3.01, 7.01], [3.0, 7.01], [3.0, 7.0]]
+POINT = {"type": "Point", "coordinates": [3.0, 7.0]}
+
+
+def feature(geometry=POINT, properties=None, **more):
+    return {"type": "Feature", "geometry": geometry, "properties": properties, **more}
+
+
+def collection(*features, **more):
+    return {"type": "FeatureCollection", "features": list(features), **more}
+
+
+def write(path, document):
+    path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf8")
+    return path
+
+
+def named(crs):
+    return {"type": "name", "properties": {"name": crs}}
+
+
+def test_features(tmp_path):
+    two = {"type": "MultiPolygon", "coordinates": [[SQUARE], [[[x + 1, y] for x, y in SQUARE]]]}
+    document = collection(
+        feature(properties={"class": "maize"}, id=7),
+        feature({"type": "Polygon", "coordinates": [SQUARE]}, {"class": None, "area": [1, 2]}, id="b"),
+        feature(two),
+        feature({"type": "Point", "coordinates": [3.0, 7.0, 250.0]}, {}, id={"not": "a name"}),
+        bbox=[0, 0, 1, 1],
+    )
+    found = read_features(write(tmp_path / "a.geojson", document))
+    assert [one.geometry.geom_type for one in found] == ["Point", "Polygon", "MultiPolygon", "Point"]
+    assert [one.id for one in found] == [7, "b", None, None]
+    assert found[0].properties == {"class": "maize"}
+    assert not found[3].geometry.has_z, "heights are left out"
+
+
+def test_a_single_feature_a_bare_geometry_and_a_mark_of_bytes(tmp_path):
+    for document in (feature(), POINT, "\ufeff" + json.dumps(collection(feature()))):
+        (one,) = read_features(write(tmp_path / "a.json", document))
+        assert one.geometry.coords[0] == (3.0, 7.0)
+
+
+@pytest.mark.parametrize("crs", ["urn:ogc:def:crs:EPSG::32631", "EPSG:32631"])
+def test_another_coordinate_system_is_honoured(tmp_path, crs):
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True).transform(3.2, 7.1)
+    document = collection(feature({"type": "Point", "coordinates": [x, y]}), crs=named(crs))
+    assert read_features(write(tmp_path / "a.geojson", document))[0].geometry.coords[0] == pytest.approx((3.2, 7.1))
+
+
+@pytest.mark.parametrize("crs", ["urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"])
+def test_longitude_comes_first_whatever_the_name(tmp_path, crs):
+    document = collection(feature(), crs=named(crs))
+    assert read_features(write(tmp_path / "a.geojson", document))[0].geometry.coords[0] == pytest.approx((3.0, 7.0))
+
+
+BOW = [[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]
+WRONG = {
+    "text": ("hello", "no JSON text"),
+    "cut off": (json.dumps(collection(feature()))[:-10], "no JSON text"),
+    "too deep": ("[" * 200_000, "no JSON text"),
+    "a list": ([1, 2], "its type is None"),
+    "another JSON": ({"name": "x"}, "its type is None, not one of FeatureCollection"),
+    "TopoJSON": ({"type": "Topology"}, "its type is 'Topology'"),
+    "no features": (collection(), "has no features"),
+    "features of another kind": ({"type": "FeatureCollection", "features": {}}, "has no features"),
+    "a line": (
+        collection(feature(), feature({"type": "LineString", "coordinates": SQUARE})),
+        r"a\.geojson, feature 1 has no geometry that we embed: 'LineString'; there are Point, Polygon, MultiPolygon",
+    ),
+    "a bare line": ({"type": "LineString", "coordinates": SQUARE}, "its type is 'LineString'"),
+    "many points": (collection(feature({"type": "MultiPoint", "coordinates": SQUARE})), "'MultiPoint'"),
+    "no geometry": (collection(feature(None)), "feature 0 has no geometry that we embed: None"),
+    "a feature that is none": (collection("x"), "is not a GeoJSON feature: x"),
+    "properties that are none": (collection(feature(properties=[1])), "properties must be an object"),
+    "empty": (collection(feature({"type": "Polygon", "coordinates": []})), "its Polygon is empty"),
+    "no coordinates": (collection(feature({"type": "Point"})), "its coordinates are no Point"),
+    "one number": (collection(feature({"type": "Point", "coordinates": [3]})), "its coordinates are no Point"),
+    "words": (collection(feature({"type": "Point", "coordinates": ["E", "N"]})), "its coordinates are no Point"),
+    "a ring of two": (collection(feature({"type": "Polygon", "coordinates": [SQUARE[:2]]})), "are no Polygon"),
+    "crossing itself": (
+        collection(feature({"type": "Polygon", "coordinates": [BOW]})),
+        "not valid .*Self-intersection",
+    ),
+    "not a number": (collection(feature({"type": "Point", "coordinates": [float("nan"), 7]})), "is not valid|is empty"),
+    "metres without a word": (
+        collection(feature({"type": "Point", "coordinates": [500_000, 800_000]})),
+        "feature 0 is not longitude and latitude: it begins at 500000, 800000; GeoJSON has degrees",
+    ),
+    "latitude first": (collection(feature({"type": "Point", "coordinates": [7, 103]})), "longitude first"),
+    "a system nobody knows": (collection(feature(), crs=named("EPSG:1")), "no way from coordinate system 'EPSG:1'"),
+    "a system behind a link": (
+        collection(feature(), crs={"type": "link", "properties": {"href": "x"}}),
+        "names no coordinate system",
+    ),
+    "a system that is null": (collection(feature(), crs=None), "names no coordinate system: None"),
+    "out of the world": (
+        collection(feature({"type": "Point", "coordinates": [1e9, 1e9]}), crs=named("EPSG:32631")),
+        "lies nowhere on Earth in EPSG:32631: it begins at 1e\\+09",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong(tmp_path, name):
+    document, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        read_features(write(tmp_path / "a.geojson", document))
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*a\.geojson"):
+        read_features(tmp_path / "a.geojson")
+    (tmp_path / "b.geojson").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="no JSON text"):
+        read_features(tmp_path / "b.geojson")

@@ -1,0 +1,132 @@
+"""Where pixels lie: against pyproj and rasterio, through every cut of a sample."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+from geotiffs import BANDS, numbers, write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from olmoearth_nb import Sample, fit
+from olmoearth_nb.data import load_place, load_sample
+from olmoearth_nb.data.geotiff.load import load_geotiff
+from olmoearth_nb.georeference import Georeference, degrees, transformed
+
+UTM = Georeference("EPSG:32631", (10, 0, 500_000, 0, -10, 800_000))
+TURNED = Georeference("EPSG:32631", (8, 6, 500_000, 6, -8, 800_000))
+S2 = "sentinel2_l2a"
+
+
+@pytest.mark.parametrize("grid", [UTM, TURNED, Georeference("EPSG:4326", (9e-5, 0, 1.42, 0, -9e-5, 7.72))])
+def test_there_and_back(grid):
+    column, row = np.random.default_rng(0).uniform(0, 512, (2, 50))
+    back = grid.to_pixels(*grid.to_lonlat(column, row))
+    assert np.allclose(back, [column, row], atol=1e-4)
+
+
+def test_as_pyproj_and_rasterio_say():
+    project = pyproj.Transformer.from_crs("EPSG:32631", "EPSG:4326", always_xy=True)
+    affine = rasterio.Affine(*TURNED.transform)
+    assert np.allclose(TURNED.to_lonlat(7, 3), project.transform(*(affine @ (7, 3))), atol=1e-12)
+    assert UTM.to_lonlat(0, 0)[0] == pytest.approx(3.0, abs=1e-9), "the middle of zone 31 is 3 degrees east"
+
+
+@settings(deadline=None)
+@given(st.integers(-500, 500), st.integers(-500, 500), st.floats(0, 300), st.floats(0, 300))
+def test_shifted(rows, columns, column, row):
+    lon, lat = TURNED.to_lonlat(column, row)
+    assert np.allclose(TURNED.shifted(rows, columns).to_pixels(lon, lat), [column - columns, row - rows], atol=1e-4)
+
+
+def test_as_people_write_it(scene):
+    assert degrees(-23.54678, -46.6651) == "23.5468 S 46.6651 W"
+    assert degrees(7.7195, 1.42, 2) == "7.72 N 1.42 E"
+    assert repr(scene) == (
+        "Sample(a_2020-03-01: sentinel2_l2a 90x70x2x12; 2020-03-01 to 2020-04-01; 7.2334 N 3.0032 E; notes: 1)"
+    )
+    assert "; in EPSG:1; notes: 1)" in repr(replace(scene, georeference=Georeference("EPSG:1", UTM.transform)))
+
+
+def test_beyond_the_coordinate_system():
+    assert not np.isfinite(UTM.to_pixels([3.0], [95.0])).any()
+
+
+WRONG = {
+    "no system": (lambda: Georeference("", (1, 0, 0, 0, 1, 0)), "given as text"),
+    "a number": (lambda: Georeference(32631, (1, 0, 0, 0, 1, 0)), "given as text, .* got 32631"),
+    "five numbers": (lambda: Georeference("EPSG:32631", (1, 0, 0, 0, 1)), "six finite numbers"),
+    "not a number": (lambda: Georeference("EPSG:32631", (1, 0, 0, 0, np.nan, 1)), "six finite numbers"),
+    "no area": (lambda: Georeference("EPSG:32631", (1, 2, 0, 2, 4, 1)), "on one line"),
+    "an unknown system": (lambda: Georeference("EPSG:1", (1, 0, 0, 0, 1, 0)).to_lonlat(0, 0), "no way from .*'EPSG:1'"),
+    "no system at all": (lambda: transformed("OGC:CRS84", "the moon", 0, 0), "to 'the moon'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong(name):
+    call, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """Two dates of 90 x 70 px whose first band says where a pixel is."""
+    values = numbers(12, 90, 70)
+    values[BANDS.index("B02")] = np.arange(90 * 70).reshape(90, 70)
+    return load_geotiff([write(tmp_path / f"a_2020-0{m}-01.tif", values, BANDS) for m in (3, 4)])
+
+
+def test_the_geotiff_door(scene, tmp_path):
+    assert scene.georeference == UTM
+    degrees = write(tmp_path / "b_2020-01-01.tif", numbers(), BANDS, crs="EPSG:4326", origin=(1, 7), pixel=9e-5)
+    assert load_sample(degrees).georeference == Georeference("EPSG:4326", (9e-5, 0, 1, 0, -9e-5, 7))
+    nowhere = write(tmp_path / "c_2020-01-01.tif", numbers(), BANDS, crs=None)
+    assert load_sample(nowhere).georeference is None
+    assert load_sample("fields").georeference is None
+
+
+CUTS = {
+    "times": lambda sample: sample.select_times([1]),
+    "window": lambda sample: sample.window(20, 8, 32),
+    "oblong": lambda sample: sample.window(20, 8, 16, 40),
+    "at the edge": lambda sample: sample.window(80, 60, 32),
+    "cropped": lambda sample: fit(sample, 8, crop="center"),
+    "cropped from the corner": lambda sample: fit(sample, 8, crop="top-left"),
+    "padded": lambda sample: fit(sample, 8, pad=True),
+    "twice": lambda sample: fit(sample.window(3, 5, 60), 8, crop="center"),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_place_keeps_its_pixel(scene, name):
+    """The value at a place on Earth is the same before and after."""
+    cut = CUTS[name](scene)
+    height, width = cut.images[S2].shape[:2]
+    assert (height, width) != scene.images[S2].shape[:2] or name == "times"
+    row, column = min(height, 16) // 2, min(width, 16) // 2
+    there = np.floor(scene.georeference.to_pixels(*cut.georeference.to_lonlat(column + 0.5, row + 0.5))).astype(int)
+    assert cut.images[S2][row, column, 0, 0] == scene.images[S2][there[1], there[0], 0, 0] == there[1] * 70 + there[0]
+
+
+def test_the_middle_that_notebooks_show(scene, tmp_path):
+    path = write(tmp_path / "one_2020-03-01.tif", scene.images[S2][:, :, 0].transpose(2, 0, 1), BANDS)
+    middle = load_place(path)
+    assert middle.images[S2].shape[:2] == (64, 64)
+    number = int(middle.images[S2][0, 0, 0, 0])
+    assert middle.georeference == UTM.shifted(number // 70, number % 70)
+    assert any("the middle 64x64 of 88x64 px" in note for note in middle.notes)
+
+
+def test_a_window_begins_inside(scene):
+    for row, column in ((-8, 0), (90, 0), (0, 70)):
+        with pytest.raises(ValueError, match="is no pixel of 90x70"):
+            scene.window(row, column, 8)
+
+
+def test_a_sample_without_a_place_stays_so():
+    sample = Sample({S2: np.ones((8, 8, 1, 12))}, np.array([[1, 0, 2020]]))
+    assert sample.window(0, 0, 4).georeference is None

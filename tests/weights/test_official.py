@@ -1,0 +1,160 @@
+import json
+import os
+import pickle
+
+import pytest
+import torch
+from batches import random_batch
+
+from olmoearth_nb import TOKENIZATIONS, ModelConfig, OlmoEarth, Tokenization, load_model, published_config, save_model
+from olmoearth_nb.model.config import PUBLISHED
+from olmoearth_nb.weights.official import CONFIG, WEIGHTS, UnsafeFileError, config_from_official, config_to_official
+
+SMALL = {"width": 32, "depth": 1, "heads": 2, "decoder_depth": 1}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save_model(OlmoEarth(published_config("v1.1", "nano")), tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", [*TOKENIZATIONS, "mine"])
+@pytest.mark.parametrize("position", ["absolute", "rotary"])
+@pytest.mark.parametrize("pixel_hidden", [0, 3])
+def test_round_trip(tmp_path, name, position, pixel_hidden):
+    """Every weight and every output comes back bit for bit."""
+    mine = Tokenization("mine", {"sentinel2_l2a": ["B04 B03", "B8A B01"], "sentinel1": ["vh", "vv"]})
+    config = ModelConfig(
+        **SMALL, tokenization=TOKENIZATIONS.get(name, mine), position=position, pixel_hidden=pixel_hidden
+    )
+    model = OlmoEarth(config).eval()
+    loaded = load_model(save_model(model, tmp_path))
+    assert loaded.config == config
+    assert loaded.config.tokenization.name == ("from config.json" if name == "mine" else name)
+    state = loaded.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    batch = random_batch(("sentinel2_l2a", "sentinel1"), (8, 8))
+    assert torch.equal(model.encoder(batch, 8).tokens, loaded.encoder(batch, 8).tokens)
+    assert not any(parameter.requires_grad for parameter in loaded.target_encoder.parameters())
+    assert not loaded.encoder.composite_encodings.month_embed.weight.requires_grad
+    assert loaded.encoder.norm.weight.requires_grad
+
+
+@pytest.mark.parametrize(("version", "size"), [(v, s) for v, sizes in PUBLISHED.items() for s in sizes])
+def test_published_configurations_round_trip(version, size):
+    config = published_config(version, size)
+    assert config_from_official(json.loads(json.dumps(config_to_official(config)))) == config
+
+
+def test_the_deprecated_name_of_the_position_encoding(folder):
+    official = config_to_official(published_config("v1.2", "nano"))
+    encoder = official["model"]["encoder_config"]
+    encoder["spatial_pos_encoding"] = encoder.pop("position_encoding")
+    assert config_from_official(official).position == "rotary"
+
+
+def test_legacy_position_table_is_dropped(folder):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.composite_encodings.pos_embed"] = torch.zeros(12, 32)
+    torch.save(state, folder / WEIGHTS)
+    load_model(folder)
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda x, path: path.write_bytes(pickle.dumps(x, protocol=2))])
+def test_a_file_that_would_run_code_is_refused(folder, tmp_path, write):
+    write({"encoder.norm.weight": Bomb(tmp_path / "ran")}, folder / WEIGHTS)
+    with pytest.raises(UnsafeFileError, match="would run code"):
+        load_model(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_absent_files_are_named(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json"):
+        load_model(tmp_path)
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no weights\.pth"):
+        load_model(folder)
+
+
+def test_a_truncated_file_is_refused(folder):
+    data = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="is it whole"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1", b"<!doctype html>", b""])
+def test_a_failed_download_is_called_so(folder, content):
+    (folder / WEIGHTS).write_bytes(content)
+    with pytest.raises(ValueError, match="not a weights file: it starts with"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "value", [torch.zeros(128, dtype=torch.long), torch.zeros(128).to_sparse(), torch.full((128,), torch.nan)]
+)
+def test_odd_tensors_are_refused(folder, value):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.norm.weight"] = value
+    torch.save(state, folder / WEIGHTS)
+    with pytest.raises(ValueError, match=r"encoder\.norm\.weight (is not a dense|holds NaN)"):
+        load_model(folder)
+
+
+def test_half_precision_files_become_float32(folder):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    torch.save({key: value.half() for key, value in state.items()}, folder / WEIGHTS)
+    assert {value.dtype for value in load_model(folder).state_dict().values()} == {torch.float32}
+
+
+def test_weights_of_another_size_are_refused(folder):
+    save_model(OlmoEarth(ModelConfig(**SMALL)), folder.parent / "other")
+    (folder / WEIGHTS).write_bytes((folder.parent / "other" / WEIGHTS).read_bytes())
+    with pytest.raises(ValueError, match=r"does not fit its config\.json: .* missing .* of another shape"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "message"),
+    [
+        ("encoder_config", "attention_pooler_config", {"pooler_dim": 768}, "v1.3"),
+        ("encoder_config", "num_register_tokens", 4, "num_register_tokens"),
+        ("encoder_config", "position_encoding", "rope_2d", "position_encoding"),
+        ("encoder_config", "patch_embed_hidden_sizes", [12, 12], "patch_embed_hidden_sizes"),
+        ("decoder_config", "num_heads", 4, "num_heads"),
+        ("decoder_config", "mlp_ratio", 2.0, "mlp_ratio"),
+        ("decoder_config", "position_encoding", "rope_3d_mixed", "position_encoding of the decoder"),
+        ("decoder_config", "tokenization_config", None, "tokenization_config of the decoder"),
+        ("encoder_config", "depth", "4", "depth must be a whole number"),
+        ("encoder_config", "num_heads", 0, "num_heads"),
+        ("encoder_config", "supported_modality_names", None, "official keys"),
+    ],
+)
+def test_what_is_not_implemented_is_refused(folder, part, key, value, message):
+    official = json.loads((folder / CONFIG).read_text())
+    official["model"][part][key] = value
+    (folder / CONFIG).write_text(json.dumps(official))
+    with pytest.raises(ValueError, match=message):
+        load_model(folder)
+
+
+def test_v1_3_weights_are_named_as_such(folder):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.attention_pooler.learned_query"] = torch.zeros(1, 128)
+    torch.save(state, folder / WEIGHTS)
+    with pytest.raises(ValueError, match=r"v1\.3, which is out of scope"):
+        load_model(folder)
+
+
+def test_another_json_is_refused(folder):
+    (folder / CONFIG).write_text("{}")
+    with pytest.raises(ValueError, match=r"model\.encoder_config"):
+        load_model(folder)

@@ -1,0 +1,195 @@
+"""Downloads against a hub on 127.0.0.1: whole, broken in every way, and gone."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from hub_server import Hub
+from oracle import load_model_from_path
+from terminal import invoke
+
+from olmoearth_nb import Encoder, ModelConfig, OlmoEarth, load_model, save_model, size_config
+from olmoearth_nb.io.fetch import ChecksumError, DownloadError
+from olmoearth_nb.weights.encoder_file import load_encoder, save_encoder
+from olmoearth_nb.weights.published import MODELS, download
+
+NAME = "OlmoEarth-v1_1-Nano"
+SMALL = ModelConfig(width=32, depth=1, heads=2, decoder_depth=1)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = save_model(OlmoEarth(SMALL), tmp_path_factory.mktemp("published"))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def hub(files):
+    hub = Hub(files, MODELS[NAME])
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def options(hub, tmp_path):
+    return {"endpoint": hub.endpoint, "cache_dir": tmp_path / "cache", "lock_file": tmp_path / "lock.json"}
+
+
+def lock_of(options):
+    return json.loads(options["lock_file"].read_text())[NAME]
+
+
+def test_whole_download_is_verified_recorded_and_kept(hub, options, files):
+    model = load_model(NAME, **options)
+    assert model.config == SMALL
+    assert lock_of(options)["commit"] == hub.commit
+    assert {file: (download(NAME, **options) / file).read_bytes() for file in files} == files
+    before = len(hub.requests)
+    load_model(NAME, **options)
+    assert len(hub.requests) == before, "what is recorded and there needs no network"
+
+
+def test_gone_offline_after_the_first_time(hub, options):
+    load_model(NAME, **options)
+    hub.stop()
+    load_model(NAME, **options)
+
+
+def test_never_loaded_and_offline(hub, options):
+    hub.stop()
+    with pytest.raises(DownloadError, match=r"not in the cache and the hub cannot be had .* or load a folder"):
+        load_model(NAME, **options)
+    assert not options["lock_file"].exists()
+
+
+@pytest.mark.parametrize("fault", ["wrong content", "wrong checksum"])
+def test_content_that_the_hub_does_not_list(hub, options, fault):
+    hub.fault = fault
+    with pytest.raises(ChecksumError, match="which was listed by the hub; removed"):
+        load_model(NAME, **options)
+    assert not options["lock_file"].exists()
+    hub.fault = None
+    load_model(NAME, **options)
+
+
+@pytest.mark.parametrize(("fault", "message"), [(404, "404"), (429, "429"), (500, "500")])
+def test_refusals(hub, options, fault, message):
+    hub.fault = fault
+    with pytest.raises(DownloadError, match=message):
+        load_model(NAME, **options)
+    assert not options["lock_file"].exists()
+
+
+def starts_of(hub):
+    """First bytes of the requests for the weights."""
+    wanted = [span for command, path, span in hub.requests if command == "GET" and path.endswith("weights.pth")]
+    return [int(span.removeprefix("bytes=").rstrip("-")) if span else 0 for span in wanted]
+
+
+def test_a_broken_connection_is_resumed(hub, options, monkeypatch, files):
+    """Each try goes on where the last one ended, and the whole is verified."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hub.breaks = 3
+    load_model(NAME, **options)
+    starts = starts_of(hub)
+    assert len(starts) == 4
+    assert starts == sorted(set(starts))
+    assert starts[-1] > len(files["weights.pth"]) // 2
+
+
+def test_a_killed_process_is_resumed(hub, options, files):
+    """What had arrived when the process was killed is not asked for again."""
+    hub.stall_after = 100_000
+    call = f"from olmoearth_nb.weights.published import download; download({NAME!r}, endpoint={hub.endpoint!r}, "
+    call += f"cache_dir={str(options['cache_dir'])!r}, lock_file={str(options['lock_file'])!r})"
+    process = subprocess.Popen([sys.executable, "-c", call])
+    assert hub.stalled.wait(60)
+    part = next(options["cache_dir"].rglob("weights.pth.part"), None)
+    while part is None or not part.stat().st_size:
+        time.sleep(0.05)
+        part = next(options["cache_dir"].rglob("weights.pth.part"), None)
+    process.kill()
+    process.wait()
+    assert not options["lock_file"].exists()
+    load_model(NAME, **options)
+    assert 0 < starts_of(hub)[-1] <= 100_000
+    assert (download(NAME, **options) / "weights.pth").read_bytes() == files["weights.pth"]
+
+
+def test_a_connection_that_never_holds(hub, options, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hub.breaks = 1000
+    with pytest.raises(DownloadError, match="broke off 5 times in a row"):
+        load_model(NAME, **options)
+    assert not options["lock_file"].exists()
+    hub.breaks = 0
+    load_model(NAME, **options)
+
+
+def test_a_changed_file_in_the_cache_is_found_out(options):
+    weights = download(NAME, **options) / "weights.pth"
+    weights.resolve().write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ChecksumError, match="recorded when it was first downloaded"):
+        load_model(NAME, **options)
+    load_model(NAME, **options)
+
+
+def test_another_content_under_the_recorded_commit_is_refused(hub, options, tmp_path):
+    """Even where the hub itself now lists other checksums."""
+    load_model(NAME, **options)
+    torch.manual_seed(99)
+    other = save_model(OlmoEarth(SMALL), tmp_path / "other")
+    hub.files["weights.pth"] = (other / "weights.pth").read_bytes()
+    with pytest.raises(ChecksumError, match="recorded when it was first downloaded"):
+        load_model(NAME, **{**options, "cache_dir": tmp_path / "empty"})
+
+
+def test_a_new_commit_does_not_replace_the_recorded_one(hub, options):
+    first = download(NAME, **options)
+    hub.commit = "b" * 40
+    assert download(NAME, **options) == first
+
+
+def test_a_model_without_weights(hub, options):
+    del hub.files["weights.pth"]
+    with pytest.raises(DownloadError, match=r"has no \['weights.pth'\]"):
+        load_model(NAME, **options)
+
+
+def test_a_damaged_lock_file(options):
+    options["lock_file"].write_text("{")
+    with pytest.raises(DownloadError, match="is damaged"):
+        load_model(NAME, **options)
+
+
+def test_names():
+    assert len(MODELS) == 11
+    with pytest.raises(ValueError, match="no published model; models are OlmoEarth-v1-Nano"):
+        load_model("OlmoEarth-v2-Nano")
+    with pytest.raises(ValueError, match=r"v1\.3 is out of scope"):
+        load_model("OlmoEarth-v1_3-Base")
+
+
+def test_encoder_file_round_trip(tmp_path):
+    encoder = Encoder(size_config("nano", "galileo", pixel_hidden=3)).eval()
+    loaded = load_encoder(save_encoder(encoder, tmp_path / "encoder.safetensors"))
+    assert loaded.config == encoder.config
+    state = loaded.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "encoder.safetensors").read_bytes()[:-100])
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        load_encoder(tmp_path / "cut.safetensors")
+
+
+def test_export_loads_strictly_in_the_reference(tmp_path):
+    model = OlmoEarth(size_config("nano", "v1.1", pixel_hidden=12))
+    save_model(model, tmp_path / "mine")
+    result = invoke("export", tmp_path / "mine", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    theirs = load_model_from_path(tmp_path / "out")
+    assert sum(p.numel() for p in theirs.encoder.parameters()) == sum(p.numel() for p in model.encoder.parameters())
+    load_encoder(tmp_path / "out" / "encoder.safetensors")
+    assert invoke("export", tmp_path / "nothing", tmp_path / "x").exit_code == 2
