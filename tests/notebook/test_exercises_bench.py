@@ -1,8 +1,11 @@
 """Answers to the exercises of notebook 05."""
 
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
+import torch
 
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.pretrain.recipes import two_cores
@@ -12,19 +15,23 @@ NAIVE = two_cores("naive")
 
 def test_chance_of_a_false_finding():
     assert exercises.chance_of_a_false_finding(0.4596) == ""
+    for right in (np.float64(0.4596), torch.tensor(0.4596), Fraction(4596, 10_000), 1 - np.array([0.95]) ** 12):
+        assert exercises.chance_of_a_false_finding(right) == ""
     assert "none has it" in exercises.chance_of_a_false_finding(0.6)
+    assert exercises.chance_of_a_false_finding(45.96) == "give a number from 0 to 1"
     assert exercises.chance_of_a_false_finding("46 %") == exercises.chance_of_a_false_finding(True) == "give a number"
 
 
 def test_the_fewest_seeds():
-    said = [exercises.seeds_to_see(seeds) for seeds in (2, 5, 6, 7)]
-    assert said[0].startswith("with 2 seeds 2.")
-    assert said[1].startswith("with 5 seeds 0.05")
-    assert said[2:] == ["", "fewer seeds do it, too"]
+    verdicts = [exercises.seeds_to_see(seeds) for seeds in (2, 5, 6, 7)]
+    assert verdicts[0].startswith("with 2 seeds 2.")
+    assert verdicts[1].startswith("with 5 seeds 0.05")
+    assert verdicts[2:] == ["", "fewer seeds do it, too"]
     assert exercises.seeds_to_see(2, smallest=10) == ""
+    assert [exercises.seeds_to_see(six) for six in (6.0, np.int64(6), torch.tensor(6))] == ["", "", ""]
 
 
-@pytest.mark.parametrize("answer", [1, 31, 5.0, True, "5"])
+@pytest.mark.parametrize("answer", [1, 31, 5.5, True, "5", float("nan"), np.array([6, 6])])
 def test_seeds_are_a_whole_number(answer):
     assert exercises.seeds_to_see(answer) == "give a whole number from 2 to 30"
 
