@@ -14,11 +14,8 @@ from matplotlib.patches import Rectangle
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.plots.indices import ndvi, reflectance, square_means
-from olmoearth_nb.plots.style import BY_WAVELENGTH, GAMMA, GROUP_COLOURS, true_colour
+from olmoearth_nb.plots.style import BY_WAVELENGTH, GAMMA, RESOLUTION_COLOURS, true_colour
 from olmoearth_nb.sample import Sample
-
-RESOLUTION_COLOURS = {10: GROUP_COLOURS[0], 20: GROUP_COLOURS[1], 60: GROUP_COLOURS[2]}
-"""Ground of a band's name: how many metres its pixels measure."""
 
 WHITE = 0.25
 """Reflectance of B02 above which a field is taken for cloud or snow."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
@@ -28,8 +29,8 @@ COLOURS = {
 }
 """Colour of each tokenization (Okabe-Ito, safe for colour-blind readers); others are grey."""
 
-GROUP_COLOURS = plt.get_cmap("Set3").colors  # type: ignore[attr-defined]
-"""Twelve pale grounds, one for each group of a tokenization, in order."""
+RESOLUTION_COLOURS = {10: "#8dd3c7", 20: "#ffffb3", 60: "#bebada"}
+"""Ground of a band's name: how many metres its pixels measure. These colours mean nothing else in any figure."""
 
 BY_WAVELENGTH = sorted(range(len(SENTINEL2.bands)), key=lambda i: SENTINEL2.bands[i].centre or 0.0)
 """Channels of Sentinel-2 in the order of their wavelengths."""
@@ -38,7 +39,18 @@ BRIGHTEST = 0.3
 """Reflectance that is white in a true-colour picture: above dry soil, below snow and cloud."""
 
 GAMMA = 1.5
-"""How much a true-colour picture lifts what is dark, such as forest and water."""
+"""How much a picture lifts what is dark, such as forest and water."""
+
+FIGURE_INCHES = 9.4
+"""Width of `tokens_figure`: shown 900 px wide, its smallest letters are 10 points high."""
+
+ROW_INCHES = 0.755
+"""Height of a tokenization in `tokens_figure`."""
+
+PITCH = 1.06
+"""Distance of two bands in one token, in widths of a band's picture."""
+
+_GREYS = plt.get_cmap("gray").with_extremes(bad="#e8d8c0")
 
 
 def use_style() -> None:
@@ -129,61 +141,120 @@ def show_tokens(
     patch_size: int = 8,
     time: int = 0,
 ) -> None:
-    """One real patch under several tokenizations: bands on one ground share a token.
+    """One patch of a sample under several tokenizations: bands in one frame share a token.
 
-    Each little picture is one band of the patch in its own grey scale; bands that a tokenization does
-    not read stand at the right, faded and on no ground.
+    At the left stands the place with its patches, and the marked patch enlarged. At the right, each small picture is
+    one band of that patch. A band has one grey scale in all rows, from the 2nd to the 98th percentile of its values in
+    the whole place. The colour under a band is its resolution. Bands that a tokenization does not read are faded and
+    stand outside all frames.
 
     Args:
         sample: a sample with Sentinel-2.
-        tokenizations: one line each.
+        tokenizations: one row each.
         row: patch row.
         column: patch column.
         patch_size: P in pixels.
         time: timestep.
     """
-    patch = _patch(sample, patch_size, row, column, time)
-    _, axes = plt.subplots(
-        len(tokenizations), 1, figsize=(10, 0.83 * len(tokenizations)), layout="constrained", squeeze=False
-    )
-    for ax, tokenization in zip(axes[:, 0], tokenizations, strict=True):
-        _draw_line(ax, patch, tokenization)
+    tokens_figure(sample, tokenizations, row=row, column=column, patch_size=patch_size, time=time, figure=plt.figure())
     plt.show()
 
 
-def _draw_line(ax: Axes, patch: np.ndarray, tokenization: Tokenization) -> None:
-    """One tokenization: its groups as frames around the bands."""
+def tokens_figure(
+    sample: Sample,
+    tokenizations: Sequence[Tokenization],
+    *,
+    row: int,
+    column: int,
+    patch_size: int = 8,
+    time: int = 0,
+    figure: Figure | None = None,
+) -> Figure:
+    """What `show_tokens` shows, on a figure that is not shown: the given one, or a new one."""
+    height = max(0.1 + ROW_INCHES * len(tokenizations), 2.9)
+    figure = figure or Figure()
+    figure.set_layout_engine("none")
+    figure.set_size_inches(FIGURE_INCHES, height)
+    _draw_place(figure, true_colour(sample, time), patch_size, row, column)
+    _draw_resolutions(figure)
+    rows = slice(row * patch_size, (row + 1) * patch_size)
+    columns = slice(column * patch_size, (column + 1) * patch_size)
+    patch = _grey(_values(sample, time))[rows, columns]
+    for number, tokenization in enumerate(tokenizations, 1):
+        bottom = height - 0.05 - ROW_INCHES * number
+        size = ((FIGURE_INCHES - 2.35) / FIGURE_INCHES, ROW_INCHES / height)
+        _draw_row(figure.add_axes((2.3 / FIGURE_INCHES, bottom / height, *size)), patch, tokenization)
+    return figure
+
+
+def _draw_place(figure: Figure, picture: np.ndarray, patch_size: int, row: int, column: int) -> None:
+    """The place in true colour with one patch marked; below it that patch enlarged, where the figure is high enough."""
+    width, height = figure.get_size_inches()
+    place = figure.add_axes((0.1 / width, (height - 2.35) / height, 2.0 / width, 2.0 / height))
+    top, left = row * patch_size, column * patch_size
+    place.imshow(picture)
+    for colour, line in (("white", 4.0), ("black", 2.0)):  # seen on bright and on dark ground
+        mark = Rectangle((left - 0.5, top - 0.5), patch_size, patch_size, fill=False, ec=colour, lw=line)
+        place.add_patch(mark)
+    place.set_title(f"a place of {picture.shape[0]} x {picture.shape[1]} px", fontsize=10)
+    place.set(xticks=[], yticks=[])
+    place.spines[:].set_visible(False)
+    if height < 5.3:
+        return
+    enlarged = figure.add_axes((0.1 / width, (height - 4.8) / height, 2.0 / width, 2.0 / height))
+    enlarged.imshow(picture[top : top + patch_size, left : left + patch_size])
+    enlarged.set_title(f"its marked patch, {patch_size} x {patch_size} px", fontsize=10)
+    enlarged.set(xticks=[], yticks=[])
+    enlarged.spines[:].set(visible=True, lw=2.0)
+
+
+def _draw_resolutions(figure: Figure) -> None:
+    """The key of the colours under the bands, at the lower left."""
+    names = [f"{metres} m" for metres in RESOLUTION_COLOURS]
+    keys = [Rectangle((0, 0), 1, 1, fc=colour) for colour in RESOLUTION_COLOURS.values()]
+    look = {"fontsize": 10, "frameon": False, "handlelength": 0.9, "handletextpad": 0.3, "columnspacing": 0.8}
+    where = (0.1 / figure.get_figwidth(), 0.02)
+    figure.legend(keys, names, title="pixels of", loc="lower left", bbox_to_anchor=where, ncols=3, borderpad=0, **look)
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    """(H, W, C) values from 0 to 1: each band from its 2nd to its 98th percentile, brightened; gaps stay NaN."""
+    flat = values.reshape(-1, values.shape[-1])
+    low, high = np.stack([np.nanpercentile(band, (2, 98)) if (~np.isnan(band)).any() else (0, 1) for band in flat.T]).T
+    return np.clip((values - low) / np.maximum(high - low, 1), 0, 1) ** (1 / GAMMA)
+
+
+def _draw_row(ax: Axes, patch: np.ndarray, tokenization: Tokenization) -> None:
+    """One tokenization: a frame for each group around pictures of its bands; then the bands that it leaves out."""
     groups = tokenization.groups_of("sentinel2_l2a")
     x = 0.0
-    for number, group in enumerate(groups):
-        colour = GROUP_COLOURS[number % len(GROUP_COLOURS)]
+    for group in groups:
         frame = FancyBboxPatch(
-            (x + 0.02, -0.30), len(group) - 0.04 + 0.08 * (len(group) - 1), 1.38,
-            boxstyle="round,pad=0,rounding_size=0.12", fc=colour, ec="#999999", lw=0.4, zorder=0,
+            (x - 0.06, -0.42), PITCH * len(group) + 0.05, 1.48,
+            boxstyle="round,pad=0,rounding_size=0.1", fc="white", ec="#222222", lw=1.3, zorder=0,
         )  # fmt: skip
         ax.add_patch(frame)
         for band in group:
             _draw_band(ax, patch, band, x, alpha=1.0)
-            x += 1.08
-        x += 0.16
-    x += 0.5
+            x += PITCH
+        x += 0.2
+    x += 0.2
     for band in tokenization.left_out("sentinel2_l2a"):
-        _draw_band(ax, patch, band, x, alpha=0.3)
-        x += 1.08
-    count = len(groups)
-    ax.text(-0.3, 0.55, tokenization.name, ha="right", va="center", weight="bold", color=colour_of(tokenization.name))
-    ax.text(-0.3, 0.1, f"{count} token{'s' if count > 1 else ''}", ha="right", va="center", fontsize=8.5)
-    ax.set(xlim=(-2.2, 15.7), ylim=(-0.36, 1.14), aspect="equal")
+        _draw_band(ax, patch, band, x, alpha=0.35)
+        x += PITCH
+    ax.text(-0.3, 0.62, tokenization.name, ha="right", va="center", fontsize=11, weight="bold")
+    ax.text(-0.3, 0.12, f"{len(groups)} token{'s' if len(groups) > 1 else ''}", ha="right", va="center", fontsize=10)
+    ax.set(xlim=(-2.3, 12 * PITCH + 11 * 0.2 + 0.1), ylim=(-0.5, 1.25), aspect="equal", anchor="W")
     ax.axis("off")
 
 
 def _draw_band(ax: Axes, patch: np.ndarray, band: str, x: float, alpha: float) -> None:
-    """One band of the patch as a picture of unit size at x, its name below."""
-    pixels = patch[..., SENTINEL2.indices([band])[0]]
-    extent = (x + 0.06, x + 0.94, 0.14, 1.02)
-    low, high = (0, 1) if np.isnan(pixels).all() else (np.nanmin(pixels), max(np.nanmax(pixels), np.nanmin(pixels) + 1))
-    ax.imshow(pixels, cmap="gray", extent=extent, alpha=alpha, vmin=low, vmax=high, zorder=1)
-    ax.text(x + 0.5, -0.08, band, ha="center", va="center", fontsize=8, alpha=max(alpha, 0.6))
+    """One band of the patch as a picture of unit width at x, its name below on the colour of its resolution."""
+    channel = SENTINEL2.indices([band])[0]
+    ground = RESOLUTION_COLOURS[int(SENTINEL2.bands[channel].resolution)]
+    ax.add_patch(Rectangle((x, -0.36), 1, 0.38, fc=ground, lw=0, alpha=alpha, zorder=1))
+    ax.imshow(patch[..., channel], cmap=_GREYS, extent=(x, x + 1, 0.02, 1.02), alpha=alpha, vmin=0, vmax=1, zorder=1)
+    ax.text(x + 0.5, -0.18, band, ha="center", va="center", fontsize=10, alpha=max(alpha, 0.6))
 
 
 def show_costs(costs: Mapping[str, Cost], title: str) -> None:

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
-from olmoearth_nb.plots.sample import RESOLUTION_COLOURS
-from olmoearth_nb.plots.style import colour_of, true_colour
+from olmoearth_nb.plots.style import RESOLUTION_COLOURS, colour_of, true_colour
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import Tokenization
 
@@ -70,7 +69,9 @@ def _draw_boxes(ax: Axes, patch: np.ndarray, tokenization: Tokenization) -> None
         colour = RESOLUTION_COLOURS[resolutions.pop()] if len(resolutions) == 1 else "#d0d0d0"
         for step in range(patch.shape[2]):
             seen = bool((patch[:, :, step, channels] != MISSING).all())
-            look = {"fc": colour, "ec": "#555555"} if seen else {"fc": "none", "ec": "#bbbbbb", "ls": ":"}
+            look: dict[str, Any] = (
+                {"fc": colour, "ec": "#555555"} if seen else {"fc": "none", "ec": "#bbbbbb", "ls": ":"}
+            )
             ax.add_patch(Rectangle((step - 0.42, number - 0.42), 0.84, 0.84, lw=0.7, **look))
     names = ["all twelve" if len(group) == 12 else " ".join(group) for group in groups]
     ax.set_yticks(range(len(groups)), names, fontsize=7)

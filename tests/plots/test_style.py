@@ -1,7 +1,13 @@
 """Figures of awkward samples: not square, with gaps, with many bands left out."""
 
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.text import Text
 
 from olmoearth_nb import SENTINEL2, TOKENIZATIONS, Sample, Tokenization, encoder_cost, size_config
 from olmoearth_nb.bands import MISSING
@@ -38,14 +44,56 @@ def test_gaps_are_grey_and_do_not_stretch_the_picture(figures):
     assert figures[0].axes[1].get_ylim()[1] < 20_000
 
 
+def rows_of(figure):
+    """The axes of a figure of tokens that hold one tokenization each."""
+    return [ax for ax in figure.axes if len(ax.images) == 12]
+
+
 @pytest.mark.parametrize("bands", ["B02 B03 B04", "B09"])
 def test_every_band_is_inside_the_figure(figures, bands):
     few = Tokenization("few", {"sentinel2_l2a": [bands]})
     plots.show_tokens(cut(64, 64), [few, TOKENIZATIONS["per_band"]], row=1, column=1)
-    for ax in figures[0].axes:
-        assert len(ax.images) == 12
+    assert len(rows_of(figures[0])) == 2
+    for ax in rows_of(figures[0]):
         assert max(image.get_extent()[1] for image in ax.images) < ax.get_xlim()[1]
-    assert len(set(plots.GROUP_COLOURS)) >= 12
+        bottom, top = ax.get_position().y0, ax.get_position().y1
+        assert 0 <= bottom < top <= 1
+
+
+def test_one_frame_for_each_token_and_one_ground_for_each_resolution(figures):
+    plots.show_tokens(cut(64, 64), list(TOKENIZATIONS.values()), row=1, column=1)
+    for ax, tokenization in zip(rows_of(figures[0]), TOKENIZATIONS.values(), strict=True):
+        frames = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+        assert len(frames) == len(tokenization.groups_of("sentinel2_l2a"))
+        grounds = [to_hex(patch.get_facecolor()) for patch in ax.patches if isinstance(patch, Rectangle)]
+        assert [grounds.count(colour) for colour in plots.RESOLUTION_COLOURS.values()] == [4, 6, 2]
+        widths = {frame.get_x(): frame.get_x() + frame.get_width() for frame in frames}
+        inside = [image for image in ax.images if any(a < image.get_extent()[0] < b for a, b in widths.items())]
+        assert len(inside) == 12 - len(tokenization.left_out())
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_band_has_one_grey_scale_in_the_whole_place(figures, hole):
+    """A flat patch of a varied place is one grey, neither black nor white; a gap has no value."""
+    image = cut(64, 64, hole=hole).images["sentinel2_l2a"]
+    image[16:24, 16:24] = np.median(image[32:], axis=(0, 1))
+    sample = Sample({"sentinel2_l2a": image}, load_embedded("forest").timestamps)
+    plots.show_tokens(sample, [TOKENIZATIONS["v1.1"]], row=2, column=2, time=5)
+    flat = np.stack([image.get_array() for image in rows_of(figures[0])[0].images])
+    assert np.ptp(flat, axis=(1, 2)).max() == 0
+    assert 0.1 < flat.min() < flat.max() < 0.95
+    plots.show_tokens(sample, [TOKENIZATIONS["v1.1"]], row=0, column=0, time=5)
+    assert np.ma.getmaskarray(rows_of(figures[1])[0].images[0].get_array())[2:, 2:].all() == hole
+
+
+def test_the_hero_of_the_readme_is_sharp_and_light():
+    path = Path(__file__).parents[2] / "docs" / "figures" / "hero.png"
+    assert path.stat().st_size < 400_000
+    width = plt.imread(path).shape[1]
+    assert width >= 150 * plots.FIGURE_INCHES
+    figure = plots.tokens_figure(cut(64, 64), list(TOKENIZATIONS.values()), row=1, column=1)
+    assert figure.get_figwidth() == plots.FIGURE_INCHES <= 900 / 95, "at 900 px, 96 to the inch, no letter shrinks"
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 10
 
 
 def test_costs_are_sorted(figures):
