@@ -18,7 +18,8 @@
 
 # %% [markdown]
 # ## Setup
-# In Colab the first cell installs the package and leaves torch and numpy as they are.
+# In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extra that reads
+# your own files (`data`). Elsewhere the cell says what is missing and how to install it.
 
 # %% tags=["setup", "nbval-ignore-output"]
 import importlib.util
@@ -26,12 +27,12 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    package = "olmoearth_nb[data] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
 from olmoearth_nb.notebook.start import start
 
-device = start(seed=0)
+device = start(seed=0, extras=("data",))
 
 # %% [markdown]
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
@@ -81,31 +82,47 @@ plots.show_patch_grid(sample, patch_size, row, column, time)
 # %% [markdown]
 # ## Which bands share a token?
 # A `Tokenization` is a list of named groups. Bands in one group share a token; a band that no group names is not
-# read at all. That is all the encoder is ever told about the design.
+# read at all. The encoder knows nothing else about the design. **Write one of your own**: change the groups of `mine`,
+# and your design appears in every figure, in every count and in the calculator below.
 
 # %%
-for name, tokenization in TOKENIZATIONS.items():
+mine = Tokenization(
+    "mine",
+    {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12", "B01 B09"]},
+    source="visible | red edge to near infrared | short-wave infrared | air",
+)
+designs = {**TOKENIZATIONS, mine.name: mine}
+for name, tokenization in designs.items():
     groups = [" ".join(group) for group in tokenization.groups_of("sentinel2_l2a")]
     print(f"{name:9}", " | ".join(groups))
+
+# %% [markdown]
+# A name that is not a band is refused with the list of those that are:
+
+# %%
+try:
+    Tokenization("typo", {"sentinel2_l2a": ["B02 B03 B04", "B8 B8A"]})
+except ValueError as error:
+    print(error)
 
 # %% [markdown]
 # The same patch under each of them:
 
 # %% tags=["headline"]
-plots.show_tokens(sample, list(TOKENIZATIONS.values()), row=row, column=column, patch_size=patch_size, time=time)
+plots.show_tokens(sample, list(designs.values()), row=row, column=column, patch_size=patch_size, time=time)
 
 # %% [markdown]
 # *Every little picture is one band of the marked patch. Bands on one coloured ground share a token; faded bands at the
 # right are left out. In the built-in place the 20 m bands show blocks of 2 x 2 pixels and the 60 m bands a few flat
 # blocks (each picture is stretched to its own full contrast; some archives smooth the blocks away): v1's three tokens
-# follow exactly that.*
+# follow exactly that. `mine` is cut by kind of light instead of by resolution, and keeps all twelve bands.*
 
 # %% [markdown]
 # Where each design comes from. Those of SatMAE, Galileo and CROMA are their *tokenizations* inside our encoder, not
 # their models.
 
 # %%
-for name, tokenization in TOKENIZATIONS.items():
+for name, tokenization in designs.items():
     left_out = " ".join(tokenization.left_out()) or "nothing"
     print(f"{name:9} leaves out {left_out:8} | {tokenization.source}")
 
@@ -117,7 +134,7 @@ for name, tokenization in TOKENIZATIONS.items():
 # %%
 height, width, timesteps, _ = image.shape
 counts = {}
-for name, tokenization in TOKENIZATIONS.items():
+for name, tokenization in designs.items():
     groups = len(tokenization.groups_of("sentinel2_l2a"))
     counts[name] = (height // patch_size) * (width // patch_size) * timesteps * groups
     assert counts[name] == tokenization.token_count(image.shape, patch_size)
@@ -135,13 +152,13 @@ for position, label in zip(range(4), grid.labels(), strict=False):
 
 # %% [markdown]
 # ## One encoder for all
-# The encoder below is randomly initialised and never asks which tokenization it runs. It is small, because here only
-# the number of tokens matters.
+# The encoder below is randomly initialised. Its code has no branch for any tokenization, so yours runs like the others.
+# It is small, because here only the number of tokens matters.
 
 # %%
 batch = Batch.from_samples(sample.select_times([time])).to(device)
-for name in TOKENIZATIONS:
-    encoder = Encoder(size_config("nano", name)).to(device).eval()
+for name, tokenization in designs.items():
+    encoder = Encoder(size_config("nano", tokenization)).to(device).eval()
     with torch.no_grad():
         encoded = encoder(batch, patch_size)
     assert encoded.tokens.shape[1] == counts[name] // timesteps
@@ -154,12 +171,13 @@ for name in TOKENIZATIONS:
 # grows with N squared. Tokens alone therefore understate the difference.
 
 # %%
-costs = {name: encoder_cost(size_config(size, name), image.shape[:3], patch_size) for name in TOKENIZATIONS}
+costs = {name: encoder_cost(size_config(size, one), image.shape[:3], patch_size) for name, one in designs.items()}
 plots.show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={patch_size}")
 
 # %% [markdown]
-# *Left: tokens of the whole sample. Right: MACs of one pass, attention hatched; cheapest first. Designs with the same
-# number of groups cost the same (almost: bands that are left out need not be projected).*
+# *Left: tokens of the whole sample. Right: MACs of one pass, attention hatched; cheapest first, colours as above, grey
+# for a design of your own. Designs with the same number of groups cost almost the same: bands that are left out need
+# not be projected.*
 
 # %% tags=["headline"]
 tokens = costs["v1"].tokens / costs["v1.1"].tokens
@@ -168,9 +186,9 @@ print(f"v1 makes {tokens:.0f}x the tokens of v1.1; in the {size} encoder that is
 
 # %% [markdown]
 # The ratio is not one number. Per block, a token costs 12 D^2 MACs in linear layers and 2 N D in attention, D being the
-# width of a token: attention's share is N / (6 D) of the rest. It grows with dates and small patches, and shrinks in
-# wide models. So far "v1.1" was v1's encoder with v1.1's tokens. Here with P = 4, and with the *pixel layer* that v1.1
-# has and v1 has not:
+# width of a token: attention costs N / (6 D) of what linear layers cost. That fraction grows with dates and small
+# patches, and shrinks in wide models. So far "v1.1" was v1's encoder with v1.1's tokens. Here with P = 4, and with the
+# *pixel layer* that v1.1 has and v1 has not:
 
 # %%
 for model, pixel_hidden in (("nano", 12), ("base", 64)):
@@ -182,8 +200,8 @@ for model, pixel_hidden in (("nano", 12), ("base", 64)):
         print(f"{model}, T = {dates:2}: {v1.macs / v11.macs:.1f}x the MACs, {linear:.1f}x without attention")
 
 # %% [markdown]
-# Ai2 states up to 3x, and 2.9x for the base model: the last figure
-# equals our ratio of the linear layers alone, in any setting; how Ai2 counted is not known to us.
+# Ai2 states up to 3x (release text), and 2.9x for the base model (abstract of arXiv 2605.20804v1). The second number
+# equals our ratio of the linear layers alone, in any setting. How Ai2 counted is not known to us.
 
 # %% [markdown]
 # ### A calculator
@@ -191,31 +209,10 @@ for model, pixel_hidden in (("nano", 12), ("base", 64)):
 # setting, for pages without a running kernel.
 
 # %% tags=["nbval-ignore-output"]
-token_calculator()
+token_calculator(designs.values())
 
 # %%
-print(calculate("base", edge=64, patch_size=4, timesteps=1))
-
-# %% [markdown]
-# ## A design of your own
-# Five lines. A name that is not a band is refused with the list of those that are:
-
-# %%
-try:
-    Tokenization("typo", {"sentinel2_l2a": ["B02 B03 B04", "B8 B8A"]})
-except ValueError as error:
-    print(error)
-
-# %%
-mine = Tokenization(
-    "mine",
-    {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12"]},
-    source="visible | red edge to near infrared | short-wave infrared",
-)
-plots.show_tokens(sample, [mine], row=row, column=column, patch_size=patch_size, time=time)
-
-# %% [markdown]
-# *Three tokens as in v1, but cut by kind of light instead of by resolution; the two 60 m bands are left out.*
+print(calculate("base", edge=64, patch_size=4, timesteps=1, designs=designs.values()))
 
 # %% [markdown]
 # ## What we learned
@@ -225,10 +222,9 @@ plots.show_tokens(sample, [mine], row=row, column=column, patch_size=patch_size,
 #
 # ## Where this stops being true
 # * Multiply-accumulates are not seconds: memory traffic, batch size and hardware decide the rest.
-# * Cost says nothing about accuracy. By the release's own account, merging v1's tokens naively lost about 10 points
-#   (nearest-neighbour classification of the m-eurosat scenes), and a changed pretraining recipe recovers them
-# (release text; arXiv 2605.20804v1). An independent benchmark (torchgeo-bench results, 2026-07-01) still finds v1.1
-# 1.6 to 3.7 points below v1 on that test, and 3 to   8 points above it on another (m-so2sat).
+# * Cost says nothing about accuracy. The release says that merging v1's tokens naively lost about 10 points (kNN on
+#   m-eurosat), and that a changed pretraining recipe wins them back. m-eurosat has wrong band labels. What is known on
+#   accuracy, with its sources, is the first figure of notebook 05.
 # * Without your own data the place shown here is simulated: its spectra are real, its fields are not.
 #
 # ## Exercises

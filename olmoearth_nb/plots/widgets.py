@@ -10,35 +10,43 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from olmoearth_nb.model.config import size_config
 from olmoearth_nb.model.cost import encoder_cost
 from olmoearth_nb.sample import Sample
-from olmoearth_nb.tokenization import TOKENIZATIONS
+from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
 
-def calculate(size: str, edge: int, patch_size: int, timesteps: int) -> str:
-    """A table of tokens and giga-MACs of every built-in tokenization.
+def calculate(
+    size: str,
+    edge: int,
+    patch_size: int,
+    timesteps: int,
+    designs: Collection[Tokenization] = tuple(TOKENIZATIONS.values()),
+) -> str:
+    """A table of tokens and giga-MACs of several tokenizations.
 
     Args:
         size: model size.
         edge: edge of the image in pixels of 10 m; cut down to whole patches.
         patch_size: P.
         timesteps: T.
+        designs: the tokenizations, one line each; the built-in ones, or with yours among them.
 
     Returns:
-        Lines of text: tokenization, tokens, GMACs, attention's share, cost relative to v1.
+        Lines of text: tokenization, tokens, GMACs, attention's fraction of them, cost relative to v1.
     """
     edge -= edge % patch_size
+    wide = max([9, *(len(design.name) for design in designs)])
     lines = [f"{size}, {edge} x {edge} px, T={timesteps}, P={patch_size}"]
-    lines.append(f"{'':>9} {'tokens':>8} {'GMACs':>9} {'attention':>9} {'v1 = 1':>7}")
+    lines.append(f"{'':>{wide}} {'tokens':>8} {'GMACs':>9} {'attention':>9} {'v1 = 1':>7}")
     reference = encoder_cost(size_config(size, "v1"), (edge, edge, timesteps), patch_size).macs
-    for name in TOKENIZATIONS:
-        cost = encoder_cost(size_config(size, name), (edge, edge, timesteps), patch_size)
-        share = cost.attention_macs / cost.macs
-        row = f"{name:>9} {cost.tokens:>8,} {cost.macs / 1e9:>9.2f} {share:>9.0%} {cost.macs / reference:>7.2f}"
+    for design in designs:
+        cost = encoder_cost(size_config(size, design), (edge, edge, timesteps), patch_size)
+        attention, relative = cost.attention_macs / cost.macs, cost.macs / reference
+        row = f"{design.name:>{wide}} {cost.tokens:>8,} {cost.macs / 1e9:>9.2f} {attention:>9.0%} {relative:>7.2f}"
         lines.append(row)
     return "\n".join(lines)
 
@@ -64,8 +72,16 @@ def _controlled(controls: Mapping[str, Any], view: Any, draw: Callable[..., Any]
     display(ipywidgets.VBox([*controls.values(), view]))
 
 
-def token_calculator(sizes: Sequence[str] = ("nano", "tiny", "base", "large")) -> None:
-    """Shows sliders above the table of `calculate`; without ipywidgets, says so."""
+def token_calculator(
+    designs: Collection[Tokenization] = tuple(TOKENIZATIONS.values()),
+    sizes: Sequence[str] = ("nano", "tiny", "base", "large"),
+) -> None:
+    """Shows sliders above the table of `calculate`; without ipywidgets, says so.
+
+    Args:
+        designs: the tokenizations, one line each; the built-in ones, or with yours among them.
+        sizes: the models to choose from.
+    """
     try:
         import ipywidgets
     except ModuleNotFoundError:
@@ -78,11 +94,15 @@ def token_calculator(sizes: Sequence[str] = ("nano", "tiny", "base", "large")) -
         "patch_size": ipywidgets.IntSlider(4, 1, 8, description="patch, px", **options),
         "timesteps": ipywidgets.IntSlider(1, 1, 12, description="dates", **options),
     }
-    _controlled(controls, ipywidgets.HTML(), lambda **values: f"<pre>{html.escape(calculate(**values))}</pre>")
+
+    def table(**values: Any) -> str:
+        return f"<pre>{html.escape(calculate(**values, designs=designs))}</pre>"
+
+    _controlled(controls, ipywidgets.HTML(), table)
 
 
 def band_browser(sample: Sample) -> None:
-    """Shows two sliders, band (by wavelength) and date, above `plots_sample.show_band`; without ipywidgets, says so.
+    """Shows two sliders, band (by wavelength) and date, above `plots.sample.show_band`; without ipywidgets, says so.
 
     Args:
         sample: a sample with Sentinel-2.
@@ -90,7 +110,7 @@ def band_browser(sample: Sample) -> None:
     try:
         import ipywidgets
     except ModuleNotFoundError:
-        print("ipywidgets is not installed; plots_sample.show_band(sample, band, time) draws the same")
+        print("ipywidgets is not installed; plots.sample.show_band(sample, band, time) draws the same")
         return
     from olmoearth_nb.bands import SENTINEL2
     from olmoearth_nb.plots.indices import clearest
@@ -112,7 +132,7 @@ def band_browser(sample: Sample) -> None:
 
 
 def live_map(places: Sequence[tuple[float, float]], named: Mapping[str, tuple[float, float]]) -> None:
-    """Shows a map to zoom and to click on; `plots_map.show_places` is its twin that needs no network.
+    """Shows a map to zoom and to click on; `plots.map.show_places` is its twin that needs no network.
 
     Args:
         places: latitude and longitude of the dots.

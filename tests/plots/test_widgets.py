@@ -1,10 +1,12 @@
 """What moves in a notebook: with its library, and without."""
 
+import html
 import sys
 
 import matplotlib.pyplot as plt
 import pytest
 
+from olmoearth_nb import TOKENIZATIONS, Tokenization
 from olmoearth_nb.data import load_embedded
 from olmoearth_nb.plots.widgets import band_browser, calculate, live_map, token_calculator
 
@@ -45,6 +47,25 @@ def test_the_calculator_follows_its_sliders(shown):
     assert table.value == f"<pre>{calculate('base', 64, 4, 1)}</pre>"
     size.value, edge.value, patch.value, dates.value = "tiny", 32, 8, 12
     assert table.value == f"<pre>{calculate('tiny', 32, 8, 12)}</pre>"
+
+
+def test_the_calculator_takes_a_design_of_the_readers_own(shown):
+    """A design like v1 costs what v1 costs, whatever its name, and a name may not break the table or the page."""
+    like_v1 = Tokenization("<b>as the first one</b>", TOKENIZATIONS["v1"].groups)
+    designs = (*TOKENIZATIONS.values(), like_v1)
+    lines = calculate("nano", 64, 8, 1, designs).splitlines()
+    assert len(lines) == 2 + len(TOKENIZATIONS) + 1
+    assert len(set(map(len, lines[1:]))) == 1, "columns stand below each other"
+    assert lines[-1].split(like_v1.name)[1] == lines[2 + list(TOKENIZATIONS).index("v1")].split("v1")[1]
+    token_calculator(designs)
+    table = shown[0].children[-1].value
+    assert table == f"<pre>{html.escape(calculate('base', 64, 4, 1, designs))}</pre>"
+    assert "<b>" not in table
+
+
+def test_a_design_alone_is_compared_with_v1():
+    (line,) = calculate("nano", 64, 8, 1, [TOKENIZATIONS["per_band"]]).splitlines()[2:]
+    assert float(line.split()[-1]) > 4
 
 
 @pytest.mark.parametrize("steps", [[5], [0, 5, 6]])
