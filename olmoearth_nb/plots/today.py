@@ -1,0 +1,127 @@
+"""What is known today about v1.1 against v1: what it saves, and its accuracy here and elsewhere, from kept tables.
+
+The tables are those of `data/published`; `data/README.md` says where each comes from.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from olmoearth_nb.io.shipped import data_dir
+from olmoearth_nb.plots.training import RECIPE_COLOURS
+
+MARKS = {"nano": "o", "tiny": "s", "base": "D"}
+"""The mark of each model size."""
+
+MISLABELLED = "#999999"
+"""Colour of results on images whose band labels are wrong."""
+
+
+def published(name: str) -> list[dict[str, str]]:
+    """The rows of a kept table, each as column -> text.
+
+    Args:
+        name: of the table, without `.csv`.
+
+    Raises:
+        ValueError: for an unknown table, listing the valid ones.
+    """
+    folder = data_dir() / "published"
+    names = sorted(path.stem for path in folder.glob("*.csv"))
+    if name not in names:
+        raise ValueError(f"there is no table {name!r}; there are {', '.join(names) or 'none'}")
+    with (folder / f"{name}.csv").open(encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def milliseconds(size: str, version: str, shape: Sequence[int]) -> float:
+    """How long a published encoder took on two CPU cores with patches of 4 px.
+
+    Args:
+        size: of the model.
+        version: "v1" or "v1.1".
+        shape: (H, W, T) of the images.
+
+    Raises:
+        ValueError: if that was not measured, listing what was.
+    """
+    rows = published("encoder_ms")
+    measured = {(row["size"], row["version"], int(row["edge"]), int(row["timesteps"])): row for row in rows}
+    key = size, version, shape[0], shape[2]
+    if key not in measured or shape[0] != shape[1]:
+        raise ValueError(f"{size} {version} was not measured on {tuple(shape)}; measured are {list(measured)}")
+    return float(measured[key]["milliseconds"])
+
+
+def elsewhere() -> dict[tuple[str, str], dict[str, float]]:
+    """v1.1 minus v1 in points, as torchgeo-bench measured it: (data set, probe) -> model size -> difference.
+
+    Data sets without a score of v1.1 are left out. Those with wrong band labels come first.
+    """
+    rows = published("torchgeo_bench")
+    score = {(row["dataset"], row["probe"], row["size"], row["version"]): float(row["score"]) for row in rows}
+    gains: dict[tuple[str, str], dict[str, float]] = {}
+    for row in sorted(rows, key=lambda row: row["band_labels"] != "wrong"):
+        dataset, probe, size = row["dataset"], row["probe"], row["size"]
+        if row["version"] == "v1.1":
+            gain = 100 * (score[dataset, probe, size, "v1.1"] - score[dataset, probe, size, "v1"])
+            gains.setdefault((dataset, probe), {})[size] = round(gain, 1)
+    return gains
+
+
+def mislabelled() -> set[str]:
+    """The data sets whose band labels are wrong."""
+    return {row["dataset"] for row in published("torchgeo_bench") if row["band_labels"] == "wrong"}
+
+
+def show_today(savings: Mapping[str, Mapping[str, float]]) -> None:
+    """What v1.1 saves, the accuracy of three models of this project, and that of the published ones elsewhere.
+
+    Args:
+        savings: what is saved -> model size -> how many times less v1.1 needs than v1.
+    """
+    _, axes = plt.subplots(1, 3, figsize=(10.4, 3.1), layout="constrained", width_ratios=[1, 1, 1.15])
+    _draw_sizes(axes[0], savings, {})
+    axes[0].set(title="what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, None))
+    axes[0].axvline(1, color="grey", ls=":", lw=1)
+    axes[0].legend(frameon=False, fontsize=8, loc="lower left")
+    _draw_long_models(axes[1])
+    gains, wrong = elsewhere(), mislabelled()
+    names = {key: f"{key[0]}, {key[1]}" + (" (wrong labels)" if key[0] in wrong else "") for key in gains}
+    colours = {names[key]: MISLABELLED for key in gains if key[0] in wrong}
+    _draw_sizes(axes[2], {names[key]: by_size for key, by_size in gains.items()}, colours)
+    axes[2].axvline(0, color="grey", ls=":", lw=1)
+    axes[2].set(title="elsewhere: v1.1 minus v1", xlabel="points")
+    plt.show()
+
+
+def _draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
+    """One row for each name with a mark for each model size; hollow where the row has a colour of its own."""
+    for y, (name, values) in enumerate(rows.items()):
+        colour = colours.get(name, "black")
+        for step, (size, mark) in enumerate(MARKS.items()):
+            if size in values:
+                face, label = "none" if name in colours else colour, size if y == len(rows) - 1 else None
+                ax.scatter(values[size], y + 0.2 * (step - 1), 22, marker=mark, fc=face, ec=colour, label=label)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=8.5)
+    ax.invert_yaxis()
+
+
+def _draw_long_models(ax: Axes) -> None:
+    """Accuracy of the long small models minus that of the raw bands, with intervals."""
+    rows = published("long_models")
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
+    for row in rows:
+        y = tasks.index(row["task"]) + 0.2 * (recipes.index(row["recipe"]) - 1)
+        gain, low, high = (float(row[column]) for column in ("gain", "low", "high"))
+        colour, label = RECIPE_COLOURS[row["recipe"]], row["recipe"] if row["task"] == tasks[0] else None
+        ax.errorbar(gain, y, xerr=[[gain - low], [high - gain]], fmt="o", ms=4, color=colour, label=label)
+    ax.axvline(0, color="grey", ls=":", lw=1)
+    ax.set_yticks(range(len(tasks)), [task.replace(", ", "\n") for task in tasks], fontsize=8.5)
+    ax.set(title="here: model minus raw bands", xlabel="difference in accuracy", ylim=(len(tasks) - 0.5, -0.5))
+    ax.legend(frameon=False, fontsize=8, loc="lower right")
