@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOCKED := pyproject.toml --extra notebooks --extra data --extra scale --extra test --quiet --no-annotate --no-header
 NB ?=
 export DATA ?=
 
@@ -39,11 +40,17 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 notebooks: $(INSTALLED)  ## make the committed notebooks from notebooks/src (NB=02 for one)
 	$(BIN)/python -m olmoearth_nb notebooks $(if $(NB),--nb $(NB))
 
-lock:  ## renew requirements.lock from pyproject.toml in a fresh environment
+lock:  ## renew both lock files from pyproject.toml, for every Python and system (a pin that still fits stays)
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet torch==2.13.0
-	build/lock/bin/python -m pip install --quiet '.[notebooks,data,scale,test]'
-	build/lock/bin/python -m pip freeze --exclude olmoearth_nb | sed -E 's/^(torch==[0-9.]+).*/\1/' > requirements.lock
+	build/lock/bin/python -m pip install --quiet uv
+	build/lock/bin/uv pip compile $(LOCKED) --universal --python-version 3.11.0 --fork-strategy fewest \
+		--upgrade-package torch==2.13.0 --output-file requirements.lock
+	build/lock/bin/uv pip compile $(LOCKED) --python-version 3.13 --python-platform linux \
+		--constraints requirements-colab.in --output-file requirements-colab.lock
+	for file in requirements.lock requirements-colab.lock; do \
+		grep -vE '^(nvidia-|cuda-|triton=|#)' $$file > build/lock/pins && \
+		{ echo "# Made by make lock. What torch needs for a GPU is not listed: each build of torch names its own."; \
+		cat build/lock/pins; } > $$file; done
 	rm -rf build/lock
 
 clean:  ## remove the environment and everything built
