@@ -1,6 +1,7 @@
 """The project around the package: lock file, sizes, wheel, nothing of the machine it was made on."""
 
 import ast
+import pkgutil
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from documented import PAGES, anchors, blocks, links, prose
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = sorted((ROOT / "olmoearth_nb").rglob("*.py"))
@@ -121,5 +123,81 @@ def test_readme_names_every_notebook():
         assert f"notebooks/{notebook.name}" in text
     for command in ("make run", "make test"):
         assert command in text
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (ROOT / link).exists(), link
+
+
+def test_the_readme_is_a_first_screen_that_leads_to_every_page():
+    readme = ROOT / "README.md"
+    lines = readme.read_text(encoding="utf8").splitlines()
+    assert len(lines) <= 90
+    assert max(map(len, lines)) <= 120
+    linked = {path for path, _ in links(readme)}
+    assert linked >= set(PAGES) - {readme}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for path, anchor in links(page):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors(path), f"{path.name} has no heading {anchor}; it has {anchors(path)}"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_lines_of_pages_are_short(page):
+    assert not [(number, line) for number, line in prose(page) if len(line) > 120]
+
+
+PYTHON = [(page, number, code) for page in PAGES for number, code in enumerate(blocks(page, "python"))]
+named = pytest.mark.parametrize(
+    ("page", "number", "code"), PYTHON, ids=[f"{page.stem}-{number}" for page, number, _ in PYTHON]
+)
+
+
+@named
+def test_documented_code_imports_what_exists(page, number, code):
+    """Every block compiles, and each of its imports from the package works."""
+    imports = [node for node in ast.parse(code).body if isinstance(node, ast.ImportFrom | ast.Import)]
+    exec(compile(ast.Module(imports, type_ignores=[]), f"{page.name}, block {number}", "exec"), {})
+
+
+@named
+def test_documented_code_runs(page, number, code, tmp_path, monkeypatch, capsys):
+    """All blocks but the one that trains a study; that has a test of its own."""
+    if "sweep.ablate" in code:
+        pytest.skip("test_documented_study runs it")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, f"{page.name}, block {number}", "exec"), {})
+    shown = capsys.readouterr().out
+    for promised in re.findall(r"# (\([\d, ]+\))", code):
+        assert promised in shown
+
+
+def test_documented_commands_and_options_exist():
+    """Every `olmoearth-nb` command of the pages is one, and has the options that are given to it."""
+    from typer.main import get_command
+
+    from olmoearth_nb.cli.app import app
+
+    lines = [line for page in PAGES for block in blocks(page) for line in block.splitlines()]
+    given = [line.split("#")[0].split()[1:] for line in lines if line.startswith("olmoearth-nb ")]
+    assert len(given) >= 8
+    for words in given:
+        command = get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert not hasattr(command, "commands"), words
+        assert {word for word in words if word.startswith("--")} <= known, (command.name, words)
+
+
+def test_modules_named_in_pages_exist():
+    """A path such as `pretrain/losses.py` or `olmoearth_nb.weights.load` in a page is one of the package."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf8")
+        for path in re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", text):
+            assert (ROOT / "olmoearth_nb" / path).is_file() or (ROOT / path).is_file(), f"{page.name}: {path}"
+        for name in re.findall(r"`(olmoearth_nb(?:\.[A-Za-z_]+)+)`", text):
+            pkgutil.resolve_name(name)
