@@ -91,17 +91,22 @@ def embed(
     outside: Annotated[Outside, typer.Option(help="what to do with features outside the scene")] = Outside.error,
 ) -> None:
     """Embed the points and polygons of a GeoJSON file in a scene; one row for each."""
-    from olmoearth_nb.data import load_sample
-    from olmoearth_nb.points.features import embed_features, require_place
-    from olmoearth_nb.points.geojson import read_features
-    from olmoearth_nb.points.tables import check_table_path, write_table
-    from olmoearth_nb.weights.load import open_encoder
+    with explained():  # without the packages of the [data] extra, importing them is an error that the user can mend
+        from olmoearth_nb.data import load_sample
+        from olmoearth_nb.points.features import (
+            check_table_path,
+            embed_features,
+            read_features,
+            require_place,
+            write_table,
+        )
+        from olmoearth_nb.weights.load import open_encoder
 
     with explained(), warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", UserWarning)
         check_table_path(out)
         features, scene = read_features(points), load_sample(data)
-        heard.clear()  # what a door warns of is in the notes of its sample
+        heard.clear()  # what a loader warns of is in the notes of its sample
         require_place(scene)
         encoder = open_encoder(model)
         table = embed_features(

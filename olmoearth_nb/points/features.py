@@ -1,59 +1,94 @@
-"""Embeddings of points and polygons in a scene, as a table."""
+"""Points and polygons of a GeoJSON file (RFC 7946), embedded in a scene, as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+import json
+import math
+import os
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+import shapely
+from geopandas import GeoDataFrame
+from shapely.geometry import shape
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.errors import warn
-from olmoearth_nb.evaluation.embed import embed_window
-from olmoearth_nb.georeference import Georeference, degrees
+from olmoearth_nb.georeference import LONLAT, degrees, transformed
+from olmoearth_nb.io.durable import write
 from olmoearth_nb.model.encoder import Encoder
-from olmoearth_nb.points.geojson import Feature
-from olmoearth_nb.points.tables import feature_table
+from olmoearth_nb.points.patches import covered, fractions_inside, in_pixels, mean_embeddings
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import check_patch_size
 
-if TYPE_CHECKING:
-    import pandas as pd
+GEOMETRIES = {"Point": 0, "Polygon": 2, "MultiPolygon": 3}
+"""Kinds of geometry that are read, and how deep lists hold their positions."""
+
+SUFFIXES = (".parquet", ".csv")
+"""Kinds of table that are written."""
 
 PATCHES = 16
-"""Edge of a window in patches unless another is asked for: 64 px for patches of 4 px."""
+"""Default edge of a window in patches: 64 px for patches of 4 px."""
 
-_TOUCH = 1e-6
-"""Pixels, or pixels squared, that may be an error of rounding."""
+MAX_BYTES = 128 * 2**20
+"""Size of the largest GeoJSON file that is read; its text is held in memory, many times larger."""
+
+_MAX_NAME = 10_000
+"""Length of the longest name of a coordinate system, which may be WKT."""
+
+_DOCUMENTS = ("FeatureCollection", "Feature", *GEOMETRIES)
 
 
-@dataclass(frozen=True, eq=False)
-class _Patches:
-    """Which patches belong to which feature, as parallel arrays.
+def read_features(path: str | os.PathLike[str]) -> GeoDataFrame:
+    """Reads a GeoJSON file.
 
-    Attributes:
-        owner: (n,) number of the feature.
-        row: (n,) patch row in the scene.
-        column: (n,) patch column.
+    Coordinates are longitude and latitude in WGS84, as RFC 7946 has it. A `crs` member, as files of before 2016 and
+    some programs write it, is honoured if it names a coordinate system. Heights are left out.
+
+    Args:
+        path: holds a FeatureCollection, a Feature, or a bare geometry of `GEOMETRIES`.
+
+    Returns:
+        One row for each feature, in order: its properties, its `id` and its `geometry` in longitude and latitude. A
+        column holds whole numbers, numbers, truths, or else text. A property that is named `id` or `geometry` gets
+        ``property_`` before its name.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not GeoJSON, is too large, has no features, or one of them is not a place that we can
+            read: the message counts features from 0.
     """
-
-    owner: np.ndarray
-    row: np.ndarray
-    column: np.ndarray
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read: cut it in pieces")
+    try:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8-sig"))
+        except ValueError as error:
+            raise ValueError(f"{path.name} is not GeoJSON: it is no JSON text ({error})") from error
+        return _features(document, path.name)
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is not GeoJSON of ours: it is nested too deep") from error
 
 
 def embed_features(
     encoder: Encoder,
     sample: Sample,
-    features: Sequence[Feature],
+    features: GeoDataFrame,
     patch_size: int = 4,
     *,
     window: int | None = None,
     outside: Literal["error", "skip"] = "error",
     model: str = "",
 ) -> pd.DataFrame:
-    """Embeds features by the patches that they cover: one row for each, as `tables.feature_table` writes them.
+    """Embeds features by the patches that they cover: one row for each.
 
     A point has the embedding of the patch that holds it; a polygon the mean of those whose centre it holds or, if it
     holds none, the patch of a point inside it. A patch's embedding is that of `Encoded.pool_patches`. The encoder sees
@@ -64,54 +99,38 @@ def embed_features(
         encoder: any encoder; it stays on its device and is put into evaluation mode.
         sample: a scene that knows its place. Windows and patches are counted from its upper left corner; pixels that
             do not fill a patch at its lower and right edge have no embedding.
-        features: what to embed.
+        features: what to embed, as `read_features` gives it, or points and polygons in any coordinate system.
         patch_size: P.
         window: edge of a window in pixels, a multiple of P; 16 patches by default.
         outside: what to do with features of which no part lies in the scene: "error" or "skip" with a warning.
         model: what to write into the column of that name.
 
     Returns:
-        The features in order, with the columns `inside` (share of the area in the scene; 1 for points), `patches` (how
-        many make up the embedding), `patch_size`, `model` and `tokenization`. Where no patch was observed on any date,
-        `patches` is 0 and the embedding NaN, with a warning.
+        The features in order: their properties, `feature` (number in the given ones), `id`, `lon` and `lat` of the
+        centre, `inside` (fraction of the area in the scene; 1 for points), `patches` (how many make up the embedding),
+        `patch_size`, `model`, `tokenization`, then `e000`, `e001` and so on in float32. A property whose name is one
+        of these gets ``property_`` before it. Where no patch was observed on any date, `patches` is 0 and the
+        embedding NaN, with a warning.
 
     Raises:
-        ValueError: for a scene without a place or sensors, no features, features outside, patches or windows that
-            cannot be, or if no feature gets an embedding.
+        ValueError: for a scene without a place or sensors, no features, features without a coordinate system, of
+            another kind or outside, patches or windows that cannot be, or if no feature gets an embedding.
     """
     window = _checked(sample, features, patch_size, window, outside)
+    places = _lonlat(features.geometry.to_numpy(), features.crs, "the GeoDataFrame")
+    features = features.set_geometry(places, crs=LONLAT)
     sample = replace(sample, images={k: v for k, v in sample.images.items() if not modality(k).decode_only})
-    where = [_in_pixels(feature.geometry, sample.georeference) for feature in features]
-    shares = np.array([_share(shape, *_size(sample)) for shape in where])
-    _say_outside(np.flatnonzero(shares == 0), features, sample, outside)
-    kept = np.flatnonzero(shares).tolist()
-    patches = _covered([where[number] for number in kept], *_size(sample), patch_size)
-    means, counts = _means(encoder, sample, patches, len(kept), window, patch_size)
-    facts = {"inside": shares[kept], "patches": counts, "patch_size": patch_size, "model": model}
+    assert sample.georeference is not None
+    height, width = _size(sample)
+    shapes = in_pixels(places, sample.georeference)
+    fractions = fractions_inside(shapes, height, width)
+    _report_outside(np.flatnonzero(fractions == 0), features, sample, outside)
+    kept = np.flatnonzero(fractions)
+    patches = covered(shapes[kept], height, width, patch_size)
+    means, counts = mean_embeddings(encoder, sample, patches, len(kept), window, patch_size)
+    facts = {"inside": fractions[kept], "patches": counts, "patch_size": patch_size, "model": model}
     facts["tokenization"] = encoder.config.tokenization.name
-    return feature_table([features[number] for number in kept], kept, facts, means)
-
-
-def _size(sample: Sample) -> tuple[int, int]:
-    """Height and width of a sample in pixels."""
-    height, width = next(iter(sample.images.values())).shape[:2]
-    return height, width
-
-
-def _checked(sample: Sample, features: Sequence[Feature], patch_size: int, window: int | None, outside: str) -> int:
-    """The window's edge, after a look at everything that was given."""
-    check_patch_size(patch_size)
-    window = PATCHES * patch_size if window is None else window
-    if window < patch_size or window % patch_size:
-        raise ValueError(f"a window is a multiple of the patch size, {patch_size} px, got {window}")
-    if outside not in ("error", "skip"):
-        raise ValueError(f"outside must be 'error' or 'skip', got {outside!r}")
-    if not features:
-        raise ValueError("there are no features to embed")
-    require_place(sample)
-    if all(modality(name).decode_only for name in sample.images):
-        raise ValueError(f"{sample.title} has no sensor to encode, only {list(sample.images)}")
-    return window
+    return _table(features.iloc[kept], kept, facts, means)
 
 
 def require_place(sample: Sample) -> None:
@@ -123,112 +142,235 @@ def require_place(sample: Sample) -> None:
         )
 
 
-def _in_pixels(geometry: Any, georeference: Georeference | None) -> Any:
-    """The geometry in columns and rows of the scene; None where its coordinate system does not reach."""
-    import shapely
+def check_table_path(path: str | os.PathLike[str]) -> Path:
+    """The path, if a table can be written there by its suffix.
 
-    assert georeference is not None
-    shape = shapely.transform(geometry, georeference.to_pixels, interleaved=False)
-    if not np.isfinite(shapely.get_coordinates(shape)).all():
-        return None
-    return shape if shape.is_valid else shapely.make_valid(shape)
-
-
-def _share(shape: Any, height: int, width: int) -> float:
-    """The share of a geometry, in pixels, that lies in the scene."""
-    import shapely
-
-    if shape is None:
-        return 0.0
-    if shape.geom_type == "Point":
-        return float(0 <= shape.x < width and 0 <= shape.y < height)
-    if shapely.box(-_TOUCH, -_TOUCH, width + _TOUCH, height + _TOUCH).covers(shape):
-        return 1.0
-    area = shapely.intersection(shape, shapely.box(0, 0, width, height)).area
-    return float(area / shape.area) if area > _TOUCH else 0.0
+    Raises:
+        ValueError: for another suffix, listing the valid ones.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"a table is written as {' or '.join(SUFFIXES)}, got {path.name!r}")
+    return path
 
 
-def _say_outside(numbers: np.ndarray, features: Sequence[Feature], sample: Sample, outside: str) -> None:
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Writes a table as Parquet or CSV, by the suffix; the file appears whole or not at all.
+
+    Raises:
+        ValueError: for another suffix.
+    """
+    path = check_table_path(path)
+    save = table.to_parquet if path.suffix.lower() == ".parquet" else table.to_csv
+    return write(path, lambda part: save(part, index=False))
+
+
+def _features(document: Any, name: str) -> GeoDataFrame:
+    """The features of a GeoJSON document; `name` is what errors call it."""
+    kind = document.get("type") if isinstance(document, dict) else None
+    if kind not in _DOCUMENTS:
+        raise ValueError(
+            f"{name} is not GeoJSON of ours: its type is {reprlib.repr(kind)}, not one of {', '.join(_DOCUMENTS)}"
+        )
+    items = document.get("features") if kind == "FeatureCollection" else [document]
+    if not isinstance(items, list) or not items:
+        raise ValueError(f"{name} has no features")
+    crs = _crs(document, name)
+    rows = [_feature(item, f"{name}, feature {number}") for number, item in enumerate(items)]
+    properties = [row["properties"] for row in rows]
+    names = list(dict.fromkeys(key for one in properties for key in one))
+    columns = {
+        free: _column([one.get(key) for one in properties])
+        for key, free in zip(names, _free_names(names, {"id", "geometry"}), strict=True)
+    }
+    columns["id"] = _column([row["id"] for row in rows])
+    geometry = _lonlat(np.array([row["geometry"] for row in rows]), crs, name)
+    return GeoDataFrame(columns, geometry=geometry, crs=LONLAT)
+
+
+def _crs(document: dict[str, Any], name: str) -> str | None:
+    """The coordinate system that a file names; None for longitude and latitude.
+
+    Raises:
+        ValueError: for a `crs` member that names none.
+    """
+    match document:
+        case {"crs": {"type": "name", "properties": {"name": str(crs)}}} if len(crs) <= _MAX_NAME:
+            return crs
+        case {"crs": member}:
+            raise ValueError(
+                f"{name} has a crs member that names no coordinate system: {reprlib.repr(member)}; write longitude and "
+                "latitude without a crs member, or name it as in 'urn:ogc:def:crs:EPSG::32631'"
+            )
+    return None
+
+
+def _feature(item: Any, name: str) -> dict[str, Any]:
+    """Geometry, properties and id of a GeoJSON Feature or geometry; `name` is what errors call it."""
+    if not isinstance(item, dict):
+        raise ValueError(f"{name} is not a GeoJSON feature: {reprlib.repr(item)}")
+    if item.get("type") != "Feature":
+        item = {"geometry": item}
+    geometry, properties, number = _geometry(item.get("geometry"), name), item.get("properties") or {}, item.get("id")
+    if not isinstance(properties, dict):
+        raise ValueError(f"{name}: properties must be an object, got {reprlib.repr(properties)}")
+    number = number if isinstance(number, (str, int, float)) else None
+    return {"geometry": geometry, "properties": properties, "id": number}
+
+
+def _geometry(given: Any, name: str) -> Any:
+    """The shapely geometry of a GeoJSON one, without heights.
+
+    Raises:
+        ValueError: if it is none, or of another kind.
+    """
+    kind = given.get("type") if isinstance(given, dict) else None
+    if not (isinstance(kind, str) and kind in GEOMETRIES):
+        raise ValueError(f"{name} {_no_geometry(kind)}")
+    try:
+        _check_positions(given.get("coordinates"), GEOMETRIES[kind])
+        return shapely.force_2d(shape(given))
+    except (ValueError, TypeError, IndexError, OverflowError, shapely.errors.ShapelyError) as error:
+        raise ValueError(f"{name}: its coordinates are no {kind} ({error})") from error
+
+
+def _check_positions(given: Any, nesting: int) -> None:
+    """Raises a ValueError unless lists, nested so deep, hold positions: finite numbers, no text, no truths."""
+    if not isinstance(given, list):
+        raise ValueError(f"{reprlib.repr(given)} is no list")
+    if nesting:
+        for item in given:
+            _check_positions(item, nesting - 1)
+    elif len(given) < 2 or not {type(n) for n in given} <= {int, float} or not all(map(math.isfinite, given)):
+        raise ValueError(f"a position is two or three finite numbers, got {reprlib.repr(given)}")
+
+
+def _lonlat(shapes: np.ndarray, crs: Any, name: str) -> np.ndarray:
+    """(n,) checked geometries in longitude and latitude.
+
+    Args:
+        shapes: (n,) geometries.
+        crs: coordinate system of their coordinates; None for longitude and latitude.
+        name: what errors call their source.
+
+    Raises:
+        ValueError: for one that is missing, of another kind, empty, crosses itself, or lies nowhere on Earth.
+    """
+    for number, one in enumerate(shapes):
+        kind = None if one is None else one.geom_type
+        if kind not in GEOMETRIES:
+            raise ValueError(f"{name}, feature {number} {_no_geometry(kind)}")
+        if one.is_empty:
+            raise ValueError(f"{name}, feature {number}: its {kind} is empty")
+        if not one.is_valid:
+            raise ValueError(f"{name}, feature {number}: its {kind} is not valid ({shapely.is_valid_reason(one)})")
+    places = shapes
+    if crs is not None and crs != LONLAT:
+        places = shapely.transform(shapes, lambda x, y: transformed(crs, LONLAT, x, y), interleaved=False)
+    at, owner = shapely.get_coordinates(places, return_index=True)
+    lost = owner[~(np.isfinite(at) & (np.abs(at) <= [180, 90])).all(1)]
+    if len(lost):
+        problem = "is not longitude and latitude" if crs is None else f"lies nowhere on Earth in {crs}"
+        first = ", ".join(f"{x:g}" for x in shapely.get_coordinates(shapes[lost[0]])[0])
+        raise ValueError(
+            f"{name}, feature {lost[0]} {problem}: it begins at {first}; GeoJSON has degrees (WGS84), longitude first"
+        )
+    return places
+
+
+def _no_geometry(kind: Any) -> str:
+    """What an error says of a geometry of another kind."""
+    return f"has no geometry that we embed: {reprlib.repr(kind)}; there are {', '.join(GEOMETRIES)}"
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """JSON values as one column of whole numbers, numbers, truths, or else text; nothing stays nothing."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pd.array(list(values), dtype="boolean")
+    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
+        return pd.array(list(values), dtype="Int64")
+    if float in kinds and kinds <= {int, float}:
+        return np.array([np.nan if value is None else float(value) for value in values])
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    return pd.array(texts, dtype="string")
+
+
+def _free_names(names: Iterable[str], taken: Set[str]) -> list[str]:
+    """The names, with ``property_`` before those that are taken already."""
+    free: dict[str, None] = {}
+    for name in names:
+        while name in taken or name in free:
+            name = f"property_{name}"
+        free[name] = None
+    return list(free)
+
+
+def _size(sample: Sample) -> tuple[int, int]:
+    """Height and width of a sample in pixels."""
+    height, width = next(iter(sample.images.values())).shape[:2]
+    return height, width
+
+
+def _checked(sample: Sample, features: GeoDataFrame, patch_size: int, window: int | None, outside: str) -> int:
+    """The window's edge, after a look at everything that was given."""
+    check_patch_size(patch_size)
+    window = PATCHES * patch_size if window is None else window
+    if window < patch_size or window % patch_size:
+        raise ValueError(f"a window is a multiple of the patch size, {patch_size} px, got {window}")
+    if outside not in ("error", "skip"):
+        raise ValueError(f"outside must be 'error' or 'skip', got {outside!r}")
+    if not len(features):
+        raise ValueError("there are no features to embed")
+    if features.crs is None:
+        raise ValueError("the features name no coordinate system; set_crs of the GeoDataFrame gives them one")
+    require_place(sample)
+    if all(modality(name).decode_only for name in sample.images):
+        raise ValueError(f"{sample.title} has no sensor to encode, only {list(sample.images)}")
+    return window
+
+
+def _report_outside(numbers: np.ndarray, features: GeoDataFrame, sample: Sample, outside: str) -> None:
     """Raises, or warns, of the features that do not lie in the scene."""
     if not len(numbers):
         return
     assert sample.georeference is not None
     count = len(features)
     height, width = _size(sample)
-    first = features[numbers[0]].geometry.representative_point()
+    first = features.geometry.iloc[numbers[0]].representative_point()
     lon, lat = sample.georeference.to_lonlat([0, width, 0, width], [0, 0, height, height])
-    said = (
+    message = (
         f"{len(numbers)} of {count} features lie outside the scene ({', '.join(map(str, numbers[:5]))}"
         f"{', ...' if len(numbers) > 5 else ''}, counted from 0), which reaches from "
         f"{degrees(lat.min(), lon.min())} to {degrees(lat.max(), lon.max())} (got "
         f"{degrees(first.y, first.x)}; longitude comes first in GeoJSON)"
     )
-    if outside == "error" or len(numbers) == count:
-        raise ValueError(f"{said}; outside='skip' leaves such features out" if len(numbers) < count else said)
-    warn(f"{said}; left out")
+    if len(numbers) == count:
+        raise ValueError(message)
+    if outside == "error":
+        raise ValueError(f"{message}; outside='skip' leaves such features out")
+    warn(f"{message}; left out")
 
 
-def _covered(shapes: Sequence[Any], height: int, width: int, patch_size: int) -> _Patches:
-    """The whole patches that each geometry, in pixels, covers."""
-    import shapely
+def _table(features: GeoDataFrame, numbers: np.ndarray, facts: Mapping[str, Any], embeddings: np.ndarray) -> Any:
+    """One row for each feature, with the columns that `embed_features` names.
 
-    rows, columns = height // patch_size, width // patch_size
-    scene, parts = shapely.box(0, 0, width, height), []
-    for number, shape in enumerate(shapes):
-        at = np.zeros((0, 2), dtype=np.int64)
-        if shape.geom_type != "Point":
-            at = _centres_inside(shape, rows, columns, patch_size)
-            shape = shapely.intersection(shape, scene).representative_point()
-        if not len(at):
-            at = np.array([[shape.y // patch_size, shape.x // patch_size]], dtype=np.int64)
-        at = at[(at < [rows, columns]).all(1)]
-        parts.append(np.column_stack([np.full(len(at), number), at]))
-    owner, row, column = np.concatenate(parts).T
-    return _Patches(owner, row, column)
-
-
-def _centres_inside(shape: Any, rows: int, columns: int, patch_size: int) -> np.ndarray:
-    """(n, 2) row and column of the patches whose centre lies inside a geometry in pixels."""
-    import shapely
-
-    left, top, right, bottom = np.asarray(shape.bounds) / patch_size
-    row = np.arange(max(int(top), 0), min(int(bottom) + 1, rows))
-    column = np.arange(max(int(left), 0), min(int(right) + 1, columns))
-    grid = np.stack(np.meshgrid(row, column, indexing="ij"), -1).reshape(-1, 2)
-    y, x = (grid.T + 0.5) * patch_size
-    return grid[shapely.contains_xy(shape, x, y)]
-
-
-def _means(
-    encoder: Encoder, sample: Sample, patches: _Patches, count: int, window: int, patch_size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(count, D) mean embeddings and (count,) numbers of each feature's patches that were observed.
-
-    Raises:
-        ValueError: if that is none of any feature.
+    Args:
+        features: n of them, in longitude and latitude.
+        numbers: (n,) their numbers among those given.
+        facts: name -> one value, or n values.
+        embeddings: (n, D) float32.
     """
-    from rich.progress import track
-
-    edge = window // patch_size
-    sums, counts = np.zeros((count, encoder.config.width)), np.zeros(count, dtype=np.int64)
-    at = np.column_stack([patches.row // edge, patches.column // edge])
-    windows, which = np.unique(at, axis=0, return_inverse=True)
-    members = np.split(np.argsort(which.reshape(-1), kind="stable"), np.cumsum(np.bincount(which.reshape(-1)))[:-1])
-    steps = list(zip(windows.tolist(), members, strict=False))
-    encoder.eval()
-    for (row, column), here in track(steps, "embedding windows", transient=True, disable=len(steps) < 2):
-        embedded = embed_window(encoder, sample, row * window, column * window, window, patch_size)
-        if embedded is None:
-            continue
-        found = embedded[patches.row[here] - row * edge, patches.column[here] - column * edge]
-        seen = np.isfinite(found).all(1)
-        np.add.at(sums, patches.owner[here][seen], found[seen])
-        np.add.at(counts, patches.owner[here][seen], 1)
-    without = int((counts == 0).sum())
-    if without == count:
-        raise ValueError("none of the features lies on a patch that was observed on any date: there is no embedding")
-    if without:
-        said = f"{without} of {count} features lie where no whole patch was observed on any date"
-        warn(f"{said}; their embeddings are NaN")
-    with np.errstate(invalid="ignore"):
-        return (sums / counts[:, None]).astype(np.float32), counts
+    centres = shapely.centroid(features.geometry.to_numpy())
+    ours: dict[str, Any] = {
+        "feature": numbers.astype(np.int64),
+        "id": features["id"].array if "id" in features else _column([None] * len(features)),
+        "lon": shapely.get_x(centres),
+        "lat": shapely.get_y(centres),
+        **facts,
+    }
+    values = {f"e{i:03d}": embeddings[:, i] for i in range(embeddings.shape[1])}
+    given = features.drop(columns=[features.geometry.name, "id"], errors="ignore")
+    names = _free_names(map(str, given.columns), {*ours, *values})
+    properties = {name: column.array for name, (_, column) in zip(names, given.items(), strict=True)}
+    return pd.DataFrame(properties | ours | values, index=range(len(features)))

@@ -8,6 +8,7 @@ import pytest
 import rasterio
 import shapely
 import torch
+from geopandas import GeoDataFrame
 from geotiffs import BANDS, numbers, write
 from rasterio.transform import from_origin
 from terminal import invoke
@@ -15,9 +16,8 @@ from terminal import invoke
 from olmoearth_nb import Batch, OlmoEarth, Sample, save_model, size_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
-from olmoearth_nb.georeference import Georeference
-from olmoearth_nb.points.features import embed_features
-from olmoearth_nb.points.geojson import Feature
+from olmoearth_nb.georeference import LONLAT, Georeference
+from olmoearth_nb.points.features import embed_features, read_features, write_table
 from olmoearth_nb.weights.encoder_file import save_encoder
 from olmoearth_nb.weights.load import open_encoder
 
@@ -47,9 +47,9 @@ def scene(georeference=GRIDS["metres"], height=HEIGHT, width=WIDTH, timesteps=2,
     return Sample({S2: image, **more}, stamps, "scene", "made up", georeference=georeference)
 
 
-def at(shape, georeference=GRIDS["metres"], **properties):
-    """A feature from a geometry in columns and rows."""
-    return Feature(shapely.transform(shape, georeference.to_lonlat, interleaved=False), properties)
+def at(shape, georeference=GRIDS["metres"]):
+    """A geometry in longitude and latitude from one in columns and rows."""
+    return shapely.transform(shape, georeference.to_lonlat, interleaved=False)
 
 
 def point(column, row, **more):
@@ -58,6 +58,20 @@ def point(column, row, **more):
 
 def box(left, top, right, bottom, **more):
     return at(shapely.box(left, top, right, bottom), **more)
+
+
+def frame(*shapes):
+    return GeoDataFrame(geometry=list(shapes), crs=LONLAT)
+
+
+def geojson(path, *features):
+    """A file of features given as (geometry, properties, more members)."""
+    items = [
+        {"type": "Feature", "geometry": json.loads(shapely.to_geojson(shape)), "properties": properties, **more}
+        for shape, properties, more in features
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    return path
 
 
 def by_hand(encoder, sample, row, column, height, width=None, patch_size=4):
@@ -76,7 +90,7 @@ def embeddings(table):
 def test_points_equal_the_patch_of_their_window(encoder, grid):
     place, sample = GRIDS[grid], scene(GRIDS[grid])
     spots = [(1.5, 2.5), (65.1, 63.9), (63.9, 65.1), (0.1, 71.9), (87.9, 71.9)]
-    table = embed_features(encoder, sample, [point(*spot, georeference=place) for spot in spots], model="mine")
+    table = embed_features(encoder, sample, frame(*(point(*spot, georeference=place) for spot in spots)), model="mine")
     windows = {
         (r, c): by_hand(encoder, sample, r, c, min(64, 72 - r), min(64, 88 - c)) for r in (0, 64) for c in (0, 64)
     }
@@ -93,9 +107,9 @@ def test_points_equal_the_patch_of_their_window(encoder, grid):
 
 def test_another_patch_size_and_window(encoder):
     sample = scene()
-    (found,) = embeddings(embed_features(encoder, sample, [point(41, 30)], 8, window=16))
+    (found,) = embeddings(embed_features(encoder, sample, frame(point(41, 30)), 8, window=16))
     assert np.array_equal(found, by_hand(encoder, sample, 16, 32, 16, patch_size=8)[1, 1])
-    (usual,) = embeddings(embed_features(encoder, sample, [point(41, 30)], 8))
+    (usual,) = embeddings(embed_features(encoder, sample, frame(point(41, 30)), 8))
     assert np.array_equal(usual, by_hand(encoder, sample, 0, 0, 72, 88, patch_size=8)[3, 5]), "16 patches are 128 px"
 
 
@@ -105,7 +119,9 @@ def test_polygons_by_hand(encoder):
     hole = at(shapely.box(0, 0, 16, 16) - shapely.box(3, 3, 13, 13))
     two = at(shapely.MultiPolygon([shapely.box(0, 0, 4, 4), shapely.box(80, 8, 84, 12)]))
     table = embed_features(
-        encoder, sample, [box(9, 9, 23, 15), box(56, 0, 72, 8), hole, two, box(13, 21, 13.5, 21.5), box(3, 40, 5, 40.5)]
+        encoder,
+        sample,
+        frame(box(9, 9, 23, 15), box(56, 0, 72, 8), hole, two, box(13, 21, 13.5, 21.5), box(3, 40, 5, 40.5)),
     )
     found = embeddings(table)
     assert table["patches"].tolist() == [4 * 2, 4 * 2, 16 - 4, 2, 1, 1]
@@ -125,32 +141,36 @@ def test_all_sensors_and_no_map(encoder):
     radar = np.random.default_rng(0).uniform(-25, -5, (HEIGHT, WIDTH, 2, 2))
     cover = np.full((HEIGHT, WIDTH, 1, 1), 10.0)
     sample = scene(sentinel1=radar, worldcover=cover)
-    (found,) = embeddings(embed_features(encoder, sample, [point(5, 5)]))
+    (found,) = embeddings(embed_features(encoder, sample, frame(point(5, 5))))
     assert np.array_equal(found, by_hand(encoder, sample, 0, 0, 64)[1, 1])
     assert not np.allclose(found, by_hand(encoder, scene(), 0, 0, 64)[1, 1])
     maps = Sample({"worldcover": cover}, sample.timestamps, georeference=sample.georeference)
     with pytest.raises(ValueError, match=r"no sensor to encode, only \['worldcover'\]"):
-        embed_features(encoder, maps, [point(5, 5)])
+        embed_features(encoder, maps, frame(point(5, 5)))
 
 
 def test_only_windows_that_are_needed_are_encoded(encoder):
     """A scene of 512 x 512 px in pieces of 64."""
     sample, sizes = scene(height=512, width=512, timesteps=1), []
     handle = encoder.register_forward_hook(lambda module, given, encoded: sizes.append(given[0].images[S2].shape))
-    spots = [point(5, 5), point(60, 60), point(400, 300), box(189, 189, 195, 195)]
+    spots = frame(point(5, 5), point(60, 60), point(400, 300), box(189, 189, 195, 195))
     table = embed_features(encoder, sample, spots)
     handle.remove()
     assert sizes == [(1, 64, 64, 1, 12)] * 6, "the first two points share a window, the square lies in four"
     assert table["patches"].tolist() == [1, 1, 1, 4]
 
 
-def test_the_table(encoder):
-    spots = [
-        Feature(point(5, 5).geometry, {"class": "maize", "count": 3, "share": 0.5, "ok": True, "lon": "mine"}, "a"),
-        Feature(point(9, 5).geometry, {"class": None, "count": 2**60 + 1, "share": 1, "mixed": 1, "big": 2**70}, 7),
-        Feature(point(9, 9).geometry, {"mixed": "one", "list": [1, {"x": None}], "e000": 1, "property_e000": 2}),
-    ]
-    table = embed_features(encoder, scene(), spots)
+def test_the_table(encoder, tmp_path):
+    named = {"class": "maize", "count": 3, "share": 0.5, "ok": True, "lon": "mine"}
+    numbered = {"class": None, "count": 2**60 + 1, "share": 1, "mixed": 1, "big": 2**70}
+    neither = {"mixed": "one", "list": [1, {"x": None}], "e000": 1, "property_e000": 2}
+    path = geojson(
+        tmp_path / "labels.geojson",
+        (point(5, 5), named, {"id": "a"}),
+        (point(9, 5), numbered, {"id": 7}),
+        (point(9, 9), neither, {}),
+    )
+    table = embed_features(encoder, scene(), read_features(path))
     assert (
         list(table)[:10]
         == "class count share ok property_lon mixed big list property_e000 property_property_e000".split()
@@ -165,6 +185,24 @@ def test_the_table(encoder):
     assert table["big"][1] == str(2**70)
     assert table["id"].tolist()[:2] == ["a", "7"]
     assert table["feature"].tolist() == [0, 1, 2]
+    assert pd.read_parquet(write_table(table, tmp_path / "table.parquet")).equals(table)
+
+
+def test_a_frame_of_geopandas(encoder):
+    """Any index, any name of the geometry, any coordinate system; columns that are ours are renamed."""
+    shapes = [point(5, 5), box(8, 8, 20, 20)]
+    columns = {"class": ["a", "b"], "lat": [1, 2], "place": shapes}
+    given = GeoDataFrame(columns, index=["q", "r"], geometry="place", crs=LONLAT)
+    table = embed_features(encoder, scene(), given.to_crs("EPSG:32631"))
+    usual = embed_features(encoder, scene(), frame(*shapes))
+    assert np.array_equal(embeddings(table), embeddings(usual))
+    assert list(table)[:5] == ["class", "property_lat", "feature", "id", "lon"]
+    assert table["class"].tolist() == ["a", "b"]
+    assert np.allclose(table[["lon", "lat"]], usual[["lon", "lat"]], atol=1e-12)
+    with pytest.raises(ValueError, match="name no coordinate system"):
+        embed_features(encoder, scene(), GeoDataFrame(geometry=shapes))
+    with pytest.raises(ValueError, match="GeoDataFrame, feature 1 has no geometry that we embed: 'LineString'"):
+        embed_features(encoder, scene(), frame(shapes[0], shapely.LineString(shapes[1].exterior)))
 
 
 def test_outside(encoder):
@@ -173,20 +211,20 @@ def test_outside(encoder):
         point(-0.5, 5),
         box(100, 0, 110, 5),
         point(5, HEIGHT + 0.1),
-        Feature(shapely.Point(-177, -7), {}),
+        shapely.Point(-177, -7),
     ]
     where = r"from 7\.231\d N 3\.0000 E to 7\.237\d N 3\.008\d E \(got 7.* N 3.* E; longitude comes first"
     with pytest.raises(ValueError, match=rf"4 of 5 features lie outside .* \(1, 2, 3, 4, counted from 0\), .*{where}"):
-        embed_features(encoder, scene(), spots)
+        embed_features(encoder, scene(), frame(*spots))
     with pytest.warns(UserWarning, match="4 of 5 features .*; left out"):
-        table = embed_features(encoder, scene(), [*spots[1:], spots[0]], outside="skip")
+        table = embed_features(encoder, scene(), frame(*spots[1:], spots[0]), outside="skip")
     assert table["feature"].tolist() == [4], "numbers are those of the file"
     with pytest.raises(ValueError, match="4 of 4 features lie outside"):
-        embed_features(encoder, scene(), spots[1:], outside="skip")
+        embed_features(encoder, scene(), frame(*spots[1:]), outside="skip")
 
 
 def test_partly_outside(encoder):
-    table = embed_features(encoder, scene(), [box(-9, -9, 9, 9), box(-30, 0, 1, 10)])
+    table = embed_features(encoder, scene(), frame(box(-9, -9, 9, 9), box(-30, 0, 1, 10)))
     first = by_hand(encoder, scene(), 0, 0, 64)
     assert table["inside"].tolist() == pytest.approx([0.25, 1 / 31], abs=1e-3)
     assert np.allclose(embeddings(table)[0], first[:2, :2].mean((0, 1)), atol=1e-6)
@@ -202,32 +240,35 @@ def test_what_was_not_observed(encoder):
     image[:64, 64:] = MISSING
     spots = [point(9, 9), point(1, 1), box(4, 4, 12, 12), box(65, 1, 75, 11), point(89, 70)]
     with pytest.warns(UserWarning, match="3 of 5 features lie where no whole patch was observed on any date; .* NaN"):
-        table = embed_features(encoder, sample, spots)
+        table = embed_features(encoder, sample, frame(*spots))
     assert table["patches"].tolist() == [0, 1, 3, 0, 0], "a pixel beyond the last whole patch has none"
     found, first = embeddings(table), by_hand(encoder, sample, 0, 0, 64)
     assert np.isnan(found[[0, 3, 4]]).all()
     assert np.array_equal(found[1], first[0, 0])
     assert np.allclose(found[2], (first[1, 1] + first[1, 2] + first[2, 1]) / 3, atol=1e-6)
-    for lost in ([spots[0]], [spots[3]], [spots[4]]):
+    for lost in (spots[0], spots[3], spots[4]):
         with pytest.raises(ValueError, match="none of the features lies on a patch that was observed"):
-            embed_features(encoder, sample, lost)
+            embed_features(encoder, sample, frame(lost))
 
 
 WRONG = {
-    "no place": (lambda e: embed_features(e, load_sample("fields"), [point(1, 1)]), "does not say where on Earth"),
-    "no features": (lambda e: embed_features(e, scene(), []), "no features to embed"),
-    "patch size 9": (lambda e: embed_features(e, scene(), [point(1, 1)], 9), "from 1 to 8"),
+    "no place": (lambda e: embed_features(e, load_sample("fields"), frame(point(1, 1))), "does not say where on Earth"),
+    "no features": (lambda e: embed_features(e, scene(), frame()), "no features to embed"),
+    "patch size 9": (lambda e: embed_features(e, scene(), frame(point(1, 1)), 9), "from 1 to 8"),
     "a window of 10": (
-        lambda e: embed_features(e, scene(), [point(1, 1)], window=10),
+        lambda e: embed_features(e, scene(), frame(point(1, 1)), window=10),
         "multiple of the patch size, 4 px",
     ),
-    "no window": (lambda e: embed_features(e, scene(), [point(1, 1)], window=-4), "multiple of the patch size"),
-    "another way out": (lambda e: embed_features(e, scene(), [point(1, 1)], outside="drop"), "'error' or 'skip'"),
+    "no window": (lambda e: embed_features(e, scene(), frame(point(1, 1)), window=-4), "multiple of the patch size"),
+    "another way out": (lambda e: embed_features(e, scene(), frame(point(1, 1)), outside="drop"), "'error' or 'skip'"),
     "a system nobody knows": (
-        lambda e: embed_features(e, scene(Georeference("EPSG:1", GRIDS["metres"].transform)), [point(1, 1)]),
+        lambda e: embed_features(e, scene(Georeference("EPSG:1", GRIDS["metres"].transform)), frame(point(1, 1))),
         "no way from coordinate system",
     ),
-    "smaller than a patch": (lambda e: embed_features(e, scene(height=3, width=3), [point(1, 1)]), "none of the feat"),
+    "smaller than a patch": (
+        lambda e: embed_features(e, scene(height=3, width=3), frame(point(1, 1))),
+        "none of the feat",
+    ),
 }
 
 
@@ -250,17 +291,9 @@ def files(tmp_path, model):
     ) as file:
         file.write(values)
         file.descriptions = BANDS
-    shapes = [point(5, 5, **{"class": "a"}), box(8, 8, 20, 20, **{"class": "b"})]
-    features = [
-        {
-            "type": "Feature",
-            "id": i,
-            "properties": dict(f.properties),
-            "geometry": json.loads(shapely.to_geojson(f.geometry)),
-        }
-        for i, f in enumerate(shapes)
-    ]
-    (tmp_path / "labels.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    spots = {"a": point(5, 5), "b": box(8, 8, 20, 20)}
+    features = [(shape, {"class": kind}, {"id": number}) for number, (kind, shape) in enumerate(spots.items())]
+    geojson(tmp_path / "labels.geojson", *features)
     return tmp_path
 
 
@@ -297,7 +330,7 @@ def test_the_command_says_what_it_left_out(files):
     document["features"].append(
         {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [9, 9]}}
     )
-    inside = json.loads(shapely.to_geojson(box(-4, 0, 4, 8).geometry))
+    inside = json.loads(shapely.to_geojson(box(-4, 0, 4, 8)))
     document["features"].append({"type": "Feature", "properties": {}, "geometry": inside})
     path.write_text(json.dumps(document))
     result = embed(files)
