@@ -1,11 +1,16 @@
 # Two commands matter: `make run` and `make test`. Both need Python 3.11 or later and nothing else.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+MODERN := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(or $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$name $(MODERN) 2>/dev/null && command -v $$name && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOCKED := pyproject.toml --extra notebooks --extra data --extra scale --extra test --quiet --no-annotate --no-header
-NB ?=
-export DATA ?=
+# What a user gives is text: $(value) and := keep make from expanding it, and recipes name only the shell's variables.
+override NB := $(value NB)
+override DATA := $(value DATA)
+export NB DATA
+ONE = $${NB:+"--nb=$$NB"}
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lab notebooks slow lock clean
@@ -15,20 +20,22 @@ help:  ## show this list
 	@echo; echo "make run NB=02            one notebook"; echo "make run DATA=chip.hdf5   your own sample"
 
 $(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) $(MODERN) 2>/dev/null || { echo 'This needs Python 3.11 or later, and $(PYTHON) is not: install one,' \
+		'or name it by make PYTHON=/path/to/python3' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: $(INSTALLED)  ## execute the notebooks into build/ (NB=02 for one, DATA=path for your own sample)
-	$(BIN)/python -m olmoearth_nb run $(if $(NB),--nb $(NB)) $(if $(DATA),--data "$$DATA")
+	$(BIN)/python -m olmoearth_nb run $(ONE) $${DATA:+"--data=$$DATA"}
 
 test: $(INSTALLED)  ## style, types, tests, and the notebooks against their committed outputs
 	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks
 	$(BIN)/ruff format --check olmoearth_nb tests data benchmarks
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not slow"
-	aside=$$(mktemp -d) && TMPDIR=$$aside $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks \
+	aside=$$(mktemp -d) && TMPDIR=$$aside $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=3600 notebooks \
 		-p no:xdist -p no:hypothesispytest -W default; code=$$?; rm -rf $$aside; exit $$code  # nbval kills kernels, which leave files
 
 slow: $(INSTALLED)  ## the tests of large models
@@ -38,7 +45,7 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 notebooks: $(INSTALLED)  ## make the committed notebooks from notebooks/src (NB=02 for one)
-	$(BIN)/python -m olmoearth_nb notebooks $(if $(NB),--nb $(NB))
+	$(BIN)/python -m olmoearth_nb notebooks $(ONE)
 
 lock:  ## renew both lock files from pyproject.toml, for every Python and system (a pin that still fits stays)
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 
-import nbclient
 import nbformat
 
+from olmoearth_nb.io.durable import write
 from olmoearth_nb.notebook.page import headline
 from olmoearth_nb.notebook.pictures import shrink
-from olmoearth_nb.notebook.source import read_source, sources, tidy
+from olmoearth_nb.notebook.source import matching, read_source, sources, tidy
+from olmoearth_nb.notebook.watchdog import Watched
 
 
 def make_notebook(source: Path, folder: Path) -> bool:
@@ -28,10 +28,11 @@ def make_notebook(source: Path, folder: Path) -> bool:
 
     Raises:
         nbclient.exceptions.CellExecutionError: if a cell fails; the old file stays.
+        KernelLostError: if its kernel dies or falls silent; the old file stays.
     """
     notebook = read_source(source, solved=False)
-    client = nbclient.NotebookClient(
-        notebook, timeout=600, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
+    client = Watched(
+        notebook, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
     )
     executed = shrink(tidy(client.execute()))
     text = nbformat.writes(executed) + "\n"
@@ -39,9 +40,7 @@ def make_notebook(source: Path, folder: Path) -> bool:
     _write_figure(headline(executed).figure, folder.parent / "docs" / "figures" / f"{source.name[:2]}.png")
     if target.is_file() and target.read_text(encoding="utf8") == text:
         return False
-    part = target.with_suffix(".ipynb.part")
-    part.write_text(text, encoding="utf8")
-    os.replace(part, target)
+    write(target, lambda part: part.write_text(text, encoding="utf8"))
     return True
 
 
@@ -57,8 +56,9 @@ def make_all(folder: Path, only: str = "") -> None:
 
     Raises:
         FileNotFoundError: if there is no such source.
+        ValueError: if no notebook's name can begin with `only`.
     """
-    chosen = [source for source in sources(folder) if source.name.startswith(only)]
+    chosen = matching(sources(folder), only)
     if not chosen:
         raise FileNotFoundError(f"no source {only} in {folder / 'src'}; there are {[s.stem for s in sources(folder)]}")
     for source in chosen:

@@ -7,12 +7,14 @@ import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
+from olmoearth_nb.io.durable import write
 from olmoearth_nb.notebook.source import tidy
 
 _STYLE = """
@@ -30,6 +32,23 @@ td, th { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: left;
 """
 
 _OUTSIDE = re.compile(r"https?:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook ended."""
+
+    stem: str
+    executed: NotebookNode | None
+    """The executed copy, up to the failing cell if one failed; None if there is none, and then no page."""
+    seconds: float
+    error: str
+    """The reason of its failure in one line; empty if it ran to its end."""
+
+    @property
+    def headline(self) -> str:
+        """What the notebook says in one line."""
+        return headline(self.executed).text if self.executed is not None else ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ def write_page(notebook: NotebookNode, target: Path) -> None:
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
     body, _ = exporter.from_notebook_node(_described(tidy(copy.deepcopy(notebook))))
     highlight = HtmlFormatter(style="default").get_style_defs(".highlight")
-    target.write_text(_document(title(notebook), without_outside(body), highlight), encoding="utf8")
+    _write(_document(title(notebook), without_outside(body), highlight), target)
 
 
 def _described(notebook: NotebookNode) -> NotebookNode:
@@ -97,24 +116,30 @@ def _local_image(match: re.Match[str]) -> str:
     return f'<span class="badge">{alternative.group(1) if alternative else "picture"}</span>'
 
 
-def write_index(rows: list[tuple[str, NotebookNode, float, str]], target: Path) -> None:
-    """Writes the index: headline and figure of each notebook.
+def write_index(outcomes: list[Outcome], target: Path) -> None:
+    """Writes the index: headline and figure of each notebook, or why it has none.
 
     Args:
-        rows: (stem of the notebook, the executed notebook, seconds, error or "").
+        outcomes: one a notebook; it links to the page of those that have an executed copy.
         target: `index.html`.
     """
-    cards = []
-    for stem, notebook, seconds, error in rows:
-        shown = headline(notebook)
-        figure = f'<img alt="" src="data:image/png;base64,{shown.figure.strip()}">' if shown.figure else ""
-        text = f"failed: {error}" if error else shown.text
-        link = f'<a href="{stem}.html">{stem[:2]} {html.escape(title(notebook))}</a>'
-        cards.append(
-            f'<div class="card{" failed" if error else ""}"><h2>{link}</h2><p>{html.escape(text)}</p>'
-            f"{figure}<p><small>{seconds:.0f} s</small></p></div>"
-        )
-    target.write_text(_document("olmoearth_nb", "<h1>olmoearth_nb</h1>" + "".join(cards)), encoding="utf8")
+    body = "<h1>olmoearth_nb</h1>" + "".join(_card(outcome) for outcome in outcomes)
+    _write(_document("olmoearth_nb", body), target)
+
+
+def _card(outcome: Outcome) -> str:
+    """What the index says of one notebook."""
+    figure, name = "", html.escape(outcome.stem)
+    if outcome.executed is not None:
+        shown = headline(outcome.executed).figure
+        figure = f'<img alt="" src="data:image/png;base64,{shown.strip()}">' if shown else ""
+        name = f"{html.escape(outcome.stem[:2])} {html.escape(title(outcome.executed))}"
+        name = f'<a href="{quote(outcome.stem)}.html">{name}</a>'
+    text = f"failed: {outcome.error}" if outcome.error else outcome.headline
+    return (
+        f'<div class="card{" failed" if outcome.error else ""}"><h2>{name}</h2><p>{html.escape(text)}</p>'
+        f"{figure}<p><small>{outcome.seconds:.0f} s</small></p></div>"
+    )
 
 
 def _document(heading: str, body: str, style: str = "") -> str:
@@ -123,6 +148,11 @@ def _document(heading: str, body: str, style: str = "") -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(heading)}</title>'
         f"<style>{style}{_STYLE}</style></head><body>{body}</body></html>\n"
     )
+
+
+def _write(page: str, target: Path) -> None:
+    """Writes a page; what UTF-8 cannot hold, as names of files may contain, is written by its number."""
+    write(target, lambda part: part.write_text(page, encoding="utf8", errors="backslashreplace"))
 
 
 def read_notebook(path: Path) -> NotebookNode:

@@ -7,6 +7,7 @@ solution notebook only.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jupytext
@@ -21,6 +22,24 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def sources(folder: Path) -> list[Path]:
     """The sources of a notebooks folder, in order."""
     return sorted((folder / "src").glob("[0-9][0-9]_*.py"))
+
+
+def matching(paths: list[Path], only: str) -> list[Path]:
+    """The files whose name begins with `only`; all of them if it is empty.
+
+    Args:
+        paths: notebooks or sources.
+        only: a notebook's number, or the beginning of its name.
+
+    Raises:
+        ValueError: if no notebook's name can begin so, such as `02; rm`.
+    """
+    if not re.fullmatch(r"[0-9A-Za-z_.-]*", only):
+        raise ValueError(
+            f"--nb {only!r} is no notebook: give a number or the beginning of a name, such as 02 or 02_designing, "
+            "made of letters, digits and _ . -"
+        )
+    return [path for path in paths if path.name.startswith(only)]
 
 
 def read_source(path: Path, *, solved: bool) -> NotebookNode:

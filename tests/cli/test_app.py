@@ -5,16 +5,10 @@ import re
 import nbformat
 import pytest
 from pages import OUTSIDE
+from small_notebooks import write_notebook
 from terminal import invoke
 
 pytestmark = pytest.mark.xdist_group("kernels")
-
-
-def write(folder, name, *sources, tags=()):
-    cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
-    cells += [nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)}) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / f"{name}.ipynb")
 
 
 @pytest.fixture
@@ -24,8 +18,8 @@ def folder(tmp_path):
 
 
 def test_a_failing_notebook_is_shown_and_the_others_run(folder, tmp_path):
-    write(folder, "01_fails", "x = 1", "raise ValueError(f'seven {x}')")
-    write(folder, "02_runs", "print('the answer is 42')", tags=["headline"])
+    write_notebook(folder, "01_fails", "x = 1", "raise ValueError(f'seven {x}')")
+    write_notebook(folder, "02_runs", "print('the answer is 42')", tags=["headline"])
     result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build")
     assert result.exit_code == 1
     assert "01_fails.ipynb: cell 2 failed" in result.output
@@ -41,8 +35,8 @@ def test_a_failing_notebook_is_shown_and_the_others_run(folder, tmp_path):
 
 
 def test_one_notebook_with_data_made_absolute(folder, tmp_path, monkeypatch):
-    write(folder, "01_other", "raise SystemExit")
-    write(folder, "02_data", "data = ''", tags=["parameters"])
+    write_notebook(folder, "01_other", "raise SystemExit")
+    write_notebook(folder, "02_data", "data = ''", tags=["parameters"])
     path = folder / "02_data.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("print('got', data)", metadata={"tags": ["headline"]}))
@@ -55,14 +49,14 @@ def test_one_notebook_with_data_made_absolute(folder, tmp_path, monkeypatch):
 
 
 def test_brackets_in_an_error_are_no_markup(folder, tmp_path):
-    write(folder, "01_fails", "raise ValueError('no file [/tmp/x]')")
+    write_notebook(folder, "01_fails", "raise ValueError('no file [/tmp/x]')")
     result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build")
     assert result.exit_code == 1
     assert "no file [/tmp/x]" in " ".join(result.output.split())
 
 
 def test_an_embedded_sample_by_name(folder, tmp_path):
-    write(folder, "02_data", "data = ''", tags=["parameters"])
+    write_notebook(folder, "02_data", "data = ''", tags=["parameters"])
     result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--data", "town")
     assert result.exit_code == 0, result.output
 
@@ -76,15 +70,25 @@ def test_no_folder_is_left_where_nothing_ran(tmp_path):
 
 
 def test_wrong_arguments(folder, tmp_path):
-    write(folder, "02_only", "1")
+    write_notebook(folder, "02_only", "1")
     for arguments, message in (
         (["--nb", "07"], "no notebook 07 in"),
         (["--data", "nowhere.npz"], "DATA=nowhere.npz"),
-        (["--data", str(tmp_path)], "has no parameter ['data']"),
+        (["--nb", "02; touch X"], "--nb '02; touch X' is no notebook"),
     ):
         result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", *arguments)
         assert result.exit_code == 2
         assert message in result.output
+    assert not (tmp_path / "build").exists()
+    assert "is no notebook" in invoke("notebooks", "--notebooks", folder, "--nb", "02; touch X").output
+
+
+def test_data_for_a_notebook_that_takes_none(folder, tmp_path):
+    write_notebook(folder, "02_only", "1")
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--data", tmp_path)
+    assert result.exit_code == 1
+    assert "02_only.ipynb has no parameter ['data']" in " ".join(result.output.split())
+    assert "has no parameter" in (tmp_path / "build" / "index.html").read_text()
 
 
 def test_a_kernel_that_dies_is_started_once_more(folder, tmp_path, capsys):
@@ -92,7 +96,7 @@ def test_a_kernel_that_dies_is_started_once_more(folder, tmp_path, capsys):
     mark = tmp_path / "mark"
     first = f"import os, pathlib\np = pathlib.Path({str(mark)!r})\nif not p.exists():\n"
     die = first + "    p.touch()\n    os._exit(1)\nprint(6 * 7)"
-    write(folder, "01_dies", die)
+    write_notebook(folder, "01_dies", die)
     result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build")
     assert result.exit_code == 0, result.output
     assert "42" in (tmp_path / "build" / "01_dies.ipynb").read_text()

@@ -158,8 +158,8 @@ def test_runs_on_the_readers_own_sample(number, tmp_path):
 
 
 def test_a_misspelt_parameter_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"has no parameter \['patchsize'\]; it has .*patch_size"):
-        execute(next(FOLDER.glob("02_*.ipynb")), tmp_path / "out.ipynb", {"patchsize": 4})
+    reason = execute(next(FOLDER.glob("02_*.ipynb")), tmp_path / "out.ipynb", {"patchsize": 4})
+    assert re.search(r"has no parameter \['patchsize'\]; it has .*patch_size", reason)
 
 
 def test_solutions_are_marked_in_pairs(tmp_path):
