@@ -16,7 +16,8 @@
 
 # %% [markdown]
 # ## Setup
-# In Colab the first cell installs the package and leaves torch and numpy as they are.
+# In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extra that reads
+# your own files (`data`). Elsewhere the cell says what is missing and how to install it.
 
 # %% tags=["setup", "nbval-ignore-output"]
 import importlib.util
@@ -24,12 +25,12 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    package = "olmoearth_nb[data] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
 from olmoearth_nb.notebook.start import start
 
-device = start(seed=0)
+device = start(seed=0, extras=("data",))
 
 # %% [markdown]
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
@@ -110,8 +111,8 @@ show_bands(sample, time)
 # Compare two fields rather than their greys: the brighter one in one band can be the darker one in another.*
 
 # %% [markdown]
-# The models read the bands in another order, sorted by resolution. An array does not tell its order; that is why
-# every door of this package asks for the names.
+# The models read the bands in another order, sorted by resolution. An array does not say which order it has. That is
+# why every loader of this package takes the names, too.
 
 # %%
 print("order of wavelength:", *(band.name for band in sorted(SENTINEL2.bands, key=lambda band: band.centre)))
@@ -143,7 +144,7 @@ show_resolutions(sample, time, row=4, column=8)
 # An array has one grid, so the coarser bands are brought to 10 m, in the archive of the models by repetition: 20 m
 # bands in blocks of 2 x 2 equal values. The 60 m bands are first kept at 40 m, so they repeat in blocks of 4 x 4, and
 # some neighbouring blocks are equal too. Finer pixels, but no new information. Other archives interpolate; then the
-# figure has no lines, the shares below tell, and nothing is asserted.
+# figure has no lines, the percentages below show it, and nothing is asserted.
 
 # %%
 for metres, edge in ((10, 2), (20, 2), (60, 4)):
@@ -165,12 +166,12 @@ square = square_means(sample, top, left, size=8)  # (T, C), of the pixels that w
 show_surfaces(library("train"), square[time], "our square")
 
 # %% [markdown]
-# *Share of light reflected, 0 to 1, at the centres of the twelve bands. Solid lines: medians of measured spectra;
+# *Fraction of light reflected, 0 to 1, at the centres of the twelve bands. Solid lines: medians of measured spectra;
 # dashed: modelled. Diamonds: our square on the date shown. The right panel has another scale.*
 
 # %% [markdown]
-# Water swallows the infrared. Leaves use red light (B04) and throw back what lies beyond 700 nm; that step is called
-# the *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in*
+# Water absorbs the infrared. Leaves absorb red light (B04) and reflect what lies beyond 700 nm; that step is called the
+# *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in*
 # leaves shows as darkness in B11 and B12. Which of the curves is our square like? We compare their shapes, whatever the
 # brightness: as vectors of twelve numbers, two spectra have an angle between them, and it is 0 if one is a multiple of
 # the other. (In L1C data haze lifts B01 and B02, and with them the angle.)
@@ -196,7 +197,7 @@ show_year(sample, top, left)
 # %% [markdown]
 # Read it from the left: a white January; bare ground; leaves from April on, bright from B06 to B09 and dark in B04; and
 # from October a field that turns brown. Three months are missing, one of them in summer. The model gets the white date
-# as it is: nobody tells it which dates are cloud. (If you opened your own sample, read yours.)
+# as it is: nothing marks the dates with cloud. (If you opened your own sample, read yours.)
 
 # %%
 green = np.nan_to_num(ndvi(square), nan=-1)
@@ -234,13 +235,14 @@ for day, numbers in list(zip(sample.dates, batch.timestamps[0].tolist(), strict=
 
 # %% [markdown]
 # ### What goes wrong silently
-# A network takes any numbers of the right shape, and wrong ones make wrong results, not errors. So `to_sample`, the
-# strict door, looks first. Two mistakes that everybody makes once:
+# A network takes any numbers of the right shape, and wrong ones make wrong results, not errors. So the loader
+# `to_sample` checks them first. Two mistakes that everybody makes once:
 
 # %%
-bands, share = list(SENTINEL2.band_names), reflectance(sample)
+bands, reflected = list(SENTINEL2.band_names), reflectance(sample)
+marked = np.nan_to_num(reflected, nan=MISSING)
 wrong = {
-    "reflectance instead of digital numbers": lambda: to_sample(np.nan_to_num(share, nan=MISSING), bands, sample.dates),
+    "reflectance instead of digital numbers": lambda: to_sample(marked, bands, sample.dates),
     "months counted from 1": lambda: to_sample(image[:, :, :1], bands, np.array([[1, 12, 2023]])),
 }
 for mistake, attempt in wrong.items():
@@ -284,7 +286,7 @@ for tokenization in chosen:
 print(*lines, sep=";\n")
 
 # %% [markdown]
-# What each choice costs is the question of notebook 02.
+# Notebook 02 counts what each choice costs.
 
 # %% [markdown]
 # ## Where samples lie
@@ -322,7 +324,7 @@ show_places(places, named)
 # %% [markdown]
 # ## Your own place
 # With a network, set `online = True` and `latitude`, `longitude` to a place that you know: a field near you, your
-# school. The next cell then asks a public catalogue (STAC, the common way to list satellite images) for a year of
+# school. The next cell then searches a public catalogue (STAC, the common way to list satellite images) for a year of
 # Sentinel-2, reads only the 640 m around the place, takes clouds out, and makes one image a month. You would see the
 # figure of *A year of a field* for your place: real seasons; where clouds were taken out, grey pixels; and no column
 # for a month without any clear day. The models were trained on mosaics with clouds in them; a median without them is
@@ -336,7 +338,7 @@ if online:
     print(mine.provenance, *mine.notes, sep="\n")
     show_year(mine, 28, 28)
 else:
-    print("not asked for: online is False")
+    print("skipped: online is False")
 
 # %% [markdown]
 # ## What we learned
@@ -394,13 +396,13 @@ band = "B11"
 _ = check(3, band, exercises.band_that_tells_snow_from_cloud)
 
 # %% [markdown]
-# **4.** `share` (H, W, T, C) holds reflectance, and NaN where nothing was observed. Bring it through the strict door so
-# that its numbers are those of `sample`. Call `to_sample` and read what it refuses; two of its options do it.
+# **4.** `reflected` (H, W, T, C) holds reflectance, and NaN where nothing was observed. Load it with `to_sample` so
+# that its numbers are those of `sample`. Call it and read what it refuses; two of its options do it.
 
 # %% tags=["exercise"]
-repaired = None  # to_sample(share, bands, sample.dates, ...)
+repaired = None  # to_sample(reflected, bands, sample.dates, ...)
 #: solution
-repaired = to_sample(share, bands, sample.dates, scale="reflectance", valid=~np.isnan(share))
+repaired = to_sample(reflected, bands, sample.dates, scale="reflectance", valid=~np.isnan(reflected))
 #: end
 
 _ = check(4, repaired, exercises.equal_to(sample))

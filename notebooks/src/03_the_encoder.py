@@ -18,7 +18,8 @@
 
 # %% [markdown]
 # ## Setup
-# In Colab the first cell installs the package and leaves torch and numpy as they are.
+# In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extra that reads
+# your own files (`data`). Elsewhere the cell says what is missing and how to install it.
 
 # %% tags=["setup", "nbval-ignore-output"]
 import importlib.util
@@ -26,12 +27,12 @@ import importlib.util
 if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
-    package = "olmoearth_nb @ git+https://github.com/olmoearth-nb/olmoearth_nb"
+    package = "olmoearth_nb[data] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
     get_ipython().run_line_magic("pip", f'install -q "{package}"')
 
 from olmoearth_nb.notebook.start import start
 
-device = start(seed=0)
+device = start(seed=0, extras=("data",))
 
 # %% [markdown]
 # `data` takes the path of your own sample (a GeoTIFF whose bands are named and dated, a GeoBench m-eurosat `.hdf5`
@@ -112,8 +113,8 @@ plots_encoder.show_resize(small, large, ("B02", "B03", "B04", "B08", "B05", "B11
 
 # %% [markdown]
 # *Above: the middle patch as it is, in six bands. Below: the same after resizing. The interpolation looks two pixels
-# beyond the edge of the patch, so that neighbours share a little; and at sharp edges it overshoots, beyond the darkest
-# and brightest pixel.*
+# beyond the edge of the patch, so that neighbouring patches influence each other a little. At sharp edges it
+# overshoots, beyond the darkest and brightest pixel.*
 
 # %% [markdown]
 # ## Step 2: 8 x 8 pixels become one vector
@@ -147,28 +148,28 @@ print(tuple(large.shape), "->", tuple(units.shape), "->", tuple(token_v11.shape)
 
 # %% [markdown]
 # ## Step 3: what a token is told about itself
-# A vector is added to each token, in four quarters: which *group* of bands, which *slot* in the series, which *month*,
-# which *place*. Group codes are learned; the others are sines and cosines at rates from 1 down to about a tenth. The
-# slot by hand:
+# A vector is added to each token. Its four quarters tell which *group* of bands, which *timestep* of the series, which
+# *month* and which *place*. Group codes are learned; the others are sines and cosines at rates from 1 down to about a
+# tenth. The code of timestep 3 by hand:
 
 # %%
 quarter = v1.config.width // 4
 rates = 10000.0 ** (-torch.arange(quarter // 2) / (2 * quarter))
-slot_three = torch.cat([(3 * rates).sin(), (3 * rates).cos()])
-assert_close(slot_three, sincos(torch.tensor(3), quarter), atol=1e-6, rtol=1e-5)
-print("slot 3:", [round(float(value), 2) for value in slot_three[:4]], "...")
+step_three = torch.cat([(3 * rates).sin(), (3 * rates).cos()])
+assert_close(step_three, sincos(torch.tensor(3), quarter), atol=1e-6, rtol=1e-5)
+print("timestep 3:", [round(float(value), 2) for value in step_three[:4]], "...")
 
 # %% [markdown]
 # All four quarters as tables, one row a value:
 
 # %%
 group_code = v1.composite_encodings.per_modality_channel_embeddings["sentinel2_l2a"].detach()
-slots, months = sincos(torch.arange(12), quarter), month_table(quarter)
+timesteps, months = sincos(torch.arange(12), quarter), month_table(quarter)
 places = place_code(torch.zeros(32), torch.arange(32), quarter)
 plots_encoder.show_quarters(
     {
         "group": (group_code.numpy(), "group"),
-        "slot": (slots.numpy(), "timestep"),
+        "timestep": (timesteps.numpy(), "timestep"),
         "month": (months.numpy(), "month, 0 = January"),
         "place": (places.numpy(), "pixel column (row 0)"),
     }
@@ -180,19 +181,19 @@ plots_encoder.show_quarters(
 # the first half tells the column and the second half the row, which is 0 here.*
 
 # %%
-slot, group_number = 1 % len(sample.dates), 2
-month = batch.timestamps[0, slot, 1]
+step, group_number = 1 % len(sample.dates), 2
+month = batch.timestamps[0, step, 1]
 place = place_code(torch.tensor(row * patch_size), torch.tensor(column * patch_size), quarter)
-by_hand = torch.cat([group_code[group_number], slots[slot], months[month], place])
+by_hand = torch.cat([group_code[group_number], timesteps[step], months[month], place])
 
 added = grid.unflatten(v1.composite_encodings(grid, batch.timestamps), "sentinel2_l2a")
-assert_close(by_hand, added[0, row, column, slot, group_number])
+assert_close(by_hand, added[0, row, column, step, group_number])
 print("four quarters of", quarter, "make", len(by_hand))
 
 # %% [markdown]
-# ## Step 4: tokens ask each other
-# Every token makes a question *q*, a key *k* and a value *v*. How well a question fits a key decides how much of that
-# token's value it takes. Eight heads do so side by side with 16 numbers each. By hand:
+# ## Step 4: attention
+# Every token makes a query *q*, a key *k* and a value *v*. How well its query fits the key of another token decides how
+# much of that token's value it takes. Eight heads do so side by side with 16 numbers each. By hand:
 
 # %%
 with torch.no_grad():
@@ -204,19 +205,19 @@ with torch.no_grad():
     taken = attention.proj((fit @ v).transpose(1, 2).flatten(2))
     assert_close(taken, attention(normed, normed), atol=1e-5, rtol=1e-4)
     assert_close(fit, attention_weights(q, k))
-print("each of", fit.shape[1], "heads:", fit.shape[2], "tokens ask", fit.shape[3], "tokens")
+print("each of", fit.shape[1], "heads:", fit.shape[2], "queries,", fit.shape[3], "keys")
 
 # %%
-asking = int(grid.where(row=row, column=column, time=0, group=0).nonzero())
-of_first_date = fit[0, :3, asking, grid.where(time=0, group=0)]
+query = int(grid.where(row=row, column=column, time=0, group=0).nonzero())
+of_first_date = fit[0, :3, query, grid.where(time=0, group=0)]
 plots_encoder.show_attention(
     sample, of_first_date.unflatten(-1, grid.shapes["sentinel2_l2a"][:2]), row, column, patch_size
 )
 
 # %% [markdown]
-# *Left: the asking patch. Right: how much its first token takes from the first token of every patch of the same date,
-# in three heads of the first block; brighter is more. With random weights the pattern is mostly that of the place code
-# (the stripes) and of the image, and means nothing more.*
+# *Left: the patch of the query. Right: how much its first token takes from the first token of every patch of the same
+# date, in three heads of the first block; brighter is more. With random weights the pattern comes mostly from the place
+# code (the stripes) and from the image, and means nothing more.*
 
 # %% [markdown]
 # ## Step 5: block after block
@@ -253,7 +254,7 @@ plots_encoder.show_blocks({"v1, nano": similarity})
 
 # %% [markdown]
 # *Mean cosine similarity of two different tokens, before the first block and after each, with these random weights and
-# group codes. A trained model is another matter.*
+# group codes. A trained model may differ.*
 
 # %% [markdown]
 # ## Step 6: one vector for the place
@@ -288,15 +289,16 @@ print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the
 # %% [markdown]
 # ## What we learned
 # * A token is 8 x 8 pixels of a group of bands times a matrix; v1.1 mixes the bands of each pixel first.
-# * Four quarters tell a token its group, slot, month and place. The year is not among them in v1 and v1.1.
+# * Four quarters tell a token its group, timestep, month and place. The year is not among them in v1 and v1.1.
 # * The rest is an ordinary transformer: attention, a small network, four to twenty-four times.
 #
 # ## Where this stops being true
-# * The weights here are random. What attention looks at in a trained model is another question.
-# * Compared is the published *implementation*, with random weights. Published weights are loaded by
-#   `load_model("OlmoEarth-v1-Nano")`; this notebook does not.
-# * v1.2 leaves out slot and place and rotates questions and keys by date and place instead (`olmoearth_nb.model.encodings`).
-# * Hidden and missing tokens are left out of all this; the predictor, which guesses them, is not shown.
+# * The weights here are random. They do not show what attention looks at in a trained model.
+# * We compare with the published *implementation*, with random weights. `load_model("OlmoEarth-v1-Nano")` loads
+#   published weights; this notebook does not.
+# * v1.2 has no codes of timestep and place. It rotates queries and keys by date and place instead
+#   (`olmoearth_nb.model.encodings`).
+# * Hidden and missing tokens are left out of all this. The predictor, which predicts the hidden ones, is not shown.
 #
 # ## Exercises
 
@@ -315,9 +317,9 @@ _ = check(1, count, exercises.patch_weights)
 # **2.** Two dates of one sample are the 3rd and the 28th of May. Which quarter of the encoding tells them apart?
 
 # %% tags=["exercise"]
-which = None  # "group", "slot", "month" or "place"
+which = None  # "group", "timestep", "month" or "place"
 #: solution
-which = "slot"
+which = "timestep"
 #: end
 
 _ = check(2, which, exercises.quarter_that_tells_dates_apart)

@@ -4,7 +4,7 @@
 # # Pretraining on a subset
 #
 # Nobody has labelled the tiles that OlmoEarth learns from. **How does a model learn what a field or a forest is, when
-# all it is ever asked is which hidden token belongs where?** We hide tokens, build the targets and the loss by hand,
+# its only task is to tell which hidden token belongs where?** We hide tokens, build the targets and the loss by hand,
 # train a small model for half a minute, and look at what longer training brought.
 #
 # | you need | why |
@@ -19,7 +19,7 @@
 # %% [markdown]
 # ## Setup
 # In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extras that read
-# and write tiles (`data`) and that train (`scale`).
+# and write tiles (`data`) and that train (`scale`). Elsewhere the cell says what is missing and how to install it.
 
 # %% tags=["setup", "nbval-ignore-output"]
 import importlib.util
@@ -32,7 +32,7 @@ if importlib.util.find_spec("olmoearth_nb") is None:
 
 from olmoearth_nb.notebook.start import start
 
-device = start(seed=0)
+device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
 # `data` takes the path of your own sample (see notebook 01) and masks that instead of a simulated place; `steps` is
@@ -116,8 +116,8 @@ for name in ("v1", "v1.1"):
 # %% [markdown]
 # ## Masked views
 # A *band set* is one group of bands of one sensor: v1 has three of Sentinel-2 (10, 20 and 60 m), v1.1 has one. Masking
-# gives every token a role, and band sets are what it deals in. The three recipes below are data, too. What `naive`
-# changes of v1, and what v1.1 changes of `naive`:
+# gives every token a role. It encodes and predicts whole band sets. A recipe is data, so that two recipes can be
+# compared field by field. What `naive` changes of v1, and what v1.1 changes of `naive`, in the official recipes:
 
 # %%
 for first, second in (("v1", "naive"), ("naive", "v1.1")):
@@ -125,6 +125,16 @@ for first, second in (("v1", "naive"), ("naive", "v1.1")):
     for name, (old, new) in differences(RECIPES[first], RECIPES[second]).items():
         line = "\n" + 27 * " " if len(str(old)) > 30 else " "
         print(f"   {name:23} {old}{line}-> {new}")
+
+# %% [markdown]
+# Not all of these are ingredients of the method. `micro_batch` says how many samples pass the model at once. In the
+# form in which we run the recipes on two cores it is equal in both, and this is left:
+
+# %%
+ingredients = differences(two_cores("naive"), two_cores("v1.1"))
+only_official = differences(RECIPES["naive"], RECIPES["v1.1"]).keys() - ingredients.keys()
+print(f"naive -> v1.1, {len(ingredients)} ingredients:", ", ".join(ingredients))
+print("in the official recipes also:", ", ".join(only_official))
 
 # %% [markdown]
 # Each sample is masked twice, independently. Both views of our place, under v1 and under v1.1:
@@ -137,46 +147,45 @@ plots_masking.show_views(place, views)
 
 # %% [markdown]
 # *Every small square is a date of a band set with its patches. Blue tokens go into the encoder; orange ones are
-# predicted; grey ones are left alone; white ones were not observed. v1 draws tokens one by one, and a band set can be
-# seen and asked at once. v1.1 gives each band set one part, hides tokens or whole dates, and asks for all of the maps.*
+# predicted; grey ones are left out; white ones were not observed. v1 draws tokens one by one, so that a band set can be
+# encoded and predicted at once. v1.1 gives each band set one role, hides tokens or whole dates, and predicts all maps.*
 
 # %% [markdown]
 # ### What can be predicted from what?
-# Merging changes the question that is asked. Of all hidden Sentinel-2 tokens in a hundred pairs of views: of how many
-# does the encoder see something near?
+# Merging changes the task. We take all hidden Sentinel-2 tokens in a hundred pairs of views. For what percentage of
+# them does the encoder see something near?
 
 # %%
-shares = {}
+percent = {}
 for name in ("v1", "naive", "v1.1"):
     grid, total = place.grid(RECIPES[name].tokenization, patch), Counter()
     for roles in masked_views(place, RECIPES[name], patch, seed, pairs=100):
         total.update(seen_near(grid, roles))
-    shares[name] = {near: round(100 * total[near] / total["hidden"]) for near in NEIGHBOURS}
+    percent[name] = {near: round(100 * total[near] / total["hidden"]) for near in NEIGHBOURS}
 
 # %%
-print(f"{'the encoder sees, in % of hidden tokens':42}", *(f"{name:>6}" for name in shares))
+print(f"{'the encoder sees, in % of hidden tokens':42}", *(f"{name:>6}" for name in percent))
 for near in NEIGHBOURS:
-    print(f"{near:42}", *(f"{shares[name][near]:6}" for name in shares))
+    print(f"{near:42}", *(f"{percent[name][near]:6}" for name in percent))
 
 # %% tags=["headline"]
-between = {name: share[NEIGHBOURS[0]] for name, share in shares.items()}
 print("hidden Sentinel-2 tokens with another of the same patch and day in view:", end=" ")
-print(", ".join(f"{share} % in {name}" for name, share in between.items()))
+print(", ".join(f"{near[NEIGHBOURS[0]]} % in {name}" for name, near in percent.items()))
 
 # %% [markdown]
 # In v1 much can be solved *between bands*: the 20 m token from the 10 m token of the same patch and day. After merging
 # there is no other Sentinel-2 token at that place and day. What is left is another patch, another date, or another
-# sensor; and v1.1's masking, which never asks a band set that it shows, leaves only the other sensors. If your sample
-# has Sentinel-2 alone, that does not hold: with a single band set v1.1 halves its tokens.
+# sensor. v1.1's masking never predicts a band set that is visible, so that only the other sensors are left. If your
+# sample has Sentinel-2 alone, that does not hold: with a single band set v1.1 halves its tokens.
 
 # %% [markdown]
 # ## What is to be predicted
-# Not pixels, and not the encoder's own output: the target of a token is what the *untrained* patch projection makes of
-# its pixels. A random projection, drawn once and frozen. Two patches with similar pixels have similar targets, and that
-# is all a target knows.
+# The model predicts neither pixels nor the output of its encoder. The target of a token is what the *untrained* patch
+# projection makes of its pixels: a random projection, drawn once and frozen. Two patches with similar pixels have
+# similar targets. A target holds no other information.
 #
-# That needs inputs that differ. Official inputs are scaled by means and spreads that have the clouds of the whole world
-# in them, so clear land lies crowded together. How alike are the targets of our place?
+# That needs inputs that differ. Official inputs are scaled by means and spreads that include the clouds of the whole
+# world, so that clear land covers a narrow range. How alike are the targets of our place?
 
 # %%
 from olmoearth_nb.model.patch_embed import observed
@@ -203,14 +212,15 @@ for name, angle in angles.items():
 # %% [markdown]
 # At 0 degrees targets cannot be told apart; directions drawn at random lie near 90.
 #
-# Standardised inputs (mean 0, spread 1) pull targets apart, the pixel layer pushes them together again. Our small runs
-# therefore use standardised inputs; the files that they leave read official ones. And because the pixel layer is part
-# of the targets, losses of recipes with and without it are not on one scale.
+# Standardised inputs (mean 0, spread 1) pull targets apart, and the pixel layer pushes them together again. Our small
+# runs therefore use standardised inputs. The files that they leave take official ones. Because the pixel layer is part
+# of the targets, losses of recipes with and without it cannot be compared.
 
 # %% [markdown]
 # ## The loss, on eight tokens
-# *Patch discrimination* asks: among all hidden tokens of this sample and modality, which target is yours? We take the
-# first eight patches on one day. A predictor that has half understood: the right target plus as much noise.
+# *Patch discrimination* is a classification: among all hidden tokens of this sample and modality, which target belongs
+# to this prediction? We take the first eight patches on one day. Our predictor is half right: it gives the right target
+# plus as much noise.
 
 # %%
 image = standard.images["sentinel2_l2a"][0]
@@ -224,9 +234,9 @@ noise = torch.randn(targets.shape, generator=torch.Generator().manual_seed(seed)
 predictions = F.normalize(targets, dim=-1) + F.normalize(noise, dim=-1)
 
 # %% [markdown]
-# Lengths are taken away, every prediction is compared with every target, differences are sharpened tenfold (a
-# temperature of 0.1), and a softmax turns each row into shares. The loss is the mean of minus the logarithm of the
-# diagonal, times 0.2.
+# All vectors are scaled to length 1, and every prediction is compared with every target. Differences are made ten times
+# larger (a temperature of 0.1), and a softmax turns each row into probabilities. The loss is the mean of minus the
+# logarithm of the diagonal, times 0.2.
 
 # %%
 p, t = F.normalize(predictions, dim=-1), F.normalize(targets, dim=-1)
@@ -235,29 +245,30 @@ chances = (cosine / 0.1).softmax(-1)
 by_hand = 0.2 * -chances.diagonal().log().mean()
 
 grid = eight.grid(RECIPES["naive"].tokenization, patch)
-asked = torch.full((1, 8), int(Role.DECODER))
-assert_close(by_hand, patch_discrimination(predictions[None], targets[None], asked, grid))
+hidden = torch.full((1, 8), int(Role.DECODER))
+assert_close(by_hand, patch_discrimination(predictions[None], targets[None], hidden, grid))
 plots_masking.show_discrimination(place, patch, day, cosine, chances)
 
 # %% [markdown]
 # *Left: the eight patches. Middle: cosine of each prediction (rows) with each target. Right: the same after the
 # softmax; the framed diagonal should be 1. Patches that look alike compete.*
 #
-# Two yardsticks belong to every such loss. A predictor that says nothing (zeros) gives all targets the same share: that
-# is *chance*, 0.2 log 8 for eight tokens. A predictor that gives the targets themselves is not worth zero, because
-# similar targets still compete; we call it *perfect*, though exercise 2 shows that it is not the best.
+# Every such loss needs two reference values. A predictor that gives zeros gives all targets the same probability: that
+# is *chance*, 0.2 log 8 for eight tokens. A predictor that gives the targets themselves has a loss above zero, because
+# similar targets still compete. We call it *perfect*, though exercise 2 shows that it is not the best.
 
 # %%
 losses = {}
 for name, guess in {"chance": torch.zeros_like(targets), "half": predictions, "perfect": targets}.items():
-    losses[name] = float(patch_discrimination(guess[None], targets[None], asked, grid))
+    losses[name] = float(patch_discrimination(guess[None], targets[None], hidden, grid))
 assert abs(losses["chance"] - 0.2 * torch.tensor(8.0).log()) < 1e-6
 print("highest loss first:", ", ".join(sorted(losses, key=losses.get, reverse=True)))
 
 # %% [markdown]
 # ### Masked negatives
-# Maps repeat themselves: every patch of one class has the same target. v1 then asks the impossible. v1.1 takes targets
-# that equal the right one (cosine above 0.999) out of the competition. Six patches of one class and two of another:
+# Maps repeat themselves: every patch of one class has the same target. In v1 such patches compete, although nothing can
+# tell them apart. v1.1 takes targets that equal the right one (cosine above 0.999) out of the competition. Here are six
+# patches of one class and two of another:
 
 # %%
 kinds = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
@@ -268,24 +279,24 @@ scores = (p @ t.T / 0.1).masked_fill(~rivals, float("-inf"))
 by_hand = 0.2 * (scores.logsumexp(-1) - scores.diagonal()).mean()
 
 cover = TokenGrid.build({"worldcover": (2 * patch, 4 * patch)}, RECIPES["v1.1"].tokenization, patch)
-assert_close(by_hand, patch_discrimination(guess[None], two_classes[None], asked, cover, masked_negatives=True))
+assert_close(by_hand, patch_discrimination(guess[None], two_classes[None], hidden, cover, masked_negatives=True))
 print("rivals of each patch:", (rivals.sum(1) - 1).tolist())
 
 # %% [markdown]
-# On a map with a single class nothing can be told from anything. Without masked negatives the loss is that of chance,
-# whatever is predicted: a constant that teaches nothing. With them the map is left out.
+# On a map with a single class no two patches can be told apart. Without masked negatives the loss is that of chance,
+# whatever is predicted, and a constant loss teaches nothing. With masked negatives the map is left out.
 
 # %%
 one_class = two_classes[:1].expand(8, -1)
-plain = patch_discrimination(guess[None], one_class[None], asked, cover)
-masked = patch_discrimination(guess[None], one_class[None], asked, cover, masked_negatives=True)
+plain = patch_discrimination(guess[None], one_class[None], hidden, cover)
+masked = patch_discrimination(guess[None], one_class[None], hidden, cover, masked_negatives=True)
 assert_close(plain, 0.2 * torch.tensor(8.0).log())
 print("one class: left out with masked negatives:", masked.item() == 0)
 
 # %% [markdown]
 # ### The contrast of the two views
-# A second, small loss: the mean embedding of a sample's first view shall be recognised among the second views of the
-# micro-batch. It weighs 0.1 in v1 and 0.05 in v1.1. For four samples (invented numbers), in two lines:
+# There is a second, small loss: the mean embedding of a sample's first view is to be recognised among the second views
+# of the micro-batch. Its weight is 0.1 in v1 and 0.05 in v1.1. For four samples (invented numbers), in two lines:
 
 # %%
 first, second = torch.randn(4, 64), torch.randn(4, 64)
@@ -295,9 +306,9 @@ print("scores of", tuple(scores.shape), "pairs of views, the right ones on the d
 
 # %% [markdown]
 # ## Half a minute of pretraining
-# Now the whole machine: two views, an encoder, a predictor that asks the encoder's output by cross-attention, both
-# losses. To see something within seconds we make it easy: the recipe `naive` in size `mini`, eight samples a step, and
-# small crops of 2 x 2 patches over all twelve months. What else differs from the official recipe of that name:
+# Now everything together: two views, an encoder, a predictor that reads the encoder's output by cross-attention, and
+# both losses. To see something within seconds we make it easy: the recipe `naive` in size `mini`, eight samples a step,
+# and small crops of 2 x 2 patches over all twelve months. What else differs from the official recipe of that name:
 
 # %%
 recipe = two_cores("naive")
@@ -338,8 +349,9 @@ for row in zip(*(short[name] for name in ("samples", "patches", "chance", "best"
     print("{:7.0f} {:7.2f} {:7.2f} {:7.2f}".format(*row))
 
 # %% [markdown]
-# The loss begins *above* chance: a confident wrong answer costs more than none. First the model learns to say nothing;
-# only then does it begin to tell months and patches apart. Half a minute takes it a small part of the way.
+# The loss begins *above* chance, because a confident wrong prediction costs more than none. First the model learns to
+# be less confident. Only then does it begin to tell months and patches apart. Half a minute takes it a small part of
+# the way.
 
 # %% [markdown]
 # ## The long runs
@@ -359,22 +371,22 @@ for name in sorted(pretrained_names(), reverse=True):  # nano first
 plots_curves.show_curves(short, curves)
 
 # %% [markdown]
-# *Left: the live run; its loss crosses chance. Middle: all runs as a share of the way from chance to the perfect
+# *Left: the live run; its loss crosses chance. Middle: all runs, as the fraction of the way from chance to the perfect
 # predictor, over samples on a logarithmic scale. Right: how many directions the embeddings of 64 places use.*
 #
-# A model that maps all places to one line would show a rank of 1: the collapse that frozen targets and the contrast are
-# there to prevent. That the rank falls a little while something is learnt is no collapse: what tells places apart best
-# gets a few strong directions.
+# A model that maps all places to one line would have a rank of 1. This is the collapse that frozen targets and the
+# contrast prevent. A rank that falls a little during training is no collapse: a few directions, those that tell places
+# apart best, become strong.
 #
-# Each recipe is on a scale of its own: pixel layer, masking and masked negatives change what is asked. The curves say
-# whether something is learnt, and when. They do not say which recipe is better. Nano v1.1 has hardly begun, though mini
-# v1.1 has: the published nano puts all pixels of a token through a layer of 12 units, our mini has 64
-# (`docs/results/pretraining.md` tells what 12 do to mini). And nothing is at an end: the runs of 64 k samples come
-# further than all others.
+# Curves of different recipes cannot be compared, because pixel layer, masking and masked negatives change the task. The
+# curves show whether something is learnt, and when. They do not show which recipe is better. Nano v1.1 has hardly begun
+# to learn, while mini v1.1 has: the pixel layer of the published nano has 12 units, that of our mini has 64
+# (`docs/results/pretraining.md` shows mini with 12). No run has reached its end: the runs of 64 k samples come further
+# than all others.
 
 # %% [markdown]
 # ## What was learnt?
-# We take one of the models, and the same model as it was before its first step. Nobody ever told it a class.
+# We take one of the models, and the same model as it was before its first step. It was trained without any class.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.weights.load import open_encoder
@@ -387,36 +399,36 @@ print("looking at", chosen.name)
 # %% [markdown]
 # ### Neighbours
 # All test scenes are embedded from their Sentinel-2 images (six months, P = 4, mean over all tokens). We look for the
-# three most similar scenes *of other tiles*, because a tile shares its weather, and show them for three scenes. The
-# class of a scene is its commonest land use, so that a forest scene may have fields; a river or highway that fills a
-# twentieth of it, or a lake a third, names it instead.
+# three most similar scenes *of other tiles*, because scenes of one tile have the same weather, and show them for three
+# scenes. The class of a scene is its commonest land use, so that a forest scene may contain fields. If a river or
+# highway fills a twentieth of it, or a lake a third, that is its class instead.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.evaluation.embed import embed, embed_place
 
 scenes = world.of("test")
-asked_for = [int(scenes[world.kind[scenes] == kind][0]) for kind in (4, 6, 8)]
-rows = [scenes.tolist().index(scene) for scene in asked_for]
+queries = [int(scenes[world.kind[scenes] == kind][0]) for kind in (4, 6, 8)]
+rows = [scenes.tolist().index(scene) for scene in queries]
 tiles = torch.from_numpy(world.tile[scenes])
 kinds_of = world.kind[scenes]
 nearest = {}
 for name, encoder in encoders.items():
     x = F.normalize(torch.from_numpy(embed(encoder, world, scenes)), dim=-1)
-    found = (x @ x.T).masked_fill(tiles[:, None] == tiles, -2).topk(3).indices.numpy()
-    nearest[name] = scenes[found[rows]]
-    share = (kinds_of[found] == kinds_of[:, None]).mean()
-    print(f"{name:9} {share:.0%} of the neighbours of all {len(scenes)} scenes are of the right class")
+    three = (x @ x.T).masked_fill(tiles[:, None] == tiles, -2).topk(3).indices.numpy()  # (scenes, 3)
+    nearest[name] = scenes[three[rows]]
+    right = (kinds_of[three] == kinds_of[:, None]).mean()
+    print(f"{name:9} {right:.0%} of the neighbours of all {len(scenes)} scenes are of the right class")
 
 # %% tags=["nbval-ignore-output"]
-shown = sorted({*asked_for, *(int(scene) for found in nearest.values() for scene in found.flat)})
+shown = sorted({*queries, *(int(scene) for three in nearest.values() for scene in three.flat)})
 samples = dict(zip(shown, world.samples(shown), strict=True))
 kinds = {scene: SCENE_CLASSES[world.kind[scene]] for scene in shown}
-plots_learnt.show_neighbours(samples, kinds, asked_for, nearest)
+plots_learnt.show_neighbours(samples, kinds, queries, nearest)
 
 # %% [markdown]
-# *Left: the scene that is asked for. Then its nearest scenes by the untrained encoder, and by the trained one.
-# Green: of the same class. An untrained encoder is a random mixture of the pixels, and finds likeness, too: three rows
-# of pictures decide nothing, the shares above hardly more.*
+# *Left: the query scene. Then its nearest scenes by the untrained encoder, and by the trained one. Green: of the same
+# class. An untrained encoder is a random mixture of the pixels, and finds similar scenes, too. Three rows of pictures
+# prove nothing, and the percentages above little more.*
 
 # %% [markdown]
 # ### A map of embeddings
@@ -429,17 +441,17 @@ tile = replace(tile, images={"sentinel2_l2a": tile.images["sentinel2_l2a"]})
 plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, encoder in encoders.items()})
 
 # %% [markdown]
-# *Left: true colour. Then the embeddings before and after training: like colours mean like embeddings, the colours
-# themselves mean nothing. Where a pattern comes again every 32 px, it is the code of the place, which tells a patch
-# where in its window it lies.*
+# *Left: true colour. Then the embeddings before and after training: similar colours mean similar embeddings; the
+# colours themselves mean nothing. A pattern that repeats every 32 px comes from the code that tells a patch where in
+# its window it lies.*
 
 # %% [markdown]
-# ### What can be read off?
-# What grows in this world has hidden traits, drawn by lot for every field and wood and told to no model: much or little
-# `water`, `chlorophyll` and `anthocyanin` in the leaves, many or few leaves in the first half of the season (`early`)
-# and in the second (`late`). Can a linear probe read them off a patch's embedding, averaged over six months? It learns
-# from the training tiles, its strength is chosen on the validation tiles, and it is asked on the test tiles; next to it
-# a probe of the bands themselves, averaged in the same way.
+# ### What can be predicted from an embedding?
+# The plants of this world have hidden traits, drawn at random for every field and wood: much or little `water`,
+# `chlorophyll` and `anthocyanin` in the leaves, many or few leaves in the first half of the season (`early`) and in the
+# second (`late`). No model was trained on them. Can a linear probe predict them from a patch's embedding, averaged over
+# six months? The probe learns from the training tiles, its strength is chosen on the validation tiles, and its accuracy
+# is measured on the test tiles. Beside it stands the same probe on the bands themselves, averaged in the same way.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.evaluation.intervals import accuracy, difference
@@ -459,10 +471,10 @@ for trait, gain in gains.items():
     print(f"{trait:12} trained minus untrained {gain}")
 
 # %% [markdown]
-# *Share of right answers; bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is
-# the floor: what the bands say without any model. A random encoder mixes them up, and less can be read off it. Training
-# may bring that back without a single label, and where the dark dot lies right of the square, more than that. An
-# embedding is worth its cost only there. Six test tiles are few; `docs/results/pretraining.md` asks 120.
+# *Accuracy; bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is the baseline:
+# the bands without any model. A random encoder mixes the bands, and the probe predicts less from it. Training without
+# any label may recover that. Where the dark dot lies right of the square, the embedding is better than the bands, and
+# only there is it worth its cost. Six test tiles are few; `docs/results/pretraining.md` uses 120.
 
 # %% [markdown]
 # ## The official subset
@@ -470,7 +482,7 @@ for trait, gain in gains.items():
 # cell fetches them (a large archive; an interrupted download goes on), and all that was done above with simulated tiles
 # can be done with them: `Corpus(folder)` here, or on the command line `olmoearth-nb data subset --out FOLDER` and
 # `olmoearth-nb pretrain --recipe v1.1 --size mini --data FOLDER --minutes 20`. The address is Ai2's; the tests of this
-# project fetch from a server of their own.
+# project fetch from a local server.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.data.subset import fetch_subset
@@ -484,21 +496,22 @@ else:
 
 # %% [markdown]
 # ## What we learned
-# * The question is a multiple choice: which of the hidden targets is yours? The answers are frozen random projections.
-# * Masking decides what can be predicted from what. In v1 a band answers for its neighbours; merged, only other
-#   places, dates and sensors can.
-# * A loss means little alone. Between chance and the perfect predictor, with the rank beside it, it can be read.
+# * The task is a multiple choice: which of the hidden targets belongs to this token? The targets are frozen random
+#   projections.
+# * Masking decides what can be predicted from what. In v1 one group of bands can be predicted from another at the same
+#   patch and day. After merging only other patches, dates and sensors are left.
+# * A loss means little alone. It becomes clear between chance and the perfect predictor, with the rank beside it.
 #
 # ## Where this stops being true
 # * The world is simulated and the models are small. Whether a recipe is better cannot be seen here: runs are short,
-#   seeds few, and each loss has a scale of its own.
+#   seeds are few, and losses of different recipes have different scales.
 # * Official training has other inputs (mean +- 2 std), larger crops, batches of 512, and some 340 million samples.
-# * Scenes of a tile share weather and season; an encoder may be praised for recognising the date.
+# * Scenes of a tile have the same weather and season. An encoder may seem good because it recognises the date.
 #
 # ## Exercises
 
 # %% [markdown]
-# **1.** 24 tokens of one modality are hidden, and the predictor says nothing (zeros). What is its patch discrimination?
+# **1.** 24 tokens of one modality are hidden, and the predictor gives zeros. What is its patch discrimination?
 
 # %% tags=["exercise"]
 chance_of_24 = None  # a number
@@ -510,7 +523,7 @@ _ = check(1, chance_of_24, exercises.chance_of_24)
 
 # %% [markdown]
 # **2.** Give predictions for our eight tokens whose loss is *lower* than that of the targets themselves. What do all
-# targets have in common that helps nobody to tell them apart?
+# targets have in common that does not help to tell them apart?
 
 # %% tags=["exercise"]
 better = None  # (8, 64), made from `targets`
@@ -534,5 +547,5 @@ _ = check(3, between_bands, exercises.predicts_between_bands)
 
 # %% [markdown]
 # ## Next
-# [05 From naive merge to v1.1](05_from_naive_merge_to_v1_1.ipynb): which ingredient of the recipe
-# buys back the accuracy.
+# [05 From naive merge to v1.1](05_from_naive_merge_to_v1_1.ipynb): which ingredient of the recipe wins back the
+# accuracy?

@@ -3,9 +3,12 @@
 #
 # # From naive merge to v1.1
 #
-# Merging all bands of Sentinel-2 into one token made OlmoEarth cheaper and, by the release's account, worse; a changed
-# recipe won the accuracy back. **Which ingredient of the recipe does it, and how would we know?** Before any answer we
-# test the instrument itself: the bench that compares recipes.
+# Merging all bands of Sentinel-2 into one token made OlmoEarth cheaper and, as the release says, worse. A changed
+# recipe won the accuracy back. **Which ingredient of the recipe does it, and how would we know?**
+#
+# The short answer today: the saving is certain, the loss of accuracy is not, and nobody has published a number for a
+# single ingredient. The first figure shows what is known. The rest of the notebook builds the experiment that would
+# answer the question, and first tests the instrument itself: the bench that compares recipes.
 #
 # | you need | why |
 # |---|---|
@@ -19,7 +22,8 @@
 # %% [markdown]
 # ## Setup
 # In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extras that read
-# tiles (`data`) and that train and spread work over processes (`scale`).
+# tiles (`data`) and that train and spread work over processes (`scale`). Elsewhere the cell says what is missing and
+# how to install it.
 
 # %% tags=["setup", "nbval-ignore-output"]
 import importlib.util
@@ -32,12 +36,13 @@ if importlib.util.find_spec("olmoearth_nb") is None:
 
 from olmoearth_nb.notebook.start import start
 
-device = start(seed=0)
+device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
-# `samples` is the length of each live training, `most` the number of scenes of a split that are read out (0 for all),
-# `repetitions` how often we draw a study without a difference. `data` takes your own sample (see notebook 01), to count
-# its tokens. `sweep`, `arm` and `seed` are set by the bench when it runs this notebook as its record: see *This run*.
+# `samples` is the length of each live training. `most` is the number of scenes of a split that are embedded (0 for
+# all). `repetitions` says how often we draw a study without a difference. `data` takes your own sample (see notebook
+# 01), to count its tokens. The bench sets `sweep`, `arm` and `seed` when it runs this notebook as its record: see *This
+# run*.
 
 # %% tags=["parameters"]
 data = ""
@@ -48,56 +53,111 @@ sweep = ""
 arm = "naive"
 seed = 0
 
+# %% [markdown]
+# ## What is known today
+# What does v1.1 save? Tokens and multiply-accumulates (MACs) are counted now, for the published configurations with
+# patches of 4 px: 64 x 64 px on one date, and 32 x 32 px on twelve dates. The time was measured on two CPU cores
+# (`docs/results/input.md`; a batch of one sample for the first, of eight for the second).
+
+# %%
+from olmoearth_nb import Tokenization, encoder_cost, published_config
+from olmoearth_nb.plots.today import elsewhere, milliseconds, mislabelled, show_today
+
+saved = {}
+for when, shape in {"one date": (64, 64, 1), "twelve dates": (32, 32, 12)}.items():
+    for size in ("nano", "tiny", "base"):
+        v1, v11 = (encoder_cost(published_config(version, size), shape, 4) for version in ("v1", "v1.1"))
+        ms, ms11 = (milliseconds(size, version, shape) for version in ("v1", "v1.1"))
+        saved.setdefault("tokens", {})[size] = v1.tokens / v11.tokens
+        saved.setdefault(f"MACs, {when}", {})[size] = v1.macs / v11.macs
+        saved.setdefault(f"time, {when}", {})[size] = ms / ms11
+
+# %% tags=["headline"]
+show_today(saved)
+few, many = (saved[f"MACs, {when}"]["base"] for when in ("one date", "twelve dates"))
+print(f"v1 base makes {saved['tokens']['base']:.0f}x the tokens of v1.1 base, at {few:.1f}x to {many:.1f}x the MACs")
+
+# %% [markdown]
+# *Left: v1's need divided by v1.1's. Middle: the three long models of this project, accuracy minus that of a probe of
+# the raw bands, with 95 % intervals. Right: published models, v1.1 minus v1, as torchgeo-bench measured them. The
+# hollow grey points come from images with wrong band labels.*
+
+# %%
+print(f"v1 / v1.1           {'nano':>6} {'tiny':>6} {'base':>6}")
+for what, by_size in saved.items():
+    print(f"{what:20}" + " ".join(f"{times:5.1f}x" for times in by_size.values()))
+
+# %% [markdown]
+# **The saving is real, and it is not one number.** Tokens fall to a third. MACs fall further, because the cost of
+# attention grows with the square of the number of tokens. The clock follows the MACs on long sequences, and falls
+# behind them on short ones.
+#
+# **Accuracy here** (middle; `docs/results/pretraining.md`): each of the three models has one training seed, so the
+# figure ranks nothing. All three recognise scenes better than the raw bands do. On chlorophyll all three are worse: a
+# probe of the raw bands beats every one of them.
+#
+# **Accuracy elsewhere** (right): v1.1 loses on m-eurosat, and on the other sets the differences go both ways.
+
+# %%
+print(f"v1.1 minus v1, points      {'nano':>5} {'tiny':>5} {'base':>5}")
+for (dataset, probe), by_size in elsewhere().items():
+    note = "   wrong band labels" if dataset in mislabelled() else ""
+    print(f"{dataset + ', ' + probe:26} " + " ".join(f"{gain:+5.1f}" for gain in by_size.values()) + note)
+
+# %% [markdown]
+# | what is said | source |
+# |---|---|
+# | The naive merge lost about 10 points of kNN accuracy on m-eurosat (model size and steps not stated) | release text |
+# | The scores above: five neighbours or a linear probe | torchgeo-bench, re-run of August and September 2026 |
+# | m-eurosat's last five band labels are wrong, an author of OlmoEarth reported | ServiceNow/geo-bench, issue 28 |
+#
+# So every published number on m-eurosat was measured on permuted bands, and most likely the 10 points were, too. A set
+# of the same classes with the right labels, eurosat-spatial, shows no such loss from v1 to v1.2 (base, kNN: 0.956 and
+# 0.960, same source); v1.1 was not run on it. How much the naive merge costs on rightly labelled bands is not known.
+#
+# The sections on comparisons need these:
+
 # %%
 import math
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import yaml
-from IPython.display import Markdown, display
 from scipy.special import stdtrit
 
-from olmoearth_nb import Tokenization, encoder_cost
 from olmoearth_nb.ablation import figures as plots_bench
-from olmoearth_nb.ablation.folder import Job, run_of
-from olmoearth_nb.ablation.kinds import read_study, run_job, world_of
 from olmoearth_nb.ablation.planted import BUDGET, Design, behaviour, draw
-from olmoearth_nb.ablation.report import accuracies, findings, report
-from olmoearth_nb.ablation.scores import read_scores
-from olmoearth_nb.ablation.study import Study
-from olmoearth_nb.ablation.sweep import ablate
-from olmoearth_nb.data import load_place
-from olmoearth_nb.data.simulate.world import open_world
+from olmoearth_nb.ablation.report import findings
 from olmoearth_nb.evaluation.intervals import difference, holm
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
-from olmoearth_nb.plots import training as plots_training
-from olmoearth_nb.pretrain.recipes import differences, two_cores
+from olmoearth_nb.pretrain.recipes import RECIPES, differences, two_cores
 
 # %% [markdown]
 # ## What differs
-# `naive` is v1 with merged tokens and nothing else changed. v1.1 has the same tokens. What lies between them is all
-# there is to be explained:
+# `naive` is v1 with merged tokens and nothing else changed. v1.1 has the same tokens. Here are all differences between
+# the two, first in the official recipes, then in the form in which both run on two cores (notebook 04):
 
 # %%
 naive, v1_1 = two_cores("naive"), two_cores("v1.1")
-steps = differences(naive, v1_1)
-for name, (old, new) in steps.items():
-    print(f"{name:17} {old!s:22} -> {new}")
+official, steps = differences(RECIPES["naive"], RECIPES["v1.1"]), differences(naive, v1_1)
+for name, (old, new) in official.items():
+    small = "the same" if name in steps else f"{getattr(naive.optimisation, name)} in both"
+    print(f"{name:17} {old!s:22} -> {new!s:24} on two cores: {small}")
 
 # %% [markdown]
+# `micro_batch` is no ingredient of the method. It says how many samples pass the model at once, and on two cores it is
+# equal in both. The others are what an ablation has to explain:
+#
 # | ingredient | what it does | why it might help |
 # |---|---|---|
-# | pixel layer | pixels pass a small layer before the patch is projected | twelve bands share one projection |
-# | band dropout | the encoder loses whole bands, up to one in five | one band must do for another |
-# | masking | a sensor that is shown is never asked; whole dates are hidden | merged bands cannot ask each other (04) |
-# | masked negatives | equal targets of maps do not compete | a map of one class asks the impossible |
-# | contrast | the second loss weighs half | less pull towards telling samples apart |
+# | pixel layer | pixels pass a small layer before the patch is projected | all twelve bands pass one projection |
+# | band dropout | the encoder loses whole bands, up to one in five | it must learn to infer one band from others |
+# | masking | a visible sensor is never predicted; whole dates are hidden | merged bands cannot predict each other |
+# | masked negatives | equal targets of maps do not compete | on a map of one class nothing can be told apart |
+# | contrast | the second loss has half the weight | less pressure to tell samples apart |
 #
-# The right column is what one *might* think. An ablation asks each of them: **one factor at a time**. Each ingredient
-# alone, added to `naive`:
+# The right column holds hypotheses. An ablation tests them **one factor at a time**. Each ingredient alone, added to
+# `naive`:
 
 # %%
 one_each = {name: replace(naive, name=f"with {name}", **{name: new}) for name, (_, new) in steps.items()}
@@ -110,17 +170,17 @@ for recipe in one_each.values():
 # %%
 together = replace(naive, **{name: new for name, (_, new) in steps.items()})
 assert differences(together, v1_1) == {}
-print(len(steps), "ingredients, and nothing else between naive and v1.1")
+print(len(steps), "ingredients, and on two cores nothing else between naive and v1.1;", end=" ")
+print("in the official recipes also", ", ".join(official.keys() - steps.keys()))
 
 # %% [markdown]
-# Adding one to `naive` is one question; taking one from v1.1 is another, and the official ablations ask that one
-# (`no pixel layer`, `v1 masking`, ... in `recipes.RECIPES`). The answers need not agree: an ingredient may do nothing
+# Adding one ingredient to `naive` is one experiment. Taking one from v1.1 is another, and the official ablations did
+# that (`no pixel layer`, `v1 masking`, ... in `RECIPES`). Their results need not agree: an ingredient may do nothing
 # alone and be needed beside another.
 #
-# ## The ruler first
-# Every comparison of two trained models finds *some* difference. Train the same recipe with another seed, and the
-# accuracy moves; ask other test tiles, and it moves again. So we first look at the ruler, with studies whose truth we
-# know.
+# ## Test the instrument first
+# Any two trained models differ in accuracy. Train the same recipe with another seed, and the accuracy changes. Use
+# other test tiles, and it changes again. So we first test the comparison itself, on studies whose truth we know.
 
 # %% [markdown]
 # ### A study without any difference
@@ -133,54 +193,54 @@ print("arms:", ", ".join(truth.arms), "| planted differences:", truth.difference
 print(f"spread of an arm's accuracy: {truth.own_seed_spread} by its seeds, {truth.own_tile_spread} by its tiles")
 
 # %% [markdown]
-# We draw such a study a hundred times, and look at the most misleading of all: the one with the smallest p. Anybody who
-# tries many things and shows the best one shows this table.
+# We draw such a study a hundred times and look at the most misleading one, the one with the smallest p. Anybody who
+# tries many things and reports the best one reports this table.
 
 # %%
 tables = [findings(draw(truth, np.random.default_rng([0, n])), BUDGET) for n in range(repetitions)]
-misleading = min(tables, key=lambda found: min(one.comparison.p for one in found))
+misleading = min(tables, key=lambda table: min(row.comparison.p for row in table))
 plots_bench.plot_differences(misleading)
 
 # %% [markdown]
-# *Two arms in six tasks, compared with the baseline they are equal to. Lines are 95 % intervals; a line that leaves out
-# 0 has p < 0.05. Points are hollow where nothing is found after Holm's rule (below). In grey: differences too small for
-# this design.*
+# *Two arms in six tasks, compared with the baseline that they are equal to. Lines are 95 % intervals; a line that
+# leaves out 0 has p < 0.05. Points are hollow where the difference is not significant after Holm's rule (below). In
+# grey: differences too small for this design.*
 
 # %% [markdown]
 # ### One comparison by hand
-# An arm and its baseline are compared *in pairs*: the same seeds, the same tiles, so that what a hard tile does to both
-# falls out. Three seeds, four tiles; numbers are right answers.
+# An arm and its baseline are compared *in pairs*, with the same seeds on the same tiles. What makes a tile hard for
+# both then cancels. Here are three seeds and four tiles; the numbers count right answers.
 
 # %%
-asked = np.array([10, 20, 10, 20])
+patches = np.array([10, 20, 10, 20])  # of each tile
 of_naive = np.array([[6, 11, 5, 12], [5, 12, 6, 11], [6, 13, 5, 12]])
 of_mine = np.array([[7, 14, 6, 13], [6, 13, 7, 15], [8, 15, 5, 14]])
 gain = of_mine - of_naive
-by_seed = gain.sum(1) / asked.sum()
+by_seed = gain.sum(1) / patches.sum()
 print("gain with each seed:", by_seed.round(3), "mean", by_seed.mean().round(3))
 
 # %% [markdown]
-# Two things make this mean uncertain. Other seeds: the variance of the three gains, over three. Other tiles: we draw
-# four of the four tiles with replacement, a thousand times, and look how the mean varies (*bootstrap*). Both variances
-# are themselves estimated from few numbers, and Student's quantile pays for that: with three seeds a factor of 4.3
-# where infinitely many have 1.96.
+# Two things make this mean uncertain. The first is the choice of seeds: its variance is that of the three gains,
+# divided by three. The second is the choice of tiles: we draw four of the four tiles with replacement, a thousand
+# times, and see how the mean varies (*bootstrap*). Both variances are estimated from few numbers. Student's quantile
+# makes up for that: it is 4.3 with three seeds, and 1.96 with infinitely many.
 
 # %%
 times = np.random.default_rng(0).multinomial(4, [1 / 4] * 4, size=1000)  # how often each tile is drawn
-drawn = times @ gain.mean(0) / (times @ asked)
+drawn = times @ gain.mean(0) / (times @ patches)
 variance = np.array([by_seed.var(ddof=1) / 3, drawn.var(ddof=1) * 4 / 3])  # seeds, tiles
 quantiles = stdtrit([3 - 1, 4 - 1], 0.975)
 reach = math.sqrt(quantiles**2 @ variance)
 
 # %% [markdown]
-# The package must say the same:
+# The package must give the same interval:
 
 # %%
-found = difference(of_mine, of_naive, asked)
-assert math.isclose(found.value, by_seed.mean())
-assert math.isclose(found.low, by_seed.mean() - reach)
-assert math.isclose(found.high, by_seed.mean() + reach)
-print("mine minus naive:", found)
+packaged = difference(of_mine, of_naive, patches)
+assert math.isclose(packaged.value, by_seed.mean())
+assert math.isclose(packaged.low, by_seed.mean() - reach)
+assert math.isclose(packaged.high, by_seed.mean() + reach)
+print("mine minus naive:", packaged)
 
 # %% [markdown]
 # ### Many comparisons
@@ -201,11 +261,11 @@ assert np.allclose(holm(p_values), [adjusted[p] for p in p_values])
 print("below 0.05 alone:", sum(p < 0.05 for p in p_values), "| after Holm:", sum(p < 0.05 for p in holm(p_values)))
 
 # %% [markdown]
-# Now back to the tables without any difference. How often is something "found"?
+# Now back to the tables without any difference. How many of them report one?
 
 # %% tags=["headline"]
-before = sum(any(one.comparison.p < 0.05 for one in found) for found in tables)
-after = sum(any(one.p_holm < 0.05 for one in found) for found in tables)
+before = sum(any(row.comparison.p < 0.05 for row in table) for table in tables)
+after = sum(any(row.p_holm < 0.05 for row in table) for table in tables)
 print(f"{len(tables)} tables without any difference: p < 0.05 somewhere in {before}, after Holm's rule in {after}")
 
 # %% [markdown]
@@ -213,24 +273,25 @@ print(f"{len(tables)} tables without any difference: p < 0.05 somewhere in {befo
 # less often than the 5 % it may be, because intervals add the uncertainty of seeds and tiles with a margin:
 
 # %%
-alone = [one.comparison.p < 0.05 for found in tables for one in found]
+alone = [row.comparison.p < 0.05 for table in tables for row in table]
 print(f"{sum(alone)} of {len(alone)} comparisons without a difference have p < 0.05")
 
 # %% [markdown]
-# And when there is a difference? We plant 0.06 in one of the two arms. *Power* is the share of such differences that is
-# found. Caution has its price: Holm's rule loses some.
+# And when there is a difference? We plant 0.06 in one of the two arms. *Power* is the fraction of such differences that
+# the study detects. Holm's rule costs some of it.
 
 # %%
-seen = behaviour(replace(truth, differences=(0.06, 0.0)), max(5, repetitions // 5))
-print(f"planted 0.06: {seen.power:.0%} found with p < 0.05, {seen.power_holm:.0%} after Holm's rule")
-print(f"stated as detectable, four times in five: {seen.detectable:.2f}")
+planted = behaviour(replace(truth, differences=(0.06, 0.0)), max(5, repetitions // 5))
+print(f"planted 0.06: {planted.power:.0%} detected with p < 0.05, {planted.power_holm:.0%} after Holm's rule")
+print(f"stated as detectable, four times in five: {planted.detectable:.2f}")
 
 # %% [markdown]
 # The last line is what every table of the bench says of itself. "No difference seen" means nothing without it.
 #
 # ### Seeds or tiles?
-# Test tiles are cheap, seeds are whole trainings. Here is why one cannot stand in for the other. This is Student's
-# factor for the spread of the seeds, for one comparison and in the strictest step of Holm's rule for twelve:
+# Test tiles are cheap, while each seed is a whole training. Tiles cannot replace seeds, and this is why. The table
+# shows Student's factor for the spread of the seeds, for one comparison and in the strictest step of Holm's rule for
+# twelve:
 
 # %%
 print("seeds  alone  among 12")
@@ -239,10 +300,10 @@ for seeds in (2, 3, 5, 10, 30):
     print(f"{seeds:5}  {single:5.1f}  {strictest:8.1f}")
 
 # %% [markdown]
-# With two seeds the spread is known from a single difference, and a factor above a hundred makes up for that. No number
-# of tiles helps:
+# With two seeds the spread is estimated from a single difference, so the factor is above a hundred. No number of tiles
+# helps:
 
-# %% tags=["headline"]
+# %%
 counts = (2, 3, 4, 5, 7, 10, 15)
 detectable = {
     tiles: {seeds: behaviour(Design(seeds=seeds, tiles=tiles), 4).detectable for seeds in counts}
@@ -251,17 +312,17 @@ detectable = {
 plots_bench.plot_detectable(detectable)
 
 # %% [markdown]
-# *The smallest difference that is found four times in five, in a table of twelve comparisons. Above the dashed line no
-# difference can be found at all: two accuracies are never further apart than 1.*
+# *The smallest difference that is detected four times in five, in a table of twelve comparisons. Above the dashed line
+# no difference can be detected at all: two accuracies are never further apart than 1.*
 #
-# With two seeds a table of twelve comparisons sees nothing, and five seeds with few tiles see more than three with very
-# many. Once seeds are enough, tiles count again. How far *real* seeds lie apart is not known beforehand: here it was
-# planted. The report takes it from the study's own seeds.
+# With two seeds a table of twelve comparisons detects nothing. Five seeds with few tiles detect more than three seeds
+# with very many. Once there are enough seeds, more tiles help again. How far *real* seeds lie apart is not known
+# beforehand: here it was planted. The report estimates it from the seeds of the study.
 
 # %%
-print("2 seeds can see some possible difference:", any(by_seeds[2] < 1 for by_seeds in detectable.values()))
-print("5 seeds, 30 tiles see more than 3 seeds, 480 tiles:", detectable[30][5] < detectable[480][3])
-print("15 seeds: 480 tiles see half of what 30 tiles can:", detectable[480][15] < detectable[30][15] / 2)
+print("2 seeds can detect some possible difference:", any(by_seeds[2] < 1 for by_seeds in detectable.values()))
+print("5 seeds, 30 tiles detect more than 3 seeds, 480 tiles:", detectable[30][5] < detectable[480][3])
+print("15 seeds: half of what 30 tiles detect suffices for 480 tiles:", detectable[480][15] < detectable[30][15] / 2)
 
 # %% [markdown]
 # ## A study is data
@@ -269,6 +330,10 @@ print("15 seeds: 480 tiles see half of what 30 tiles can:", detectable[480][15] 
 # a built-in recipe and what it changes. A small one:
 
 # %%
+import yaml
+
+from olmoearth_nb.ablation.study import Study
+
 text = """
 size: mini
 arms:
@@ -285,12 +350,13 @@ study = Study.from_dict(yaml.safe_load(text) | {"samples": [samples], "most": mo
 print([one.name for one in study.arms], "x seeds", study.seeds)
 
 # %% [markdown]
-# A file is read by `Study.load`. A task is a question, how embeddings are read out, and who reads them: here the class
-# of a scene by its nearest neighbours, and the ground of a patch by a linear probe. Budgets may be equal in `samples`,
-# in `minutes`, or both: one long run with a decay branch for each (notebook 04). `rates` lets a fixed rule choose each
-# arm's learning rate on validation tiles; without that, an arm may lose because its rate was the other's.
+# `Study.load` reads such a file. A task names what is predicted, whether from scenes or from patches, and by which
+# classifier: here the class of a scene by its nearest neighbours, and the ground of a patch by a linear probe. Budgets
+# may be equal in `samples`, in `minutes`, or both: one long run has a decay branch for each (notebook 04). `rates` lets
+# a fixed rule choose each arm's learning rate on validation tiles. Without it, an arm may lose only because its rate
+# suited the other arm.
 #
-# What cannot be answered is refused when it is written, not after a night of training:
+# A study that cannot give a result is refused when it is written, not after a night of training:
 
 # %%
 for wrong in ({"seeds": (0,)}, {"samples": ()}, {"arms": study.arms[:1]}):
@@ -301,13 +367,15 @@ for wrong in ({"seeds": (0,)}, {"samples": ()}, {"arms": study.arms[:1]}):
 
 # %% [markdown]
 # ### An arm of your own
-# Five lines: the baseline's recipe with your tokenization. This is the one from notebook 02.
+# Five lines: the baseline's recipe with your tokenization. This is the one from notebook 02. It keeps all twelve bands,
+# so that the grouping alone changes. An arm that also dropped bands would change two factors at once.
 
 # %%
 mine = Tokenization(
     "mine",
-    {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12"]},
+    {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12", "B01 B09"]},
 )
+assert not mine.left_out()
 study = study.with_arm("mine", mine)
 
 # %%
@@ -315,7 +383,15 @@ for name, (old, new) in differences(study.arms[0].recipe, study.arm("mine").reci
     print(f"{name}\n   {old}\n-> {new}")
 
 # %% [markdown]
-# Every default is written out when a study is kept, and read back it is the same study:
+# The same tokens with v1.1's recipe are one line more. Such an arm is compared with v1.1, not with `naive`:
+
+# %%
+wider = study.with_arm("mine with v1.1", replace(v1_1, tokenization=mine))
+print("differs from v1.1 in", ", ".join(differences(v1_1, wider.arms[-1].recipe)))
+print("differs from mine in", ", ".join(differences(study.arm("mine").recipe, wider.arms[-1].recipe)))
+
+# %% [markdown]
+# When a study is saved, every default is written out. Read back, it is the same study:
 
 # %%
 kept = study.to_dict()
@@ -324,10 +400,12 @@ print("an arm is", len(kept["arms"]["mine"]), "values; its optimisation another"
 print(len(kept["arms"]["mine"]["optimisation"]))
 
 # %% [markdown]
-# Accuracy is half of the answer; the other half is what an arm costs. For our place (or your own sample), in the `mini`
-# encoder:
+# Accuracy is half of the answer. The other half is what an arm costs, here for our place (or your own sample) in the
+# `mini` encoder:
 
 # %%
+from olmoearth_nb.data import load_place
+
 place = load_place(data)
 shape = place.images["sentinel2_l2a"].shape
 patch = math.gcd(*shape[:2], 8)
@@ -339,9 +417,15 @@ for one in study.arms:
 # %% [markdown]
 # ## A small sweep
 # Each training is a process that needs seconds before its first step, so here we run the first arm and yours. The world
-# is that of notebook 04. Intervals are over test *tiles*, because scenes of one tile share their weather.
+# is that of notebook 04. Intervals are over test *tiles*, because scenes of one tile have the same weather.
 
 # %% tags=["nbval-ignore-output"]
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from olmoearth_nb.ablation.kinds import read_study, world_of
+from olmoearth_nb.data.simulate.world import open_world
+
 aside = TemporaryDirectory()
 folder = Path(sweep) if sweep else Path(aside.name) / "sweep"
 kept = {} if sweep else {"folder": str(open_world(**study.data).folder)}
@@ -358,11 +442,13 @@ print("tiles:", tiles)
 print("trainings:", len(here.arms) * len(here.seeds))
 
 # %% [markdown]
-# One call runs everything: each arm with each seed is a *cell*, each cell a process of its own with one thread, and
-# Dask keeps two of them busy (or as many machines as a scheduler has). It takes about half a minute, of which training
-# is the smaller part: every process starts from nothing, and embeds the scenes before and after.
+# One call runs everything. Each arm with each seed is a *cell*, and each cell is a separate process with one thread.
+# Dask keeps two of them busy (or as many machines as a scheduler has). It takes about half a minute. Training is the
+# smaller part of it: every process starts from nothing, and embeds the scenes before and after.
 
 # %% tags=["nbval-ignore-output"]
+from olmoearth_nb.ablation.sweep import ablate
+
 if not sweep:
     ablate(small, folder, workers=2, quiet=True)
 
@@ -371,15 +457,15 @@ for path in sorted((folder / "jobs").glob("*.json")):
     print(path.name)
 
 # %% [markdown]
-# A job leaves its file whole or not at all. So a sweep may be killed at any moment, and the same call goes on with what
-# is missing; what is done is never trained again. *Floors* are the same readers without a model: the commonest answer,
-# and the means of the bands.
+# A job leaves its file whole or not at all. So a sweep may be killed at any moment. The same call goes on with what is
+# missing, and never trains again what is done. *Baselines* do without a model: the commonest answer, and the same
+# classifiers on the means of the bands.
 #
-# `scores.csv` holds a row for each arm, seed, budget, task and tile. We count them before we look:
+# `scores.csv` holds a row for each arm, seed, budget, task and tile. We count the rows before we look:
 
 # %%
 if not sweep:
-    models = len(small.arms) * 2 + 2  # untrained and trained; two floors
+    models = len(small.arms) * 2 + 2  # untrained and trained; two baselines
     expected = models * len(small.seeds) * len(small.tasks) * tiles["test"]
     rows = (folder / "scores.csv").read_text(encoding="utf8").splitlines()[1:]
     assert len(rows) == expected
@@ -387,10 +473,14 @@ if not sweep:
 
 # %% [markdown]
 # ### The report
-# `report` makes tables and figures from `scores.csv` and nothing else; on the command line that is
-# `olmoearth-nb report DIR`.
+# `report` makes tables and figures from `scores.csv` alone. On the command line that is `olmoearth-nb report DIR`.
 
 # %% tags=["nbval-ignore-output"]
+from IPython.display import Markdown, display
+
+from olmoearth_nb.ablation.report import accuracies, report
+from olmoearth_nb.ablation.scores import read_scores
+
 if not sweep:
     table = read_scores(folder)
     shown = {budget: accuracies(table, budget) for budget in (*table.budgets, "untrained", "floor")}
@@ -398,7 +488,7 @@ if not sweep:
 
 # %% [markdown]
 # *Accuracy on test tiles with 95 % intervals over seeds and tiles. Hollow: the same arms before their first step.
-# Lines: what the readers do without a model.*
+# Lines: the baselines, without a model.*
 
 # %% tags=["nbval-ignore-output"]
 if not sweep:
@@ -406,13 +496,13 @@ if not sweep:
     display(Markdown("\n".join(line for line in lines.splitlines() if not line.startswith("!["))))
 
 # %% [markdown]
-# Read it from right to left. *Finding* says what could have been seen, and with two seeds and six tiles that is more
-# than any recipe will ever be worth: an empty result is the design's, not the recipes'. The last lines say in how many
-# tasks an arm is above the means of the raw bands. After so few steps a model has hardly left its first
-# weights; such a table could compare how fast arms learn, never what they are worth.
+# Read it from right to left. *Finding* says which difference could have been detected. With two seeds and six tiles it
+# is larger than any recipe could make. So an empty result here says something about the design and nothing about the
+# recipes. The last lines say in how many tasks an arm is above the means of the raw bands. After so few steps a model
+# has hardly left its first weights. Such a table could compare how fast arms learn, never how good they become.
 #
-# What would answer the question is this same study with five or more seeds, hundreds of tiles and runs long enough to
-# pass the floor. That is hours, on one machine or many:
+# The study that would answer the question is this one with five or more seeds, hundreds of tiles, and runs long enough
+# to pass the baseline of raw bands. That takes hours, on one machine or many:
 #
 # * `olmoearth-nb ablate study.yaml --out DIR`, again after an interruption;
 # * `--scheduler tcp://host:8786` for a Dask cluster;
@@ -420,14 +510,18 @@ if not sweep:
 #
 # ## This run
 # With `--notebook` the bench runs this notebook once for each arm and seed, and sets `sweep`, `arm` and `seed`. The
-# cell below then trains, and this page is its record. Otherwise it reads what the small sweep above has done.
+# cell below then trains, and this page is its record. Otherwise the cell reads what the small sweep above has done.
 
 # %% tags=["nbval-ignore-output"]
+from olmoearth_nb.ablation.folder import Job, run_of
+from olmoearth_nb.ablation.kinds import run_job
+from olmoearth_nb.plots import training as plots_training
+
 job = Job("cell", arm, str(seed))
 cell = run_job(folder, str(job))
 
 # %%
-print(f"{arm}, seed {seed}:", ", ".join(found["budget"] for found in cell["budgets"]))
+print(f"{arm}, seed {seed}:", ", ".join(budget["budget"] for budget in cell["budgets"]))
 changed = differences(here.arms[0].recipe, here.arm(arm).recipe)
 for name, (old, new) in changed.items():
     print(f"   {name}: {old} -> {new}")
@@ -440,28 +534,32 @@ _ = plots_training.plot_run(run_of(folder, job))
 # %% [markdown]
 # *Left: loss of the run, its trunk and the branches in which the learning rate falls, next to chance and the perfect
 # predictor. Right: directions that embeddings of different places use. Losses of arms with and without a pixel layer
-# are not on one scale, because that layer is part of the targets.*
+# cannot be compared, because that layer is part of the targets.*
 
 # %% tags=["nbval-ignore-output"]
-for found in cell["budgets"]:
-    print(f"{found['budget']}, rate {found['rate']:g}")
-    for task, answers in found["scores"].items():
+for budget in cell["budgets"]:
+    print(f"{budget['budget']}, rate {budget['rate']:g}")
+    for task, answers in budget["scores"].items():
         right, count = sum(answers["right"]), sum(answers["rows"])
         print(f"   {task:26} {right:6,} of {count:6,} right ({right / count:.3f})")
 
 # %% [markdown]
 # ## What we learned
-# * Between the naive merge and v1.1 lie five ingredients, and each can be an arm of its own.
-# * A ruler must be tested before it measures: on studies without a difference it must stay silent, on planted ones
-#   speak.
-# * Seeds are what one has too few of. Two see next to nothing, and no number of test tiles makes up for it.
-# * A null result is a statement about the design until it says what would have been seen.
+# * v1.1 needs a third of v1's tokens, and less than a third of its MACs. The published loss of the naive merge was
+#   measured on images with wrong band labels.
+# * Between the naive merge and v1.1 lie five ingredients, and each can be an arm. The official recipes also differ in
+#   `micro_batch`.
+# * A comparison must be tested before it is used. It must report nothing in studies without a difference, and detect a
+#   planted one.
+# * Seeds are the scarce part. Two seeds detect next to nothing, and no number of test tiles makes up for it.
+# * A null result means something only together with the difference that would have been detected.
 #
 # ## Where this stops being true
 # * The live sweep answers nothing: two arms, two seeds, a few dozen steps, a simulated world.
+# * Numbers from elsewhere are quoted, not measured here. They have other test sets, sizes and classifiers.
 # * Planted seeds are normal and equally wide in all arms. Real trainings may fail in one seed of ten, and five seeds do
 #   not show that.
-# * Intervals speak of other seeds and other tiles *of this world*. Another world, sensor or size is another study.
+# * Intervals hold for other seeds and other tiles *of this world*. Another world, sensor or size is another study.
 # * One factor at a time does not show what two ingredients do together.
 #
 # ## Exercises
@@ -492,18 +590,18 @@ enough = next(seeds for seeds in range(2, 31) if behaviour(Design(seeds=seeds), 
 _ = check(2, enough, exercises.seeds_to_see)
 
 # %% [markdown]
-# **3.** The next rung: a recipe that takes exactly one ingredient of v1.1, other than its masking. (Then
+# **3.** The next step: a recipe that takes exactly one ingredient of v1.1, other than its masking. (Then
 # `study.with_arm("next", ...)` puts it into the table.)
 
 # %% tags=["exercise"]
-next_rung = None  # a Recipe, made from `naive`
+next_step = None  # a Recipe, made from `naive`
 #: solution
-next_rung = replace(naive, name="next", band_dropout=v1_1.band_dropout)
+next_step = replace(naive, name="next", band_dropout=v1_1.band_dropout)
 #: end
 
-_ = check(3, next_rung, exercises.one_step)
+_ = check(3, next_step, exercises.one_step)
 
 # %% [markdown]
 # ## Next
-# *06 Where did the cross-band attention go?* (in preparation): what passes between bands in v1, and what replaces it in
-# v1.1.
+# *06 Where did the cross-band attention go?* (in preparation): how bands exchange information in v1, and what replaces
+# that in v1.1.
