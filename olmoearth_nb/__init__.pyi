@@ -12,7 +12,6 @@ from .model.config import size_config as size_config
 from .model.cost import Cost as Cost
 from .model.cost import encoder_cost as encoder_cost
 from .model.cost import parameter_counts as parameter_counts
-from .model.cost import peak_activation_bytes as peak_activation_bytes
 from .model.encoder import Encoded as Encoded
 from .model.encoder import Encoder as Encoder
 from .model.olmoearth import OlmoEarth as OlmoEarth
@@ -21,7 +20,6 @@ from .sample import Batch as Batch
 from .sample import Sample as Sample
 from .tokenization import TOKENIZATIONS as TOKENIZATIONS
 from .tokenization import Tokenization as Tokenization
-from .tokenization import tokenization as tokenization
 from .weights.load import load_model as load_model
 from .weights.official import save_model as save_model
 

@@ -1,4 +1,4 @@
-"""`Sample`, one place as every door to data returns it, and `Batch`, what the encoder reads.
+"""`Sample`, one place on Earth as every loader returns it, and `Batch`, what the encoder reads.
 
 A `Sample` holds raw values as the archive delivers them (digital numbers, dB, class codes). A `Batch`
 holds normalised tensors. Keeping the two as two types means nobody normalises twice, or never.
@@ -6,6 +6,7 @@ holds normalised tensors. Keeping the two as two types means nobody normalises t
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -29,8 +30,8 @@ class Sample:
         timestamps: (T, 3) integers: day 1..31, month 0..11, year.
         title: what to call it in a figure.
         provenance: where it comes from, in words; simulated data say so here.
-        notes: what the door had to assume or change, one sentence each.
-        georeference: where the pixels lie on Earth, if the door knows it.
+        notes: what the loader had to assume or change, one sentence each.
+        georeference: where the pixels lie on Earth, if the loader knows it.
     """
 
     images: Mapping[str, np.ndarray]
@@ -51,10 +52,8 @@ class Sample:
             raise ValueError(
                 f"timestamps must be (T, 3) with T from 1 to {MAX_TIMESTEPS}, got {np.shape(self.timestamps)}"
             )
-        if not ((self.timestamps[:, 1] >= 0) & (self.timestamps[:, 1] <= 11)).all():
-            raise ValueError(f"months run from 0 (January) to 11, got {self.timestamps[:, 1].tolist()}")
-        if not ((self.timestamps[:, 0] >= 1) & (self.timestamps[:, 0] <= 31)).all():
-            raise ValueError(f"days run from 1 to 31, got {self.timestamps[:, 0].tolist()}")
+        for day, month, year in self.timestamps.tolist():
+            _check_date(day, month, year)
         sizes = {image.shape[:2] for image in self.images.values()}
         if len(sizes) > 1:
             raise ValueError(f"all images must cover the same pixels, got sizes {sorted(sizes)}")
@@ -96,17 +95,35 @@ class Sample:
         It ends where the sample ends.
 
         Raises:
-            ValueError: if the corner lies outside.
+            ValueError: if the corner lies outside, or the window has no pixel.
         """
         rows, columns = next(iter(self.images.values())).shape[:2]
+        width = height if width is None else width
         if not (0 <= row < rows and 0 <= column < columns):
             raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
-        inside = slice(row, row + height), slice(column, column + (height if width is None else width))
+        if height < 1 or width < 1:
+            raise ValueError(f"a window has at least one row and one column, got {height}x{width}")
+        inside = slice(row, row + height), slice(column, column + width)
         return replace(
             self,
             images={name: image[inside] for name, image in self.images.items()},
             georeference=self.georeference and self.georeference.shifted(row, column),
         )
+
+
+YEARS = range(1972, 2101)
+"""Years that a date may have: from the first Landsat on."""
+
+
+def _check_date(day: int, month: int, year: int) -> None:
+    """Raise a ValueError unless there is such a day, its month counted from 0."""
+    if not 0 <= month <= 11:
+        raise ValueError(f"months run from 0 (January) to 11, got {month}")
+    if year not in YEARS:
+        raise ValueError(f"years run from {YEARS[0]} to {YEARS[-1]}, got {year}")
+    days = calendar.monthrange(year, month + 1)[1]
+    if not 1 <= day <= days:
+        raise ValueError(f"days of {calendar.month_name[month + 1]} {year} run from 1 to {days}, got {day}")
 
 
 def _check_image(name: str, image: np.ndarray, steps: int) -> None:
@@ -143,6 +160,9 @@ class Batch:
                     f"{spec.title} must be ({samples}, H, W, {want[0]}, {want[1]}) to go with timestamps of shape "
                     f"{tuple(self.timestamps.shape)}, got {tuple(image.shape)}"
                 )
+        sizes = {tuple(image.shape[1:3]) for image in self.images.values()}
+        if len(sizes) > 1:  # row and column of a token mean the same pixels in every modality
+            raise ValueError(f"all images must cover the same pixels, got sizes {sorted(sizes)}")
 
     @classmethod
     def from_samples(cls, samples: Sample | Sequence[Sample]) -> Batch:

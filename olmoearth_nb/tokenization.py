@@ -4,8 +4,8 @@ A `Tokenization` is data, never a branch in the encoder. Your own takes five lin
 
     mine = Tokenization(
         "mine",
-        {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12"]},
-        source="my hypothesis: visible, red edge to near infrared, short-wave infrared",
+        {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07 B08 B8A", "B11 B12", "B01 B09"]},
+        source="my hypothesis: visible, red edge to near infrared, short-wave infrared, atmosphere",
     )
 
 A modality that is not named gets one token for all of its bands. A band that no group names is not
@@ -16,35 +16,47 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from olmoearth_nb.bands import MODALITIES, modality
 
 Groups = tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, eq=False)
 class Tokenization:
     """Band groups per modality; one token per group, patch and timestep.
 
-    Attributes:
+    Args:
         name: short name, shown in tables and figures.
         groups: modality name -> groups. A group is a sequence of band names or one string of names
             separated by spaces. The order of the bands inside a group is the order in which the patch
             embedding reads them, so it matters when published weights are loaded.
         source: where the grouping comes from.
 
+    Attributes:
+        groups: the same as tuples of band names, which nobody can change.
+
     Raises:
         ValueError: for unknown modalities or bands, an empty group, or a band named twice.
     """
 
     name: str
-    groups: Mapping[str, Sequence[str | Sequence[str]]] = field(default_factory=dict)
-    source: str = ""
+    groups: Mapping[str, Groups]
+    source: str
 
-    def __post_init__(self) -> None:
-        groups = {name: _as_groups(name, value) for name, value in self.groups.items()}
-        object.__setattr__(self, "groups", groups)
+    def __init__(
+        self, name: str, groups: Mapping[str, Sequence[str | Sequence[str]]] | None = None, source: str = ""
+    ) -> None:
+        tidy = {modality_name: _as_groups(modality_name, value) for modality_name, value in (groups or {}).items()}
+        # frozen for good: the groups decide equality and hash, so nothing may change them afterwards
+        for field, value in (("name", name), ("groups", MappingProxyType(tidy)), ("source", source)):
+            object.__setattr__(self, field, value)
+
+    def __reduce__(self) -> tuple[type[Tokenization], tuple[str, dict[str, Groups], str]]:
+        """Copies and pickles as a call, since a mapping proxy does neither."""
+        return Tokenization, (self.name, dict(self.groups), self.source)
 
     def __eq__(self, other: object) -> bool:
         """Two tokenizations are equal when they make the same tokens, whatever their names."""
@@ -59,7 +71,7 @@ class Tokenization:
     def groups_of(self, modality_name: str) -> Groups:
         """Band groups of a modality as tuples of band names."""
         spec = modality(modality_name)
-        return self.groups.get(modality_name, (spec.band_names,))  # type: ignore[return-value]
+        return self.groups.get(modality_name, (spec.band_names,))
 
     def indices(self, modality_name: str) -> list[list[int]]:
         """Channel indices of each group of a modality."""

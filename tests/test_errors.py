@@ -1,5 +1,6 @@
 """Wrong input is refused in words that say what was given and what is valid."""
 
+import numpy as np
 import pytest
 import torch
 from batches import random_batch
@@ -13,9 +14,9 @@ from olmoearth_nb import (
     Tokenization,
     published_config,
     size_config,
-    tokenization,
 )
 from olmoearth_nb.bands import SENTINEL2, modality
+from olmoearth_nb.tokenization import tokenization
 
 S2 = "sentinel2_l2a"
 
@@ -25,7 +26,33 @@ def encode(roles=None, batch=None, patch_size=4):
     return Encoder(size_config("nano", "v1.1"))(batch, patch_size, roles)
 
 
+def of(day=1, month=6, year=2020):
+    """A sample of one date."""
+    return Sample({S2: np.zeros((16, 16, 1, 12))}, np.array([[day, month, year]]))
+
+
 CASES = {
+    "31 February": (lambda: of(31, 1), "days of February 2020 run from 1 to 29, got 31"),
+    "29 February of a common year": (lambda: of(29, 1, 2021), "days of February 2021 run from 1 to 28, got 29"),
+    "day 0": (lambda: of(0), "run from 1 to 31, got 0"),
+    "a month counted from 1": (lambda: of(month=12), r"from 0 \(January\) to 11, got 12"),
+    "the year 1800": (lambda: of(year=1800), "years run from 1972 to 2100, got 1800"),
+    "a window from the end": (lambda: of().window(0, 0, -1), "at least one row and one column, got -1x-1"),
+    "a window of no columns": (lambda: of().window(0, 0, 8, 0), "at least one row and one column, got 8x0"),
+    "images of two sizes": (
+        lambda: Batch(
+            random_batch((S2,), (16, 16)).images | random_batch(("sentinel1",), (8, 8)).images,
+            random_batch((S2,)).timestamps,
+        ),
+        r"all images must cover the same pixels, got sizes \[\(8, 8\), \(16, 16\)\]",
+    ),
+    "units below 0": (
+        lambda: ModelConfig(pixel_hidden=-3),
+        "must be a whole number of at least 0, got -3",
+    ),
+    "units and a half": (lambda: ModelConfig(pixel_hidden=2.5), "pixel_hidden must be a whole number"),
+    "no modalities": (lambda: ModelConfig(modalities=()), "at least one modality"),
+    "a modality twice": (lambda: ModelConfig(modalities=(S2, S2)), "none twice"),
     "unknown band": (lambda: Tokenization("x", {S2: ["B02 B99"]}), "no band 'B99'; its bands are B02 B03"),
     "band twice": (lambda: Tokenization("x", {S2: ["B02 B03", "B02"]}), "B02 named more than once"),
     "empty group": (lambda: Tokenization("x", {S2: ["B02", ""]}), "at least one band in each"),

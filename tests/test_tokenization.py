@@ -1,3 +1,7 @@
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +79,18 @@ def test_grid_order_is_row_column_time_group():
 def test_sequence_order_does_not_depend_on_the_order_of_the_sample():
     shapes = {"landsat": (8, 8, 1), S2: (8, 8, 1)}
     assert list(TokenGrid.build(shapes, TOKENIZATIONS["v1"], 8).shapes) == [S2, "landsat"]
+
+
+def test_nothing_changes_a_tokenization():
+    """Its groups decide equality and hash, so they stay as they were made; copies and pickles are equal."""
+    given = {"sentinel2_l2a": ["B02 B03", "B04"]}
+    mine = Tokenization("mine", given)
+    with pytest.raises(TypeError):
+        mine.groups["sentinel2_l2a"] = (("B02",),)
+    with pytest.raises(FrozenInstanceError):
+        mine.name = "other"
+    given["sentinel2_l2a"] = ["B02"]
+    assert mine.groups["sentinel2_l2a"] == (("B02", "B03"), ("B04",))
+    for copied in (copy.deepcopy(mine), pickle.loads(pickle.dumps(mine)), replace(mine, name="another name")):
+        assert copied == mine
+        assert hash(copied) == hash(mine)

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.arrays import Date, parse_dates
 from olmoearth_nb.sample import Sample
 
@@ -209,21 +208,6 @@ def _settled(wanted: int | str, said: Said, date: str) -> tuple[int, str]:
 def offset_done(sample: Sample) -> bool:
     """Whether a sample's notes say that the offset was taken off."""
     return any(DONE in note for note in sample.notes)
-
-
-def without_offset(sample: Sample, offset: int = 1000) -> Sample:
-    """The sample with the offset taken off its Sentinel-2 image, marked by a note.
-
-    Raises:
-        ValueError: if that was done before, or there is no Sentinel-2.
-    """
-    name = SENTINEL2.name
-    if name not in sample.images:
-        raise ValueError(f"the offset is one of Sentinel-2; {sample.title} has {list(sample.images)}")
-    if offset_done(sample):
-        raise ValueError(f"the offset of {sample.title} is already off: {[n for n in sample.notes if DONE in n]}")
-    images = {**sample.images, name: remove_offset(sample.images[name], offset)}
-    return replace(sample, images=images, notes=(*sample.notes, f"{offset} {DONE} (by the caller's word)"))
 
 
 def offset_tags(sample: Sample) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A small network as a reader of embeddings: what they hold, where a linear probe sees only what lies straight."""
+"""A small network as a probe: what embeddings hold beyond what a linear probe can separate."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class Network(nn.Module):
 def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0) -> np.ndarray:
     """Answers of a small network, that of its epochs which does best on the validation split.
 
-    Where two traits are embedded straight, a linear probe cannot tell whether they agree; this can. (With "valid" as
-    what is asked, the epoch is chosen on the rows that are scored, as the linear probe's strength is.)
+    Where two traits are each embedded along a line, a linear probe cannot tell whether they agree, since that is an
+    exclusive or; this network can. (Scored on the validation split, its epoch is chosen on the scored rows, just as
+    the linear probe's strength is.)
 
     Args:
         train: rows to fit.
@@ -58,7 +59,7 @@ def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(train.x)
-    known, check, asked = (torch.tensor(scaler.transform(x)).float() for x in (train.x, valid.x, queries))
+    known, check, scored = (torch.tensor(scaler.transform(x)).float() for x in (train.x, valid.x, queries))
     target = torch.tensor(train.y, dtype=torch.long)
     best, answers = -1.0, np.empty(0)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -76,7 +77,7 @@ def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0
             if epoch % EVERY == 0:
                 score = float((_answers(network, check) == valid.y).mean())
                 if score > best:
-                    best, answers = score, _answers(network, asked)
+                    best, answers = score, _answers(network, scored)
     return answers
 
 

@@ -1,4 +1,4 @@
-"""The ruler: what an embedding knows, read out by nearest neighbours and by a linear probe.
+"""What an embedding knows, by the votes of its nearest neighbours and by a linear probe.
 
 The protocol of the official evaluation: k = 20, cosine similarity, votes weighted by exp(similarity / 0.07).
 Independent benchmarks use k = 5 with equal votes. The probe is scikit-learn's logistic regression on standardised
@@ -21,7 +21,7 @@ class Split:
 
     Attributes:
         x: (n, D) features.
-        y: (n,) integer answers, all valid; (n, pixels) for `pixel_probe`.
+        y: (n,) integer answers, all valid.
         scene: (n,) number of the scene that each row is from; rows of one scene are not independent.
     """
 
@@ -110,28 +110,8 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
     return chosen.predict(queries)
 
 
-def pixel_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
-    """Answers for every pixel of a patch from the patch's one embedding.
-
-    One linear probe for each place in the patch, which is what a single linear layer to classes x pixels is.
-
-    Args:
-        train: rows are patches; `y` is (n, pixels).
-        valid: the same, to choose strengths on.
-        queries: (m, D).
-
-    Returns:
-        (m, pixels) answers.
-    """
-    places = [
-        linear_probe(Split(train.x, of_train, train.scene), Split(valid.x, of_valid, valid.scene), queries)
-        for of_train, of_valid in zip(train.y.T, valid.y.T, strict=True)
-    ]
-    return np.stack(places, 1)
-
-
 def majority(train: Split, queries: np.ndarray) -> np.ndarray:
-    """The commonest training answer for every query: the lowest floor."""
+    """The commonest training answer for every query: the lowest baseline."""
     return np.full(len(queries), np.bincount(train.y).argmax())
 
 

@@ -6,7 +6,7 @@ Source of the sizes: the published configurations of OlmoEarth v1, v1.1 and v1.2
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from olmoearth_nb.bands import MODALITIES, modality
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
@@ -24,7 +24,7 @@ class ModelConfig:
         decoder_depth: number of predictor blocks.
         tokenization: which bands share a token.
         pixel_hidden: units of the pixel layer before the patch projection; 0 for none (v1).
-        position: "absolute" adds date and place to tokens (v1, v1.1), "rotary" rotates attention (v1.2).
+        position: "absolute" adds date and position to tokens (v1, v1.1), "rotary" rotates attention (v1.2).
         band_dropout: highest rate of dropped bands in pretraining (v1.1: 0.2).
         drop_path: stochastic depth of the encoder in training.
         modalities: names of the modalities that the model has weights for.
@@ -43,8 +43,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         for name in ("width", "depth", "heads", "decoder_depth"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
+            _check_whole(name, getattr(self, name), least=1)
+        _check_whole("pixel_hidden", self.pixel_hidden, least=0)
         for name in ("band_dropout", "drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)!r}")
@@ -56,6 +56,8 @@ class ModelConfig:
             raise ValueError(f"position must be 'absolute' or 'rotary', got {self.position!r}")
         if self.position == "rotary" and (self.width // self.heads) % 4:
             raise ValueError(f"a rotary model needs heads of a multiple of 4, got {self.width // self.heads}")
+        if not self.modalities or len(set(self.modalities)) < len(self.modalities):
+            raise ValueError(f"a model has at least one modality and none twice, got {list(self.modalities)}")
         for name in self.modalities:
             modality(name)
 
@@ -65,14 +67,37 @@ class ModelConfig:
         return self.position == "rotary"
 
 
-SIZES: dict[str, tuple[int, int, int, int, int]] = {
-    # size: width, depth, heads, predictor depth, units of the pixel layer (v1.1 and later)
-    "mini": (64, 3, 4, 2, 32),
-    "nano": (128, 4, 8, 4, 12),
-    "tiny": (192, 12, 3, 4, 64),
-    "small": (384, 12, 6, 4, 64),
-    "base": (768, 12, 12, 4, 64),
-    "large": (1024, 24, 16, 4, 64),
+def _check_whole(name: str, value: object, least: int) -> None:
+    """Raises a ValueError unless a value is a whole number of at least so much."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+class Size(NamedTuple):
+    """What the name of a size stands for.
+
+    Attributes:
+        width: D.
+        depth: number of encoder blocks.
+        heads: number of attention heads.
+        decoder_depth: number of predictor blocks.
+        pixel_hidden: units of the pixel layer, in the versions that have one (v1.1 and later).
+    """
+
+    width: int
+    depth: int
+    heads: int
+    decoder_depth: int
+    pixel_hidden: int
+
+
+SIZES: dict[str, Size] = {
+    "mini": Size(64, 3, 4, 2, 32),
+    "nano": Size(128, 4, 8, 4, 12),
+    "tiny": Size(192, 12, 3, 4, 64),
+    "small": Size(384, 12, 6, 4, 64),
+    "base": Size(768, 12, 12, 4, 64),
+    "large": Size(1024, 24, 16, 4, 64),
 }
 """The published sizes, and `mini`, ours, for studies on two cores."""
 
@@ -98,37 +123,42 @@ def published_config(version: str, size: str) -> ModelConfig:
         raise ValueError(f"v1.3 is out of scope (it pools with a further attention layer); {_available()}")
     if size not in PUBLISHED.get(version, ()):
         raise ValueError(f"there is no published OlmoEarth {version} {size}; {_available()}")
-    width, depth, heads, decoder_depth, pixel_hidden = SIZES[size]
     first = version == "v1"
-    return ModelConfig(
-        width=width,
-        depth=depth,
-        heads=heads,
-        decoder_depth=decoder_depth,
-        tokenization=TOKENIZATIONS["v1" if first else "v1.1"],
-        pixel_hidden=0 if first else pixel_hidden,
+    return size_config(
+        size,
+        TOKENIZATIONS["v1" if first else "v1.1"],
+        pixel_hidden=0 if first else SIZES[size].pixel_hidden,
         position="rotary" if version == "v1.2" else "absolute",
         band_dropout=0.0 if first else 0.2,
     )
 
 
-def size_config(size: str, tokenization: str | Tokenization, pixel_hidden: int = 0) -> ModelConfig:
+def size_config(size: str, tokenization: str | Tokenization, pixel_hidden: int = 0, **changes: Any) -> ModelConfig:
     """A model of a published size with any tokenization, otherwise as v1: for comparing tokenizations alone.
 
     Args:
         size: one of `SIZES`.
         tokenization: a tokenization or the name of a built-in one.
         pixel_hidden: units of the pixel layer; 0 for none.
+        changes: other fields of `ModelConfig`, such as ``position="rotary"``.
 
     Raises:
         ValueError: for an unknown size or tokenization, listing the valid ones.
     """
     if size not in SIZES:
         raise ValueError(f"unknown size {size!r}; valid are {', '.join(SIZES)}")
-    width, depth, heads, decoder_depth, _ = SIZES[size]
     if isinstance(tokenization, str):
         tokenization = named_tokenization(tokenization)
-    return ModelConfig(width, depth, heads, decoder_depth, tokenization=tokenization, pixel_hidden=pixel_hidden)
+    chosen = SIZES[size]
+    return ModelConfig(
+        chosen.width,
+        chosen.depth,
+        chosen.heads,
+        chosen.decoder_depth,
+        tokenization=tokenization,
+        pixel_hidden=pixel_hidden,
+        **changes,
+    )
 
 
 def _available() -> str:

@@ -1,4 +1,4 @@
-"""What a tokenization costs: tokens, parameters, multiply-accumulates and memory of the encoder.
+"""What a tokenization costs: tokens, parameters and multiply-accumulates of the encoder.
 
 Formulas follow from the architecture (a MAC is one multiplication and one addition):
 
@@ -19,7 +19,6 @@ from olmoearth_nb.bands import modality
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.model.patch_embed import PATCH
-from olmoearth_nb.model.transformer import Mlp
 
 
 @dataclass(frozen=True)
@@ -69,46 +68,6 @@ def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequ
             hidden = config.pixel_hidden
             linear += pixels * (len(group) * hidden + hidden * width if hidden else len(group) * width)
     return Cost(tokens, linear, config.depth * 2 * tokens**2 * width, resize)
-
-
-def peak_activation_bytes(
-    config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequence[int], patch_size: int, samples: int = 1
-) -> int:
-    """Most memory that activations take at one time, without gradients, in float32 on a CPU.
-
-    Counted are the tensors that our code holds, not the input, the weights, or what a kernel of torch takes
-    inside (attention in tiles takes little). In units of one (B, N, D) tensor a block holds 7 while it
-    attends (input, normed input, q, k, v, attended, projected; 9 with rotations), and 11 in its MLP (input,
-    sum, normed sum, twice 4), unless the MLP goes through in parts.
-
-    Args:
-        config: the model.
-        shapes: modality name -> (H, W, T), or one (H, W, T) for Sentinel-2 alone.
-        patch_size: P, 1 to 8.
-        samples: B.
-
-    Returns:
-        Bytes.
-    """
-    by_name = _encoded(shapes)
-    width = config.width
-    tokens = samples * config.tokenization.token_count(by_name, patch_size)
-    part = Mlp.TOKENS_AT_ONCE
-    in_mlp = 11 * tokens if tokens <= 2 * part else 4 * tokens + 8 * part
-    most = max((9 if config.rotary else 7) * tokens, in_mlp) * width
-    before = 0
-    for name, shape in by_name.items():
-        rows, columns, timesteps, _ = config.tokenization.token_shape(name, shape, patch_size)
-        patches, groups = samples * rows * columns * timesteps, config.tokenization.groups_of(name)
-        copied = patch_size != PATCH or (samples > 1 and timesteps > 1)
-        resized = PATCH**2 * len(modality(name).bands) * copied
-        for number, group in enumerate(groups):
-            hidden = config.pixel_hidden
-            bands, units = PATCH**2 * len(group), PATCH**2 * hidden
-            inside = max(bands + units, 2 * units + width) if hidden else 2 * bands + width
-            most = max(most, before + patches * (resized + number * width + inside))
-        before += patches * len(groups) * width
-    return 4 * most
 
 
 def parameter_counts(config: ModelConfig) -> dict[str, int]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
-from olmoearth_nb.model.patch_embed import PatchEmbed, observed
-from olmoearth_nb.model.transformer import Block, Packing, by_length, in_order, init_linears
+from olmoearth_nb.model.packing import Packing, by_length, in_order
+from olmoearth_nb.model.patch_embed import PatchEmbed, enlarged, observed
+from olmoearth_nb.model.transformer import Block, init_linears
 from olmoearth_nb.sample import Batch
 
 
@@ -28,7 +29,7 @@ class Encoded:
 
     Attributes:
         tokens: (B, N, D); exactly 0 where a token was not encoded.
-        roles: (B, N) `Role` of each token.
+        roles: (B, N) `Role` of each token, on the host.
         grid: what each token is.
         timestamps: (B, T, 3) of the batch.
     """
@@ -40,7 +41,7 @@ class Encoded:
 
     @property
     def online(self) -> Tensor:
-        """(B, N) bool, True = the token was encoded."""
+        """(B, N) bool, True = the token was encoded; on the host."""
         return self.roles == Role.ONLINE
 
     def of(self, modality: str) -> Tensor:
@@ -49,7 +50,7 @@ class Encoded:
 
     def pool(self) -> Tensor:
         """(B, D) mean over the encoded tokens of all modalities together."""
-        return self.tokens.sum(1) / self.online.sum(1, keepdim=True)
+        return self.tokens.sum(1) / self.online.sum(1, keepdim=True).to(self.tokens.device)
 
     def pool_patches(self) -> Tensor:
         """(B, rows, columns, D): mean over dates and groups of each modality, then over modalities.
@@ -58,8 +59,8 @@ class Encoded:
         """
         means = []
         for name in self.grid.shapes:
-            counts = self.grid.unflatten(self.online.unsqueeze(-1), name).sum((3, 4))
-            means.append(self.of(name).sum((3, 4)) / counts)
+            counts = self.grid.unflatten(self.online.unsqueeze(-1), name).sum((3, 4))  # (B, rows, columns, 1)
+            means.append(self.of(name).sum((3, 4)) / counts.to(self.tokens.device))  # tokens not encoded are 0
         return torch.stack(means).nanmean(0)
 
 
@@ -114,33 +115,49 @@ class Encoder(nn.Module):
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
         online = roles == Role.ONLINE
-        keep = None if bool(online.all()) else online
-        return self.encode(self._embed(images, grid, keep, batch.timestamps), roles, grid, batch.timestamps)
+        frames = {name: enlarged(images[name], patch_size) for name in grid.shapes}
+        encodings = self.composite_encodings(grid, batch.timestamps)  # (B, N, D)
+        tokens = self.tokens(frames, grid, encodings, None if bool(online.all()) else online)  # (B, N, D)
+        return self.encode(tokens, roles, grid, batch.timestamps)
 
-    def _embed(self, images: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None, timestamps: Tensor) -> Tensor:
-        """(B, N, D) patch embeddings plus encodings."""
-        return self.patch_embeddings(images, grid, keep).add_(self.composite_encodings(grid, timestamps))
+    def tokens(
+        self, frames: Mapping[str, Tensor], grid: TokenGrid, encodings: Tensor, keep: Tensor | None = None
+    ) -> Tensor:
+        """Patch embeddings plus encodings, the input of the first block.
+
+        The sum is not made in place: under autocast the embeddings are bfloat16 and the encodings float32, and the
+        residual stream that begins here has to be float32.
+
+        Args:
+            frames: modality name -> (B T, C, 8 H/P, 8 W/P) of `enlarged`.
+            grid: what each token is.
+            encodings: (B, N, D) of `composite_encodings`.
+            keep: (B, N) bool, True = embed this token; by default all.
+
+        Returns:
+            (B, N, D).
+        """
+        return self.patch_embeddings.embed(frames, grid, keep) + encodings
 
     def encode(self, tokens: Tensor, roles: Tensor, grid: TokenGrid, timestamps: Tensor) -> Encoded:
         """Encodes the ONLINE ones of embedded patches.
 
         Args:
             tokens: (B, N, D) patch embeddings plus encodings; only those of ONLINE tokens are read.
-            roles: (B, N) `Role` of each token, at least one ONLINE in every sample.
+            roles: (B, N) `Role` of each token, at least one ONLINE in every sample; on the host.
             grid: what each token is.
             timestamps: (B, T, 3) day, month, year.
         """
         online = roles == Role.ONLINE
-        at = token_coordinates(grid, timestamps) if self.config.rotary else None
-        parts, groups = [], by_length(online)
+        at = token_coordinates(grid, timestamps) if self.config.rotary else None  # (B, N, 3)
+        parts, groups = [], by_length(online, tokens.device)
         for rows in groups:
-            packing = Packing(online[rows])
-            x, x_at = packing.pack(tokens[rows]), None if at is None else packing.pack(at[rows])
-            if rows is groups[-1]:
-                del tokens  # not held while the blocks run
+            packing = Packing(online[rows], tokens.device)
+            x = packing.pack(tokens[rows])  # (b, M, D): hidden tokens do not exist for the blocks
+            x_at = None if at is None else packing.pack(at[rows])  # (b, M, 3)
             for block in self.blocks:
                 x = block(x, key_mask=packing.key_mask, x_at=x_at)
-            parts.append(packing.unpack(self.norm(x)))
+            parts.append(packing.unpack(self.norm(x)))  # (b, N, D)
         return Encoded(in_order(parts, groups), roles, grid, timestamps)
 
     def project(self, encoded: Encoded) -> Tensor:
@@ -152,7 +169,8 @@ class Encoder(nn.Module):
         absent = [name for name in grid.shapes if name not in self.config.modalities]
         if absent:
             raise ValueError(f"this model has no weights for {absent}; it has {list(self.config.modalities)}")
-        hidden = grid.decode_only.to(batch.timestamps.device)
+        hidden, missing = grid.decode_only, missing.cpu()  # roles are drawn and read on the host
+        roles = None if roles is None else roles.cpu()
         if roles is None:
             roles = (hidden.long() * Role.DECODER).expand(len(batch), -1)
         elif roles.shape != (len(batch), len(grid)):

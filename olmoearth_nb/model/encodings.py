@@ -1,7 +1,7 @@
-"""What a token is told about itself: band group, slot in the series, month and place.
+"""What a token is told about itself: band group, timestep, month and position.
 
-v1 and v1.1 add four vectors, each a quarter of the width D, to every token: [group | slot | month |
-place]. v1.2 adds only group and month and gives date and place to attention as rotations (`Rotation`).
+v1 and v1.1 add four vectors, each a quarter of the width D, to every token: [group | timestep | month |
+space]. v1.2 adds only group and month and gives date and position to attention as rotations (`Rotation`).
 
 Source: the public OlmoEarth code and papers; the rotation is the mixed rotary embedding of RoPE-Mixed
 (arXiv 2403.13298), here in three dimensions (time, row, column).
@@ -17,9 +17,6 @@ from torch import Tensor, nn
 from olmoearth_nb.bands import modality
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.tokenization import Tokenization
-
-GSD = 10.0
-"""Ground sample distance of the common pixel grid in metres."""
 
 _DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
@@ -42,8 +39,8 @@ def sincos(position: Tensor, dim: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=-1).float()
 
 
-def place_code(row: Tensor, column: Tensor, dim: int) -> Tensor:
-    """Two-dimensional code of a place: first half the column, second half the row."""
+def space_code(row: Tensor, column: Tensor, dim: int) -> Tensor:
+    """Two-dimensional code of a position: first half the column, second half the row."""
     return torch.cat([sincos(column, dim // 2), sincos(row, dim // 2)], dim=-1)
 
 
@@ -82,8 +79,7 @@ def token_coordinates(grid: TokenGrid, timestamps: Tensor) -> Tensor:
     """
     device = timestamps.device
     when = (days_since_2000(timestamps) / 30.0)[:, grid.time.to(device)]  # (B, N)
-    scale = GSD * grid.patch_size / 10.0
-    where = torch.stack([grid.row, grid.column], -1).to(device).float() * scale  # (N, 2)
+    where = torch.stack([grid.row, grid.column], -1).to(device).float() * grid.patch_size  # (N, 2)
     return torch.cat([when.unsqueeze(-1), where.expand(len(timestamps), -1, -1)], dim=-1)
 
 
@@ -91,10 +87,10 @@ class CompositeEncodings(nn.Module):
     """The vector added to each token.
 
     Args:
-        width: D, a multiple of 4 (of 16 where the place is encoded).
+        width: D, a multiple of 4 (of 16 where the position is encoded).
         tokenization: the band groups, each with a learned code.
         modalities: names of the modalities.
-        rotary: v1.2: leave out slot and place, which attention then gets as rotations.
+        rotary: v1.2: leave out timestep and position, which attention then gets as rotations.
     """
 
     def __init__(self, width: int, tokenization: Tokenization, modalities: tuple[str, ...], rotary: bool) -> None:
@@ -118,18 +114,17 @@ class CompositeEncodings(nn.Module):
         full = (len(months), *shape, self.quarter)
         device = months.device
         group = self.per_modality_channel_embeddings[name]  # (G, D/4)
-        slot = month = place = months.new_zeros(1)
+        step = month = space = months.new_zeros(1)  # a quarter that says nothing is 0
         if modality(name).multitemporal:
-            month = months[:, None, None, :, None]
+            month = months[:, None, None, :, None]  # (B, 1, 1, T, 1, D/4)
             if not self.rotary:
-                slot = sincos(torch.arange(timesteps), self.quarter)[:, None].to(device)
+                step = sincos(torch.arange(timesteps), self.quarter)[:, None].to(device)  # (T, 1, D/4)
         if not self.rotary:
-            scale = GSD * patch_size / 10.0
-            row = torch.arange(rows)[:, None].expand(rows, columns) * scale
-            column = torch.arange(columns).expand(rows, columns) * scale
-            place = place_code(row, column, self.quarter)[:, :, None, None].to(device)
-        quarters = [part.to(group.dtype).expand(full) for part in (group, slot, month, place)]
-        return torch.cat(quarters, dim=-1).flatten(1, 4)
+            row = torch.arange(rows)[:, None].expand(rows, columns) * patch_size  # in pixels, so that patch sizes agree
+            column = torch.arange(columns).expand(rows, columns) * patch_size
+            space = space_code(row, column, self.quarter)[:, :, None, None].to(device)  # (h, w, 1, 1, D/4)
+        quarters = [part.to(group.dtype).expand(full) for part in (group, step, month, space)]  # (B, h, w, T, G, D/4)
+        return torch.cat(quarters, dim=-1).flatten(1, 4)  # (B, N of the modality, D)
 
 
 class Rotation:
@@ -150,7 +145,7 @@ class Rotation:
         """Turns neighbouring pairs of the last axis of (B, heads, N, head_dim)."""
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         even, odd = x[..., 0::2], x[..., 1::2]
-        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)  # pairs side by side
 
 
 def initial_frequencies(heads: int, head_dim: int, base: float = 10000.0) -> Tensor:

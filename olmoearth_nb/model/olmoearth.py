@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from olmoearth_nb.model.config import ModelConfig
-from olmoearth_nb.model.encoder import Encoded, Encoder
+from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.model.patch_embed import PatchEmbed, observed
 from olmoearth_nb.model.predictor import Predictor
 from olmoearth_nb.sample import Batch
@@ -27,7 +27,7 @@ class TargetProjection(nn.Module):
     def __init__(self, patch_embeddings: PatchEmbed) -> None:
         super().__init__()
         self.patch_embeddings = copy.deepcopy(patch_embeddings).requires_grad_(False)
-        self.patch_embeddings.band_dropout_enabled = False
+        self.patch_embeddings.band_dropout.enabled = False  # targets are made of every band
 
     @torch.no_grad()
     def forward(self, batch: Batch, patch_size: int) -> Tensor:
@@ -37,7 +37,7 @@ class TargetProjection(nn.Module):
 
 
 class OlmoEarth(nn.Module):
-    """A whole model.
+    """A whole model: a container of its three parts, which `pretrain.objective` runs together.
 
     Args:
         config: what to build; `published_config("v1.1", "nano")` for a published one.
@@ -49,17 +49,3 @@ class OlmoEarth(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Predictor(config)
         self.target_encoder = TargetProjection(self.encoder.patch_embeddings)
-
-    def forward(self, batch: Batch, patch_size: int, roles: Tensor) -> tuple[Encoded, Tensor, Tensor]:
-        """One masked view: embeddings of the ONLINE tokens, predictions and targets of all.
-
-        Args:
-            batch: normalised images and timestamps.
-            patch_size: P.
-            roles: (B, N) `Role` of each token.
-
-        Returns:
-            The encoder's output, (B, N, D) predictions (0 except for DECODER tokens), (B, N, D) targets.
-        """
-        encoded = self.encoder(batch, patch_size, roles)
-        return encoded, self.decoder(encoded), self.target_encoder(batch, patch_size)

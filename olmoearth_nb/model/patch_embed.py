@@ -77,20 +77,52 @@ class GroupEmbed(nn.Module):
 
         Args:
             frames: one for each date of each sample.
-            keep: (F, H/8, W/8) bool, True = embed this patch; None for all.
+            keep: (F, H/8, W/8) bool on the host, True = embed this patch; None for all.
 
         Returns:
             (F, H/8, W/8, D), or (kept patches, D) in order.
         """
-        x = frames.permute(0, 2, 3, 1)
+        x = frames.permute(0, 2, 3, 1)  # (F, 8h, 8w, C), channels last as the weights expect them
         if keep is not None:
             x = x.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3)[keep]  # (kept, 8, 8, C)
-            return self.proj((x if self.pixel_proj is None else self.pixel_proj(x)).flatten(1))
+            return self.proj((x if self.pixel_proj is None else self.pixel_proj(x)).flatten(1))  # (kept, D)
         if self.pixel_proj is not None:
-            x = self.pixel_proj(x.contiguous())
+            x = self.pixel_proj(x.contiguous())  # (F, 8h, 8w, m): bands meet here for the first time in v1.1
         _, height, width, channels = x.shape
-        rows = x.reshape(-1, height // PATCH, PATCH, width // PATCH, PATCH * channels)
-        return self.proj(rows.transpose(2, 3).flatten(3))  # (F, h, w, pixel row x pixel column x channel) -> D
+        # one row of 8 pixels is contiguous in memory: a patch is 8 such rows, which saves a copy of every pixel
+        rows = x.reshape(-1, height // PATCH, PATCH, width // PATCH, PATCH * channels)  # (F, h, 8, w, 8 C)
+        return self.proj(rows.transpose(2, 3).flatten(3))  # (F, h, w, 8 x 8 x C) -> (F, h, w, D)
+
+
+class BandDropout(nn.Module):
+    """Band dropout of v1.1: in training a sample loses whole bands, the same for all of its pixels and dates.
+
+    Off until `enabled` is set, because frozen targets are made of every band. A band that is lost is 0, which is
+    mean - 2 std of the official normalisation, not the mean.
+
+    Args:
+        rate: highest rate; each call draws its own from U(0, rate).
+    """
+
+    generator: torch.Generator | None = None
+    """Where the draws come from; torch's own generator by default."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.enabled = False
+
+    def forward(self, group: Tensor, timesteps: int) -> Tensor:
+        """(B T, C, H, W) of one band group, with lost bands 0; a sample that would lose every band keeps one."""
+        samples, bands = len(group) // timesteps, group.shape[1]
+        if not (self.training and self.enabled and self.rate > 0) or bands == 1:
+            return group
+        device, generator = group.device, self.generator
+        rate = torch.rand((), device=device, generator=generator) * self.rate
+        keep = torch.rand(samples, bands, device=device, generator=generator) >= rate  # (B, C)
+        spared = torch.randint(bands, (samples, 1), device=device, generator=generator)  # (B, 1)
+        keep = keep | (~keep.any(1, keepdim=True) & (torch.arange(bands, device=device) == spared))
+        return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]  # (B T, C, 1, 1) over all pixels
 
 
 class PatchEmbed(nn.Module):
@@ -101,8 +133,7 @@ class PatchEmbed(nn.Module):
         tokenization: the band groups.
         modalities: names of the modalities.
         pixel_hidden: units of the pixel layer; 0 for none.
-        band_dropout: highest rate at which whole bands are dropped in training (v1.1: 0.2). Off until
-            `band_dropout_enabled` is set, because the target encoder must see every band.
+        band_dropout: highest rate of `BandDropout` in training (v1.1: 0.2).
     """
 
     def __init__(
@@ -116,8 +147,7 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.width = width
         self.tokenization = tokenization
-        self.band_dropout = band_dropout
-        self.band_dropout_enabled = False
+        self.band_dropout = BandDropout(band_dropout)
         self.per_modality_embeddings = nn.ModuleDict()
         for name in modalities:
             groups = tokenization.groups_of(name)
@@ -131,7 +161,7 @@ class PatchEmbed(nn.Module):
         Args:
             images: modality name -> (B, H, W, T, C), normalised, from `observed`: without `bands.MISSING`.
             grid: their layout.
-            keep: (B, N) bool, True = embed this token, the others are 0; by default all tokens.
+            keep: (B, N) bool on the host, True = embed this token, the others are 0; by default all tokens.
 
         Returns:
             (B, N, D).
@@ -163,38 +193,17 @@ class PatchEmbed(nn.Module):
         tokens = []
         for number, indices in enumerate(self.tokenization.indices(name)):
             embed = self.per_modality_embeddings[name].get_submodule(f"{name}__{number}")
-            group = _channels(frames, indices)
-            if self._drops_bands(name):
-                group = self._drop_bands(group, timesteps)  # a band of zeros is one before and after the resize
+            group = _channels(frames, indices)  # (B T, C of the group, 8h, 8w)
+            if name in BAND_DROPOUT_MODALITIES:
+                group = self.band_dropout(group, timesteps)  # a band of zeros is one before and after the resize
             if keep is None:
-                token = embed(group)
+                token = embed(group)  # (B T, h, w, D)
             else:
-                mine = keep[..., number].permute(0, 3, 1, 2).flatten(0, 1)  # (B T, h, w)
-                kept = embed(group, mine)
-                token = kept.new_zeros(*mine.shape, self.width).index_put((mine,), kept)
+                of_group = keep[..., number].permute(0, 3, 1, 2).flatten(0, 1)  # (B T, h, w)
+                kept = embed(group, of_group)  # (kept patches, D)
+                token = kept.new_zeros(*of_group.shape, self.width).index_put((of_group,), kept)
             tokens.append(token.unflatten(0, (-1, timesteps)).permute(0, 2, 3, 1, 4))  # (B, h, w, T, D)
-        return torch.stack(tokens, dim=4).flatten(1, 4)
-
-    def _drops_bands(self, name: str) -> bool:
-        """Whether bands of this modality are dropped in this pass."""
-        active = self.training and self.band_dropout_enabled and self.band_dropout > 0
-        return active and name in BAND_DROPOUT_MODALITIES
-
-    def _drop_bands(self, group: Tensor, timesteps: int) -> Tensor:
-        """Sets whole bands of (B T, C, H, W) to 0, the same for all pixels and dates of a sample.
-
-        The rate is drawn from U(0, `band_dropout`) per call and group; a sample that would lose every
-        band keeps one at random. 0 is mean - 2 std of the official normalisation, not the mean.
-        """
-        samples, bands = len(group) // timesteps, group.shape[1]
-        if bands == 1:
-            return group
-        device = group.device
-        rate = torch.rand((), device=device) * self.band_dropout
-        keep = torch.rand(samples, bands, device=device) >= rate
-        spared = torch.randint(bands, (samples, 1), device=device)
-        keep = keep | (~keep.any(1, keepdim=True) & (torch.arange(bands, device=device) == spared))
-        return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]
+        return torch.stack(tokens, dim=4).flatten(1, 4)  # (B, h, w, T, G, D) -> (B, N of the modality, D)
 
 
 def enlarged(image: Tensor, patch_size: int) -> Tensor:
@@ -225,12 +234,12 @@ def observed(images: Mapping[str, Tensor], grid: TokenGrid) -> tuple[dict[str, T
     clean, parts = {}, []
     for name, (rows, columns, timesteps, groups) in grid.shapes.items():
         clean[name], unobserved = images[name], images[name] == MISSING
-        if not unobserved.any():
+        if unobserved.device.type == "cpu" and not unobserved.any():  # a shortcut where asking does not mean waiting
             parts.append(unobserved.new_zeros(len(unobserved), rows * columns * timesteps * groups))
             continue
         clean[name] = images[name].masked_fill(unobserved, 0.0)
         p = grid.patch_size
-        by_patch = unobserved.unflatten(1, (rows, p)).unflatten(3, (columns, p)).amax(dim=(2, 4))
+        by_patch = unobserved.unflatten(1, (rows, p)).unflatten(3, (columns, p)).amax(dim=(2, 4))  # (B, h, w, T, C)
         by_group = [by_patch[..., indices].any(-1) for indices in grid.tokenization.indices(name)]
-        parts.append(torch.stack(by_group, -1).flatten(1))
+        parts.append(torch.stack(by_group, -1).flatten(1))  # (B, h, w, T, G) -> (B, N of the modality)
     return clean, torch.cat(parts, dim=1)

@@ -13,7 +13,8 @@ from olmoearth_nb.grid import Role
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encoder import Encoded
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
-from olmoearth_nb.model.transformer import Block, Packing, by_length, in_order, init_linears
+from olmoearth_nb.model.packing import Packing, by_length, in_order
+from olmoearth_nb.model.transformer import Block, init_linears
 
 
 class Predictor(nn.Module):
@@ -45,18 +46,19 @@ class Predictor(nn.Module):
         Returns:
             (B, N, D); exactly 0 for tokens of any other role.
         """
-        grid, timestamps = encoded.grid, encoded.timestamps
+        grid, timestamps, device = encoded.grid, encoded.timestamps, encoded.tokens.device
         online, hidden = encoded.online, encoded.roles == Role.DECODER
-        encodings = self.composite_encodings(grid, timestamps)
-        at = token_coordinates(grid, timestamps) if self.config.rotary else None
-        parts, groups = [], by_length(hidden)
+        encodings = self.composite_encodings(grid, timestamps)  # (B, N, D)
+        at = token_coordinates(grid, timestamps) if self.config.rotary else None  # (B, N, 3)
+        parts, groups = [], by_length(hidden, device)
         for rows in groups:
-            seen, asked, own = Packing(online[rows]), Packing(hidden[rows]), encodings[rows]
-            context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens[rows]))) + seen.pack(own)
-            x = self.mask_token + asked.pack(own)
-            x_at = None if at is None else asked.pack(at[rows])
+            seen, predicted = Packing(online[rows], device), Packing(hidden[rows], device)
+            context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens[rows])))  # (b, M, D)
+            context = context + seen.pack(encodings[rows])  # told again where it is: the encoder may have forgotten
+            x = self.mask_token + predicted.pack(encodings[rows])  # (b, M', D): a query knows what and where it is
+            x_at = None if at is None else predicted.pack(at[rows])
             context_at = None if at is None else seen.pack(at[rows])
             for block in self.blocks:
                 x = block(x, context, seen.key_mask, x_at, context_at)
-            parts.append(asked.unpack(self.to_output_embed(self.norm(x))))
+            parts.append(predicted.unpack(self.to_output_embed(self.norm(x))))  # (b, N, D)
         return in_order(parts, groups)

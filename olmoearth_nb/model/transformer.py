@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from olmoearth_nb.model.encodings import Rotation, initial_frequencies
+from olmoearth_nb.model.packing import in_parts
 
 
 def attention_weights(q: Tensor, k: Tensor, key_mask: Tensor | None = None) -> Tensor:
@@ -66,15 +65,17 @@ class Attention(nn.Module):
         Returns:
             (B, N, D).
         """
-        q, k, v = self._heads(self.q(x)), self._heads(self.k(context)), self._heads(self.v(context))
+        q = self._heads(self.q(x))  # (B, heads, N, D / heads)
+        k, v = self._heads(self.k(context)), self._heads(self.v(context))  # (B, heads, M, D / heads)
         if self.rope_mixed_freqs is not None:
             if x_at is None or context_at is None:
                 raise ValueError("a rotary model needs the coordinates of its tokens")
             turn = Rotation(x_at, self.rope_mixed_freqs)
             turn_context = turn if context_at is x_at else Rotation(context_at, self.rope_mixed_freqs)
-            q, k = turn(q), turn_context(k)
-        mask = None if key_mask is None else key_mask[:, None, None, :]
-        return self.proj(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
+            q, k = turn(q), turn_context(k)  # v stays: only *who attends to whom* depends on date and place
+        mask = None if key_mask is None else key_mask[:, None, None, :]  # (B, 1, 1, M)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, D / heads)
+        return self.proj(attended.transpose(1, 2).flatten(2))  # (B, N, D)
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B, heads, N, head_dim)."""
@@ -82,13 +83,11 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """D to 4 D to D with the exact GELU.
+    """D to 4 D to D with the exact GELU: W2 gelu(W1 x + b1) + b2.
 
-    Long sequences go through in parts of about two thousand tokens on a CPU: the 4 D wide hidden layer
-    stays small, which takes two thirds to nine tenths of the time (benchmarks/mlp.py) and less memory.
+    Args:
+        width: D.
     """
-
-    TOKENS_AT_ONCE = 2048
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -97,14 +96,29 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
-        if x.device.type != "cpu" or x.shape[:-1].numel() <= 2 * self.TOKENS_AT_ONCE:
-            return self._some(x)
-        parts = x.flatten(0, -2).chunk(-(-x.shape[:-1].numel() // self.TOKENS_AT_ONCE))
-        return torch.cat([self._some(part) for part in parts]).view(x.shape)
+        return in_parts(lambda tokens: self.fc2(F.gelu(self.fc1(tokens))), x)
 
-    def _some(self, x: Tensor) -> Tensor:
-        """All given tokens at once."""
-        return self.fc2(F.gelu(self.fc1(x)))
+
+class DropPath(nn.Module):
+    """Stochastic depth (arXiv 1603.09382): in training whole samples skip a branch, the others are scaled up.
+
+    Args:
+        rate: probability with which a sample skips.
+    """
+
+    generator: torch.Generator | None = None
+    """Where the draws come from; torch's own generator by default."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """(B, N, D) to (B, N, D), 0 for the samples that skip."""
+        if not self.training or self.rate == 0:
+            return branch
+        keep = torch.rand(len(branch), 1, 1, device=branch.device, generator=self.generator) >= self.rate  # (B, 1, 1)
+        return branch * keep / (1 - self.rate)  # so that the mean over many draws is the branch itself
 
 
 class Block(nn.Module):
@@ -126,7 +140,7 @@ class Block(nn.Module):
         self.attn = Attention(width, heads, rotary)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = Mlp(width)
-        self.drop_path = drop_path
+        self.drop_path = DropPath(drop_path)
 
     def forward(
         self,
@@ -137,85 +151,11 @@ class Block(nn.Module):
         context_at: Tensor | None = None,
     ) -> Tensor:
         """(B, N, D) to (B, N, D); see `Attention.forward` for the arguments."""
-        x = x + self._skip(self._attend(self.norm1(x), context, key_mask, x_at, context_at))
-        return x + self._skip(self.mlp(self.norm2(x)))
-
-    def _attend(
-        self, x: Tensor, context: Tensor | None, key_mask: Tensor | None, x_at: Tensor | None, context_at: Tensor | None
-    ) -> Tensor:
-        """Attention of the normed tokens on themselves, or on the context."""
-        if context is None:
-            return self.attn(x, x, key_mask, x_at, x_at)
-        return self.attn(x, context, key_mask, x_at, context_at)
-
-    def _skip(self, branch: Tensor) -> Tensor:
-        """Stochastic depth: drops the branch for whole samples in training, rescaling the rest."""
-        if not self.training or self.drop_path == 0:
-            return branch
-        keep = torch.rand(len(branch), 1, 1, device=branch.device) >= self.drop_path
-        return branch * keep / (1 - self.drop_path)
-
-
-class Packing:
-    """Brings the kept tokens of each sample to the front and back to their places.
-
-    The shorter samples of a ragged batch are padded, and the padding is masked from attention in
-    training and evaluation alike, so that no sample's result depends on its batch-mates.
-
-    Args:
-        keep: (B, N) bool, True = kept.
-    """
-
-    def __init__(self, keep: Tensor) -> None:
-        counts = keep.sum(1)
-        self.keep = keep
-        self.all_kept = bool(keep.all())
-        longest = int(counts.max()) if counts.numel() else 0
-        self.index = (~keep).long().argsort(dim=1, stable=True)[:, :longest]  # (B, M)
-        valid = torch.arange(longest, device=keep.device) < counts[:, None]
-        self.key_mask = None if bool(valid.all()) else valid
-        """(B, M), True = a token, False = padding; None when no sample is padded."""
-
-    def pack(self, x: Tensor) -> Tensor:
-        """(B, N, C) to (B, M, C), M the longest sample's count."""
-        if self.all_kept:
-            return x
-        return x.gather(1, self.index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
-
-    def unpack(self, x: Tensor) -> Tensor:
-        """(B, M, C) to (B, N, C), exactly 0 where nothing was kept."""
-        if self.all_kept:
-            return x
-        full = x.new_zeros(*self.keep.shape, x.shape[-1])
-        full = full.scatter(1, self.index.unsqueeze(-1).expand_as(x), x)
-        return full.masked_fill(~self.keep.unsqueeze(-1), 0.0)
-
-
-SAMPLES_AT_ONCE = 8
-"""Samples of similar length that run together on a CPU."""
-
-
-def by_length(keep: Tensor) -> list[Any]:
-    """Indices of samples of similar length, to be run together so that little is padded.
-
-    Lengths of masked samples differ several times, and attention pays for padding squared. A GPU would rather have
-    all samples at once, and gets them so.
-
-    Args:
-        keep: (B, N) bool, True = a token that counts.
-
-    Returns:
-        Indices of the batch axis that take each sample once; one slice of all where there is nothing to gain.
-    """
-    counts = keep.sum(1)
-    if keep.device.type != "cpu" or len(keep) <= SAMPLES_AT_ONCE or bool((counts == counts[0]).all()):
-        return [slice(None)]
-    return list(counts.argsort().split(SAMPLES_AT_ONCE))
-
-
-def in_order(parts: list[Tensor], groups: list[Any]) -> Tensor:
-    """Results of the groups of `by_length` in the order of the batch."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(groups).argsort()]
+        normed = self.norm1(x)
+        if context is None:  # self-attention: the tokens ask each other
+            context, context_at = normed, x_at
+        x = x + self.drop_path(self.attn(normed, context, key_mask, x_at, context_at))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 def init_linears(module: nn.Module) -> None:

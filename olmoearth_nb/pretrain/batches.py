@@ -36,7 +36,7 @@ class MicroBatch:
         images: modality name -> (B, H, W, T, C), normalised, 0 where unobserved.
         timestamps: (B, T, 3) day, month, year.
         grid: the layout of the tokens.
-        roles: (2, B, N) `Role` of every token in each of the two views.
+        roles: (2, B, N) `Role` of every token in each of the two views, on the host.
         number: of the micro-batch in the run; what else is random in the step follows from it.
     """
 
@@ -46,9 +46,9 @@ class MicroBatch:
         self.images, self.timestamps, self.grid, self.roles, self.number = images, timestamps, grid, roles, number
 
     def to(self, device: torch.device | str) -> MicroBatch:
-        """The same on another device."""
+        """The same on another device; roles stay on the host, where masks are read without waiting."""
         images = {name: image.to(device) for name, image in self.images.items()}
-        return MicroBatch(images, self.timestamps.to(device), self.grid, self.roles.to(device), self.number)
+        return MicroBatch(images, self.timestamps.to(device), self.grid, self.roles, self.number)
 
 
 class MicroBatches(Dataset[MicroBatch]):

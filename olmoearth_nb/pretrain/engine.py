@@ -76,12 +76,14 @@ class Engine:
                 f"{fabric.world_size} processes cannot share {self.accumulate} micro-batches a step evenly: batch "
                 f"{optimisation.batch} / micro_batch {optimisation.micro_batch} must be a multiple of their number"
             )
-        self.share = self.accumulate // fabric.world_size
+        self.turns = self.accumulate // fabric.world_size  # micro-batches of this process in a step
         self.pretraining = Pretraining(self._initial(), plan.recipe)
         trained = [parameter for parameter in self.pretraining.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(trained, optimisation.rate, weight_decay=optimisation.weight_decay)
         self.unused = optimiser.state_dict()
         self.module, self.optimiser = fabric.setup(self.pretraining, optimiser)
+        self.random = torch.Generator(fabric.device)  # of its own: torch's belongs to the caller
+        self.pretraining.draw_from(self.random)
 
     @property
     def model(self) -> OlmoEarth:
@@ -118,16 +120,16 @@ class Engine:
             raise KeyboardInterrupt(f"stopped after {leg.name}; the same call goes on from there")
 
     def _step(self, leg: Leg, step: int, stream: Generator[MicroBatch], monitor: Monitor, stop: bool) -> bool:
-        """One optimiser step, in which this process has its share of the micro-batches; whether to stop after it."""
+        """One optimiser step, in which this process has its part of the micro-batches; whether to stop after it."""
         rate, seen = learning_rate(self.plan.recipe.optimisation, leg, step), []
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        for turn in range(self.share):
+        for turn in range(self.turns):
             micro = next(stream).to(self.fabric.device)
-            torch.manual_seed(int(np.random.SeedSequence([self.plan.seed, micro.number]).generate_state(1)[0]))
-            with self.fabric.no_backward_sync(self.module, enabled=turn < self.share - 1):
+            self.random.manual_seed(int(np.random.SeedSequence([self.plan.seed, micro.number]).generate_state(1)[0]))
+            with self.fabric.no_backward_sync(self.module, enabled=turn < self.turns - 1):
                 result = self.module(micro)
-                self.fabric.backward(result.loss / self.share)
+                self.fabric.backward(result.loss / self.turns)
             losses = torch.stack([result.loss.detach(), result.patches, result.contrast])
             about = losses.new_tensor([micro.roles[0].numel(), stop])
             seen.append(torch.cat([losses, monitor.saw(step, micro, result), about]))
@@ -142,8 +144,8 @@ class Engine:
         return bool(stops.any())
 
     def _gathered(self, mine: Tensor) -> Tensor:
-        """(share, C) of this process to (accumulate, C) of all, in the order of the micro-batches."""
-        everyone = mine.new_zeros(self.share, self.fabric.world_size, mine.shape[1])
+        """(turns, C) of this process to (accumulate, C) of all, in the order of the micro-batches."""
+        everyone = mine.new_zeros(self.turns, self.fabric.world_size, mine.shape[1])
         everyone[:, self.fabric.global_rank] = mine
         return self.fabric.all_reduce(everyone, reduce_op="sum").flatten(0, 1).cpu().double()
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.grid import Role, TokenGrid
-from olmoearth_nb.model.transformer import Packing
+from olmoearth_nb.model.packing import Packing
 
 TEMPERATURE = 0.1
 SAME = 0.999
@@ -41,29 +41,29 @@ def patch_discrimination(
     """
     total = predictions.new_zeros((), dtype=torch.float32)
     for name, span in grid.slices.items():
-        asked = Packing(roles[:, span] == Role.DECODER)
-        if asked.index.shape[1]:
-            apart = masked_negatives and modality(name).decode_only
-            total = total + _of_modality(predictions[:, span], targets[:, span], asked, apart)
+        hidden = Packing(roles[:, span] == Role.DECODER, predictions.device)
+        if hidden.longest:  # some token of this modality is predicted in some sample
+            only_different = masked_negatives and modality(name).decode_only
+            total = total + _of_modality(predictions[:, span], targets[:, span], hidden, only_different)
     return total
 
 
-def _of_modality(predictions: Tensor, targets: Tensor, asked: Packing, masked_negatives: bool) -> Tensor:
+def _of_modality(predictions: Tensor, targets: Tensor, hidden: Packing, masked_negatives: bool) -> Tensor:
     """Mean loss of the samples of one modality."""
     with torch.autocast(predictions.device.type, enabled=False):
-        p, t = (F.normalize(asked.pack(x).float(), dim=-1) for x in (predictions, targets))  # (B, M, D)
-        count = asked.keep.sum(1)
-        real = torch.arange(p.shape[1], device=p.device) < count[:, None]  # (B, M), True = a token, False = padding
-        itself = torch.eye(p.shape[1], dtype=torch.bool, device=p.device)
-        candidates = real[:, None, :] | itself  # (B, M, M), True = among the answers
-        used = count > 0
+        p, t = (F.normalize(hidden.pack(x).float(), dim=-1) for x in (predictions, targets))  # (B, M, D)
+        real, count = hidden.real, hidden.keep.sum(1)  # (B, M), True = a token, False = padding; (B,)
+        itself = torch.eye(p.shape[1], dtype=torch.bool, device=p.device)  # (M, M)
+        candidates = real[:, None, :] | itself  # (B, M, M), True = among the answers to choose from
+        used = count > 0  # (B,)
         if masked_negatives:
             candidates = candidates & ((t @ t.mT <= SAME) | itself)
+            # a token whose every negative is gone has a loss of 0 whatever is predicted: the sample says nothing
             alone = (candidates.sum(-1) == 1) & real & (count > 1)[:, None]
             used = used & ~alone.any(1)
-        scores = (p @ t.mT / TEMPERATURE).masked_fill(~candidates, float("-inf"))
-        each = scores.logsumexp(-1) - scores.diagonal(dim1=1, dim2=2)  # (B, M)
-        of_sample = each.masked_fill(~real, 0.0).sum(1) / count.clamp(min=1)
+        scores = (p @ t.mT / TEMPERATURE).masked_fill(~candidates, float("-inf"))  # (B, M, M)
+        each = scores.logsumexp(-1) - scores.diagonal(dim1=1, dim2=2)  # (B, M), -log softmax of the right answer
+        of_sample = each.masked_fill(~real, 0.0).sum(1) / count.clamp(min=1)  # (B,)
         return 2 * TEMPERATURE * of_sample.masked_fill(~used, 0.0).sum() / used.sum().clamp(min=1)
 
 

@@ -14,7 +14,8 @@ from olmoearth_nb.bands import modality
 from olmoearth_nb.grid import Role
 from olmoearth_nb.model.encoder import Encoded
 from olmoearth_nb.model.olmoearth import OlmoEarth
-from olmoearth_nb.model.patch_embed import enlarged
+from olmoearth_nb.model.patch_embed import BandDropout, enlarged
+from olmoearth_nb.model.transformer import DropPath
 from olmoearth_nb.pretrain.batches import MicroBatch
 from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
 from olmoearth_nb.pretrain.recipes import Recipe
@@ -50,22 +51,28 @@ class Pretraining(nn.Module):
         super().__init__()
         self.model, self.recipe = model, recipe
         embeddings = model.encoder.patch_embeddings
-        embeddings.band_dropout_enabled = True
+        embeddings.band_dropout.enabled = True
         for name in model.config.modalities:
             if modality(name).decode_only:
                 embeddings.per_modality_embeddings[name].requires_grad_(False)
 
+    def draw_from(self, generator: torch.Generator) -> None:
+        """Makes everything random in a step, stochastic depth and lost bands, follow from a generator of its own."""
+        for module in self.modules():
+            if isinstance(module, DropPath | BandDropout):
+                module.generator = generator
+
     def forward(self, micro: MicroBatch) -> Step:
         """The losses of a micro-batch."""
         encoder, grid = self.model.encoder, micro.grid
-        frames = {name: enlarged(micro.images[name], grid.patch_size) for name in grid.shapes}
+        frames = {name: enlarged(micro.images[name], grid.patch_size) for name in grid.shapes}  # (B T, C, 8h, 8w)
         with torch.no_grad():
-            hidden = (micro.roles == Role.DECODER).any(0)
-            targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)
-        encodings = encoder.composite_encodings(grid, micro.timestamps)
+            hidden = (micro.roles == Role.DECODER).any(0)  # (B, N), hidden in either view
+            targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)  # (B, N, D)
+        encodings = encoder.composite_encodings(grid, micro.timestamps)  # (B, N, D)
         patches, views = [], []
-        for roles in micro.roles:
-            tokens = encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE) + encodings
+        for roles in micro.roles:  # (B, N) of each view; what a view does not see is never embedded
+            tokens = encoder.tokens(frames, grid, encodings, roles == Role.ONLINE)
             views.append(encoder.encode(tokens, roles, grid, micro.timestamps))
             patches.append(self._patches(views[-1], targets))
         between = contrast(encoder.project(views[0]), encoder.project(views[1]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from olmoearth_nb.bands import MODALITIES
-from olmoearth_nb.model.config import PUBLISHED, SIZES, ModelConfig
+from olmoearth_nb.model.config import PUBLISHED, SIZES, ModelConfig, size_config
 from olmoearth_nb.pretrain.masking import STRATEGIES
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
@@ -25,7 +25,7 @@ class Optimisation:
         rate: learning rate after the warm-up.
         weight_decay: of all parameters, norms and biases too, as in official training.
         warmup: samples until the full rate.
-        decay: share of a budget at its end in which the rate falls linearly to 0.
+        decay: fraction of a budget at its end in which the rate falls linearly to 0.
         batch: samples an optimiser step.
         micro_batch: samples a forward pass; the contrast of views is between them.
         clip: largest norm of the gradient.
@@ -45,7 +45,7 @@ class Optimisation:
         if self.rate <= 0 or self.clip <= 0 or self.weight_decay < 0 or self.warmup < 0:
             raise ValueError(f"rate and clip must be above 0, weight_decay and warmup not below 0, got {self}")
         if not 0 <= self.decay <= 1:
-            raise ValueError(f"decay must be a share from 0 to 1, got {self.decay}")
+            raise ValueError(f"decay must be a fraction from 0 to 1, got {self.decay}")
         if self.micro_batch < 1 or self.batch % self.micro_batch:
             raise ValueError(f"batch must be a multiple of micro_batch, got {self.batch} and {self.micro_batch}")
 
@@ -94,16 +94,10 @@ class Recipe:
         Raises:
             ValueError: for an unknown size, listing the valid ones.
         """
-        if size not in SIZES:
-            raise ValueError(f"unknown size {size!r}; valid are {', '.join(SIZES)}")
-        width, depth, heads, decoder_depth, pixel_hidden = SIZES[size]
-        return ModelConfig(
-            width,
-            depth,
-            heads,
-            decoder_depth,
-            tokenization=self.tokenization,
-            pixel_hidden=pixel_hidden if self.pixel_layer else 0,
+        return size_config(
+            size,
+            self.tokenization,
+            pixel_hidden=SIZES[size].pixel_hidden if self.pixel_layer and size in SIZES else 0,
             position=self.position,
             band_dropout=self.band_dropout,
             drop_path=self.optimisation.drop_path,

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from geotiffs import BANDS, numbers, write
 
-from olmoearth_nb import Sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.data.geotiff.load import load_geotiff
 from olmoearth_nb.data.npz import load_npz, save_npz
-from olmoearth_nb.data.offset import boa_offset, offset_done, offset_tags, read_offset, remove_offset, without_offset
+from olmoearth_nb.data.offset import boa_offset, offset_done, offset_tags, read_offset, remove_offset
 
 S2 = "sentinel2_l2a"
 OLD, NEW = {"s2:processing_baseline": "03.01"}, {"s2:processing_baseline": "05.11"}
@@ -152,21 +151,12 @@ def test_never_twice(tmp_path):
     assert offset_tags(again) == tags == {"BOA_OFFSET_APPLIED": "True"}
     with pytest.raises(ValueError, match="would be taken off twice at 2023-01-02: BOA_OFFSET_APPLIED is True"):
         load_geotiff(written, offset=1000)
-    for sample in (first, again):
-        with pytest.raises(ValueError, match="is already off"):
-            without_offset(sample)
 
 
 def test_a_sample_of_numbers_that_one_has(tmp_path):
     sample = load_geotiff(late(tmp_path), offset=None)
     assert not sample.notes
     assert offset_tags(sample) == {}
-    less = without_offset(sample)
-    assert (less.images[S2] == remove_offset(sample.images[S2], 1000)).all()
-    assert offset_done(less)
-    radar = Sample({"sentinel1": np.full((2, 2, 1, 2), -10.0)}, np.array([[1, 0, 2023]]))
-    with pytest.raises(ValueError, match="one of Sentinel-2"):
-        without_offset(radar)
 
 
 def test_what_the_caller_says(tmp_path):

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from olmoearth_nb.evaluation.probes import STRENGTHS, Split, by_scene, knn, linear_probe, majority, pixel_probe
+from olmoearth_nb.evaluation.probes import STRENGTHS, Split, by_scene, knn, linear_probe, majority
 
 
 def split(rows, seed, classes=4, width=7):
@@ -65,12 +65,3 @@ def test_what_cannot_be_scored():
         Split(np.where(np.arange(70).reshape(10, 7) == 3, np.nan, good.x), good.y, good.scene)
     with pytest.raises(ValueError, match="leave out what has no answer"):
         Split(good.x, good.y - 1, good.scene)
-
-
-def test_pixels_are_probed_place_by_place():
-    train, valid, test = split(200, 10), split(100, 11), split(50, 12)
-    both = [Split(s.x, np.stack([s.y, 3 - s.y], 1), s.scene) for s in (train, valid)]
-    found = pixel_probe(*both, test.x)
-    assert found.shape == (50, 2)
-    assert (found[:, 0] == linear_probe(train, valid, test.x)).all()
-    assert (found[:, 1] == 3 - found[:, 0]).mean() > 0.9

@@ -33,3 +33,9 @@ def random_roles(grid, batch, seed=0, ragged=False) -> torch.Tensor:
             mixed[: sample * len(visible) // 6] = Role.TARGET_ONLY
         roles[sample, visible] = torch.from_numpy(rng.permutation(mixed))
     return roles
+
+
+def masked_view(model, batch, patch_size, roles):
+    """What the encoder sees, what the predictor makes of it, and what it should be, of one view of a batch."""
+    encoded = model.encoder(batch, patch_size, roles)
+    return encoded, model.decoder(encoded), model.target_encoder(batch, patch_size)

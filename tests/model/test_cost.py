@@ -3,7 +3,6 @@
 import pytest
 import torch
 from batches import random_batch
-from live import LiveMemory
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -12,7 +11,6 @@ from olmoearth_nb import (
     Encoder,
     encoder_cost,
     parameter_counts,
-    peak_activation_bytes,
     published_config,
     size_config,
 )
@@ -73,29 +71,3 @@ def test_v1_1_is_cheaper_than_its_tokens_say():
     assert v1.tokens == 3 * v11.tokens
     assert v1.linear_macs / v11.linear_macs == pytest.approx(2.90, abs=0.005)
     assert v1.attention_macs == 9 * v11.attention_macs
-
-
-def measured_peak(config, names, shape, patch_size, samples):
-    batch = random_batch(names, shape[:2], shape[2], samples)
-    encoder = Encoder(config).eval()
-    with torch.inference_mode(), LiveMemory() as live:
-        encoder(batch, patch_size)
-    return live.peak
-
-
-@pytest.mark.parametrize(
-    ("shape", "patch_size", "samples"), [((64, 64, 1), 4, 1), ((16, 16, 6), 8, 2), ((64, 64, 2), 4, 4)]
-)
-@pytest.mark.parametrize(("version", "size"), [("v1", "nano"), ("v1.1", "nano"), ("v1.1", "tiny"), ("v1.2", "nano")])
-def test_peak_memory(version, size, shape, patch_size, samples):
-    config = published_config(version, size)
-    counted = peak_activation_bytes(config, shape, patch_size, samples)
-    assert counted == pytest.approx(measured_peak(config, ["sentinel2_l2a"], shape, patch_size, samples), rel=0.05)
-
-
-@pytest.mark.parametrize("name", TOKENIZATIONS)
-@pytest.mark.parametrize("pixel_hidden", [0, 12])
-def test_peak_memory_of_three_sensors(name, pixel_hidden):
-    config, names = size_config("nano", name, pixel_hidden), ["sentinel2_l2a", "sentinel1", "landsat"]
-    counted = peak_activation_bytes(config, dict.fromkeys(names, (32, 32, 2)), 4, 2)
-    assert counted == pytest.approx(measured_peak(config, names, (32, 32, 2), 4, 2), rel=0.05)

@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from batches import random_batch, random_roles
+from batches import masked_view, random_batch, random_roles
 
 from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, OlmoEarth, Role, Tokenization, published_config, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
-from olmoearth_nb.model.encodings import Rotation, place_code
+from olmoearth_nb.model.encodings import Rotation, space_code
 from olmoearth_nb.model.olmoearth import TargetProjection
 from olmoearth_nb.model.transformer import attention_weights
 
@@ -228,9 +228,9 @@ def test_bfloat16_runs_and_stays_near(version, cast):
     assert (lower.float() - exact).square().mean().sqrt() < 0.05 * exact.square().mean().sqrt()
 
 
-def test_place_code_has_the_column_first():
+def test_space_code_has_the_column_first():
     row, column = torch.tensor([2.0]), torch.tensor([5.0])
-    code = place_code(row, column, 32)
+    code = space_code(row, column, 32)
     assert math.isclose(code[0, 0], math.sin(5.0), abs_tol=1e-6)
     assert math.isclose(code[0, 16], math.sin(2.0), abs_tol=1e-6)
 
@@ -248,7 +248,7 @@ def test_gradients_reach_encoder_and_decoder_but_never_the_target():
     model = OlmoEarth(dataclasses.replace(published_config("v1.1", "nano"), depth=1, decoder_depth=1))
     batch = random_batch((S2, "sentinel1", "worldcover"), (8, 8))
     roles = random_roles(batch.grid(model.config.tokenization, 4), 2)
-    _, predicted, target = model(batch, 4, roles)
+    _, predicted, target = masked_view(model, batch, 4, roles)
     (predicted - target)[roles == Role.DECODER].square().mean().backward()
     assert model.encoder.blocks[0].attn.q.weight.grad.abs().sum() > 0
     assert model.decoder.mask_token.grad.abs().sum() > 0
@@ -263,11 +263,11 @@ def test_band_dropout_drops_whole_bands_in_training_only():
     grid = batch.grid(encoder.config.tokenization, 8)
     clean = embed(batch.images, grid)
     assert torch.equal(embed.train()(batch.images, grid), clean)
-    embed.band_dropout_enabled, embed.band_dropout = True, 1.0
-    assert not TargetProjection(embed).patch_embeddings.band_dropout_enabled
+    embed.band_dropout.enabled, embed.band_dropout.rate = True, 1.0
+    assert not TargetProjection(embed).patch_embeddings.band_dropout.enabled
     assert not torch.allclose(embed(batch.images, grid), clean)
     assert torch.equal(embed.eval()(batch.images, grid), clean)
     frames = batch.images[S2].permute(0, 3, 4, 1, 2).flatten(0, 1)
-    kept = (embed._drop_bands(frames, timesteps=2).unflatten(0, (4, 2)) != 0).float().mean((1, 3, 4))
+    kept = (embed.train().band_dropout(frames, timesteps=2).unflatten(0, (4, 2)) != 0).float().mean((1, 3, 4))
     assert set(kept.unique().tolist()) <= {0.0, 1.0}
     assert (kept.sum(1) >= 1).all()

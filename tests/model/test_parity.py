@@ -111,11 +111,11 @@ def test_ragged_batches_equal_single_samples(nano, training):
     grid = batch.grid(ours.config.tokenization, 4)
     roles = random_roles(grid, len(batch), ragged=True)
     assert len(set((roles == Role.ONLINE).sum(1).tolist())) > 1
-    paths = [block.drop_path for block in ours.encoder.blocks]
+    paths = [block.drop_path.rate for block in ours.encoder.blocks]
     try:
         ours.train(training)
         for block in ours.encoder.blocks:
-            block.drop_path = 0.0
+            block.drop_path.rate = 0.0
         with torch.no_grad():
             together = ours.encoder(batch, 4, roles)
             predicted = ours.decoder(together)
@@ -130,7 +130,7 @@ def test_ragged_batches_equal_single_samples(nano, training):
     finally:
         ours.eval()
         for block, path in zip(ours.encoder.blocks, paths, strict=True):
-            block.drop_path = path
+            block.drop_path.rate = path
 
 
 def test_batch_mates_do_not_matter(nano):

@@ -7,7 +7,7 @@ import torch
 
 from olmoearth_nb.bands import MISSING, MODALITIES
 from olmoearth_nb.grid import Role
-from olmoearth_nb.model import transformer
+from olmoearth_nb.model import packing
 from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.pretrain.batches import MicroBatch
 from olmoearth_nb.pretrain.losses import chance_and_best, contrast, patch_discrimination
@@ -231,7 +231,7 @@ class TestByLength:
         """In training mode without drop path, gradients too; with samples of which nothing is hidden."""
         results = []
         for at_once in (100, 3):
-            monkeypatch.setattr(transformer, "SAMPLES_AT_ONCE", at_once)
+            monkeypatch.setattr(packing, "SAMPLES_AT_ONCE", at_once)
             pretraining = make(name, drop_path=0.0, band_dropout=0.0)
             micro = micro_batch(pretraining, samples=11)
             for sample in range(11):  # ragged, from one token on
@@ -250,17 +250,29 @@ class TestByLength:
 
     def test_every_sample_is_in_one_group_with_its_like(self):
         keep = torch.arange(30) < torch.randint(30, (21, 1))
-        groups = transformer.by_length(keep)
+        groups = packing.by_length(keep)
         assert torch.cat(groups).sort().values.tolist() == list(range(21))
         assert [len(group) for group in groups] == [8, 8, 5]
         longest = [int(keep[group].sum(1).max()) for group in groups]
         shortest = [int(keep[group].sum(1).min()) for group in groups]
         assert all(low >= high for low, high in zip(shortest[1:], longest, strict=False))
-        assert transformer.in_order([group[:, None] for group in groups], groups).flatten().tolist() == list(range(21))
+        assert packing.in_order([group[:, None] for group in groups], groups).flatten().tolist() == list(range(21))
 
     @pytest.mark.parametrize("keep", [torch.ones(20, 4, dtype=torch.bool), torch.rand(8, 9) > 0.5])
     def test_one_group_where_there_is_nothing_to_gain(self, keep):
-        assert transformer.by_length(keep) == [slice(None)]
+        assert packing.by_length(keep) == [slice(None)]
+
+
+def test_drop_path_and_band_dropout_follow_from_a_generator_of_their_own():
+    pretraining = make("v1.1")
+    micro, losses, generator = micro_batch(pretraining), [], torch.Generator()
+    pretraining.draw_from(generator)
+    before = torch.get_rng_state()
+    for seed in (1, 1, 2):
+        generator.manual_seed(seed)
+        losses.append(float(pretraining(micro).loss.detach()))
+    assert losses[0] == losses[1] != losses[2]
+    assert torch.equal(torch.get_rng_state(), before), "torch's own generator belongs to the caller"
 
 
 def test_drop_path_and_band_dropout_follow_from_the_seed_of_torch():
@@ -270,6 +282,20 @@ def test_drop_path_and_band_dropout_follow_from_the_seed_of_torch():
         torch.manual_seed(seed)
         losses.append(float(pretraining(micro).loss.detach()))
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("name", ["v1", "v1.1", "v1.2"])
+def test_training_and_inference_are_one_path_under_autocast(name):
+    """The residual stream is float32 in both, and what both give is the same, bit for bit."""
+    pretraining = make(name, drop_path=0.0, band_dropout=0.0).eval()
+    encoder, micro = pretraining.model.encoder, micro_batch(pretraining)
+    streams = []
+    encoder.blocks[0].register_forward_pre_hook(lambda block, arguments: streams.append(arguments[0].dtype))
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        trained = pretraining(micro).pooled
+        outside = encoder(Batch(micro.images, micro.timestamps), micro.grid.patch_size, micro.roles[0]).pool()
+    assert set(streams) == {torch.float32}
+    assert torch.equal(trained, outside)
 
 
 @pytest.mark.parametrize("name", ["v1", "v1.1"])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from batches import random_batch, random_roles
+from batches import masked_view, random_batch, random_roles
 from oracle import load_model_from_path, run_reference
 
 from olmoearth_nb import Batch, Role, save_model
@@ -54,7 +54,7 @@ def standardised(batch):
 def outputs(model, batch, patch_size=4):
     grid = batch.grid(model.config.tokenization, patch_size)
     with torch.no_grad():
-        encoded, predicted, targets = model(batch, patch_size, random_roles(grid, len(batch)))
+        encoded, predicted, targets = masked_view(model, batch, patch_size, random_roles(grid, len(batch)))
     return encoded.tokens, predicted, targets
 
 

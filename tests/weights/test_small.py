@@ -5,7 +5,7 @@ import os
 
 import pytest
 import torch
-from batches import random_batch, random_roles
+from batches import masked_view, random_batch, random_roles
 from oracle import load_model_from_path, run_reference
 from typer.testing import CliRunner
 
@@ -32,7 +32,7 @@ def trained(name, size, normalisation="standard"):
 
 def run(model, batch, patch_size, roles):
     with torch.no_grad():
-        return model(batch, patch_size, roles)
+        return masked_view(model, batch, patch_size, roles)
 
 
 def close(ours, theirs, tolerance=1e-5):

@@ -1,0 +1,101 @@
+"""Only the tokens that count are computed: packing ragged samples, and running long work in parts on a CPU.
+
+None of this changes a result. It is kept apart so that `transformer.py` and `encoder.py` show the model alone.
+
+Which tokens count is known on the host, where masks are drawn. Every mask here stays there: asking a tensor on a GPU
+for its largest count or whether it is all true would make the host wait for the GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SAMPLES_AT_ONCE = 8
+"""Samples of similar length that run together on a CPU."""
+
+TOKENS_AT_ONCE = 2048
+"""Tokens that pass an MLP together on a CPU."""
+
+
+class Packing:
+    """Brings the kept tokens of each sample to the front, and back to their places.
+
+    The shorter samples of a ragged batch are padded, and the padding is masked from attention in
+    training and evaluation alike, so that no sample's result depends on its batch-mates.
+
+    Args:
+        keep: (B, N) bool, True = kept; on the host.
+        device: of the tokens that are packed.
+    """
+
+    def __init__(self, keep: Tensor, device: torch.device | str = "cpu") -> None:
+        keep = keep.cpu()
+        self.counts = keep.sum(1)  # (B,)
+        self.all_kept = bool(keep.all())
+        self.longest = int(self.counts.max()) if len(keep) else 0  # M
+        order = (~keep).long().argsort(dim=1, stable=True)  # (B, N), the kept tokens first
+        self.index = order[:, : self.longest].to(device, non_blocking=True)  # (B, M)
+        real = torch.arange(self.longest) < self.counts[:, None]  # (B, M), True = a token, False = padding
+        self.real = real.to(device, non_blocking=True)
+        self.key_mask = None if bool(real.all()) else self.real
+        """(B, M) of `real` for attention; None when no sample is padded."""
+        self.keep = keep.to(device, non_blocking=True)
+
+    def pack(self, x: Tensor) -> Tensor:
+        """(B, N, C) to (B, M, C), M the longest sample's count."""
+        if self.all_kept:
+            return x
+        return x.gather(1, self.index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))  # (B, M, C)
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """(B, M, C) to (B, N, C), exactly 0 where nothing was kept."""
+        if self.all_kept:
+            return x
+        full = x.new_zeros(*self.keep.shape, x.shape[-1])  # (B, N, C)
+        full = full.scatter(1, self.index.unsqueeze(-1).expand_as(x), x)
+        return full.masked_fill(~self.keep.unsqueeze(-1), 0.0)  # padding was scattered, too
+
+
+def by_length(keep: Tensor, device: torch.device | str = "cpu") -> list[Any]:
+    """Indices of samples of similar length, to be run together so that little is padded.
+
+    Lengths of masked samples differ several times, and attention pays for padding squared. A GPU would rather have
+    all samples at once, and gets them so.
+
+    Args:
+        keep: (B, N) bool, True = a token that counts; on the host.
+        device: where the samples run.
+
+    Returns:
+        Indices of the batch axis that take each sample once; one slice of all where there is nothing to gain.
+    """
+    counts = keep.sum(1)
+    if torch.device(device).type != "cpu" or len(keep) <= SAMPLES_AT_ONCE or bool((counts == counts[0]).all()):
+        return [slice(None)]
+    return list(counts.argsort().split(SAMPLES_AT_ONCE))
+
+
+def in_order(parts: list[Tensor], groups: list[Any]) -> Tensor:
+    """Results of the groups of `by_length` in the order of the batch."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(groups).argsort()]
+
+
+def in_parts(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Applies a function of single tokens to (..., D), some two thousand at a time on a CPU.
+
+    The 4 D wide hidden layer of an MLP then stays in the cache, which takes two thirds to nine tenths of the time
+    (`benchmarks/mlp.py`) and less memory.
+    """
+    tokens = x.shape[:-1].numel()
+    if x.device.type != "cpu" or tokens <= 2 * TOKENS_AT_ONCE:
+        return function(x)
+    return torch.cat(list(map(function, _chunks(x, tokens)))).view(x.shape)
+
+
+def _chunks(x: Tensor, tokens: int) -> Iterator[Tensor]:
+    """(..., D) as matrices of at most `TOKENS_AT_ONCE` rows."""
+    yield from x.flatten(0, -2).chunk(-(-tokens // TOKENS_AT_ONCE))
