@@ -136,10 +136,10 @@ def test_solved_notebook_runs_with_small_parameters(source, tmp_path):
     nbformat.write(solved, path)
     assert execute(path, tmp_path / "out.ipynb", SMOKE[source.name[:2]]) == ""
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    said = "".join(output.get("text", "") for cell in code(executed) for output in cell.outputs)
+    printed = "".join(output.get("text", "") for cell in code(executed) for output in cell.outputs)
     exercises = sum("exercise" in tags(cell) for cell in code(executed))
     assert exercises >= 2
-    assert len(re.findall(r"Exercise \d+: solved", said)) == exercises
+    assert len(re.findall(r"Exercise \d+: solved", printed)) == exercises
 
 
 @pytest.mark.parametrize("number", [path.name[:2] for path in SOURCES])
@@ -149,12 +149,12 @@ def test_runs_on_the_readers_own_sample(number, tmp_path):
     notebook = next(FOLDER.glob(f"{number}_*.ipynb"))
     parameters = {**SMOKE[number], "data": str(write_npz(tmp_path / "mine.npz"))}
     assert execute(notebook, tmp_path / "out.ipynb", parameters) == ""
-    said = [
+    printed = [
         output.get("text", "")
         for cell in code(nbformat.read(tmp_path / "out.ipynb", as_version=4))
         for output in cell.outputs
     ]
-    assert any("mine" in text or "(8, 8" in text for text in said)
+    assert any("mine" in text or "(8, 8" in text for text in printed)
 
 
 def test_a_misspelt_parameter_is_an_error(tmp_path):
