@@ -35,8 +35,9 @@ test: $(INSTALLED)  ## style, types, tests, and the notebooks against their comm
 	$(BIN)/ruff format --check olmoearth_nb tests data benchmarks
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not slow"
-	aside=$$(mktemp -d) && TMPDIR=$$aside $(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=3600 notebooks \
-		-p no:xdist -p no:hypothesispytest -W default; code=$$?; rm -rf $$aside; exit $$code  # nbval kills kernels, which leave files
+	aside=$$(mktemp -d) && TMPDIR=$$aside $(BIN)/pytest --nbval --nbval-current-env notebooks \
+		--nbval-cell-timeout=3600 --nbval-kernel-startup-timeout=600 -p no:xdist -p no:hypothesispytest -W default; \
+		code=$$?; rm -rf $$aside; exit $$code  # nbval kills kernels, which leave files
 
 slow: $(INSTALLED)  ## the tests of large models
 	$(BIN)/pytest -m slow
