@@ -90,16 +90,14 @@ def embed_features(
 ) -> pd.DataFrame:
     """Embeds features by the patches that they cover: one row for each.
 
-    A point has the embedding of the patch that holds it; a polygon the mean of those whose centre it holds or, if it
-    holds none, the patch of a point inside it. A patch's embedding is that of `Encoded.pool_patches`. The encoder sees
-    the scene window by window, only those that are needed, and nothing beyond a window's edge: another window gives
-    (slightly) other embeddings.
+    A feature has the mean embedding (`Encoded.pool_patches`) of the patches that `patches.covered` names. The encoder
+    sees nothing beyond a window's edge: another window gives (slightly) other embeddings.
 
     Args:
         encoder: any encoder; it stays on its device and is put into evaluation mode.
         sample: a scene that knows its place. Windows and patches are counted from its upper left corner; pixels that
             do not fill a patch at its lower and right edge have no embedding.
-        features: what to embed, as `read_features` gives it, or points and polygons in any coordinate system.
+        features: as `read_features` gives them, or points and polygons in any coordinate system.
         patch_size: P.
         window: edge of a window in pixels, a multiple of P; 16 patches by default.
         outside: what to do with features of which no part lies in the scene: "error" or "skip" with a warning.
@@ -113,24 +111,22 @@ def embed_features(
         embedding NaN, with a warning.
 
     Raises:
-        ValueError: for a scene without a place or sensors, no features, features without a coordinate system, of
-            another kind or outside, patches or windows that cannot be, or if no feature gets an embedding.
+        ValueError: for a scene without a place or sensors, features that are none, outside, or without a coordinate
+            system, patches or windows that cannot be, or if no feature gets an embedding.
     """
     window = _checked(sample, features, patch_size, window, outside)
     places = _lonlat(features.geometry.to_numpy(), features.crs, "the GeoDataFrame")
     features = features.set_geometry(places, crs=LONLAT)
     sample = replace(sample, images={k: v for k, v in sample.images.items() if not modality(k).decode_only})
     assert sample.georeference is not None
-    height, width = _size(sample)
-    shapes = in_pixels(places, sample.georeference)
-    fractions = fractions_inside(shapes, height, width)
+    size, shapes = _size(sample), in_pixels(places, sample.georeference)
+    fractions = fractions_inside(shapes, *size)
     _report_outside(np.flatnonzero(fractions == 0), features, sample, outside)
     kept = np.flatnonzero(fractions)
-    patches = covered(shapes[kept], height, width, patch_size)
+    patches = covered(shapes[kept], *size, patch_size)
     means, counts = mean_embeddings(encoder, sample, patches, len(kept), window, patch_size)
     facts = {"inside": fractions[kept], "patches": counts, "patch_size": patch_size, "model": model}
-    facts["tokenization"] = encoder.config.tokenization.name
-    return _table(features.iloc[kept], kept, facts, means)
+    return _table(features.iloc[kept], kept, facts | {"tokenization": encoder.config.tokenization.name}, means)
 
 
 def require_place(sample: Sample) -> None:
