@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-import olmoearth_nb.data as data
 from olmoearth_nb import Batch
 from olmoearth_nb.data import load_embedded, pretrained_dir, pretrained_names
+from olmoearth_nb.io import shipped
 from olmoearth_nb.pretrain.batches import standardise
 from olmoearth_nb.pretrain.curves import read_curve
 from olmoearth_nb.pretrain.recipes import two_cores
@@ -33,7 +33,7 @@ def shelf(tmp_path, monkeypatch):
     for name in ("b", "a"):
         save_trained(model, tmp_path / "pretrained" / name, {"seed": 5, "normalisation": "standard"}, half=True)
     (tmp_path / "pretrained" / "notes").mkdir()
-    monkeypatch.setattr(data, "data_dir", lambda: tmp_path)
+    monkeypatch.setattr(shipped, "data_dir", lambda: tmp_path)
     return tmp_path / "pretrained"
 
 
