@@ -24,7 +24,7 @@ def test_wrong_input_is_an_error_that_says_what_to_do(case):
 
 def test_the_page_of_common_mistakes_says_what_the_errors_say():
     page = Path(__file__).parents[2] / "docs" / "common-mistakes.md"
-    assert page.read_text() == common_mistakes(), "run `python tests/mistakes.py`"
+    assert page.read_text() == common_mistakes(), "run `python tests/helpers/mistakes.py`"
 
 
 def test_top_of_atmosphere_passes_with_a_warning():

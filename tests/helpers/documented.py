@@ -6,7 +6,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-"""Pages that people read first; `docs/results` are reports."""
+"""Pages that people read first."""
+
+REPORTS = sorted((ROOT / "docs" / "results").glob("*.md"))
+"""Pages of what was measured."""
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -112,7 +112,7 @@ UNSEEN = """## What nobody can see in the numbers
 
 
 def common_mistakes() -> str:
-    """The page of common mistakes: what was done and what the door says."""
+    """The page of common mistakes: what was given and what the loader says."""
     rows = []
     for mistake, (call, _) in WRONG.items():
         try:
@@ -121,7 +121,7 @@ def common_mistakes() -> str:
             rows.append(f"| {mistake} | {str(error).replace('|', ' ')} |")
     head = "# Common mistakes\n\nMany of these pass silently elsewhere: the model runs and the numbers are wrong."
     head += " Others would fail\nlater, and less clearly."
-    note = "Written by `python tests/mistakes.py` from the errors themselves; a test keeps it current."
+    note = "Written by `python tests/helpers/mistakes.py` from the errors themselves; a test keeps it current."
     table = ["| what was given | what `to_sample` or `fit` says |", "|---|---|", *rows, ""]
     return "\n".join([head, note, "", *table, UNSEEN])
 
