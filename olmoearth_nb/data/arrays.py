@@ -1,4 +1,4 @@
-"""The strict door: arrays, band names and dates become a `Sample`, or an error that a student understands.
+"""The strict loader: arrays, band names and dates become a `Sample`, or an error that a student understands.
 
 Every check here is a mistake that goes unnoticed otherwise: the model runs, and the numbers are wrong.
 """

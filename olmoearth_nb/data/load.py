@@ -1,4 +1,4 @@
-"""Doors to data: each ends in a `Sample`, or raises an error that says what was given and what is valid."""
+"""One call for every kind of file: it ends in a `Sample`, or in an error that says what was given and what is valid."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _load_folder(folder: Path, **options: Any) -> Sample:
     if not products:
         raise ValueError(
             f"{folder} is a folder of neither .SAFE products nor GeoTIFFs alone; data sets of many places are opened "
-            "by geobench_set.GeoBench, eurosat.EuroSAT and official.OfficialDataset"
+            "by `data.geobench.dataset.GeoBench`, `data.eurosat.EuroSAT` and `data.official.OfficialDataset`"
         )
     return load_safe(products, **options)
 
@@ -82,7 +82,7 @@ def load_embedded(name: str = "fields") -> Sample:
 
 
 def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
-    """Opens any file that we have a door for.
+    """Opens any file that there is a loader for.
 
     Args:
         data: path of one of these, the name of an embedded chip, or empty for the default chip:
@@ -93,13 +93,13 @@ def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
             * a tile of the official pretraining format (`.h5`);
             * a folder of nothing but GeoTIFFs of one place, in order of their names;
             * an `.npz` with `image` (H, W, T, C), `bands` and `dates`.
-        options: what the door is told beyond the path, such as ``dates=`` or ``missing_bands=`` of `load_geotiff`,
+        options: what the loader is told beyond the path, such as ``dates=`` or ``missing_bands=`` of `load_geotiff`,
             ``offset=`` of `load_geotiff`, `load_safe` and `load_npz`, ``date=`` of `load_eurosat_chip`.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        TypeError: for an option that this door does not have.
-        ValueError: if no door fits, or the file is not what its door expects.
+        TypeError: for an option that this loader does not have.
+        ValueError: if no loader fits, or the file is not what its loader expects.
     """
     text = os.fspath(data)
     if not text:
@@ -115,7 +115,7 @@ def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
         )
     if path.suffix.lower() not in _LOADERS:
         raise ValueError(
-            f"cannot read {path.name}: there is no door for {path.suffix!r}; there are doors for {', '.join(_LOADERS)}"
+            f"cannot read {path.name}: there is no loader for {path.suffix!r}; there are loaders for {', '.join(_LOADERS)}"
         )
     return _LOADERS[path.suffix.lower()](path, **options)
 

@@ -1,4 +1,4 @@
-"""The simplest door: an `.npz` with named bands and dates."""
+"""The simplest loader: an `.npz` with named bands and dates."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The official pretraining format: one HDF5 file a tile of 128 x 128 px and twelve slots, and the folder around it.
+"""The official pretraining format: one HDF5 file a tile of 128 x 128 px and twelve timesteps, and the folder around it.
 
 Facts of the format are those of the public `allenai/olmoearth_pretrain_dataset`: only the timesteps that a sensor
-has are stored, one behind the other; `missing_timesteps_masks` says, True for present, which of the twelve slots
+has are stored, one behind the other; `missing_timesteps_masks` says, True for present, which of the twelve timesteps
 they fill.
 """
 
@@ -39,7 +39,7 @@ def write_tile(
     Args:
         path: the `.h5` file.
         images: modality -> (128, 128, 12, C) of sensors, (128, 128, 1, C) of maps; raw values.
-        present: sensor -> (12,) bool; slots that are False are left out.
+        present: sensor -> (12,) bool; timesteps that are False are left out.
         timestamps: (12, 3) day, month 0..11, year.
         latlon: latitude and longitude in degrees.
 
@@ -52,7 +52,7 @@ def write_tile(
     path = Path(path)
     stamps = np.asarray(timestamps, dtype=np.int32)
     if stamps.shape != (MAX_TIMESTEPS, 3):
-        raise ValueError(f"a tile has {MAX_TIMESTEPS} slots: timestamps must be (12, 3), got {stamps.shape}")
+        raise ValueError(f"a tile has {MAX_TIMESTEPS} timesteps: timestamps must be (12, 3), got {stamps.shape}")
     arrays: dict[str, np.ndarray] = {}
     for name, image in images.items():
         spec = modality(name)
@@ -93,7 +93,7 @@ def read_tile(
         modalities: which to read; by default all that we know.
         rows: pixels of 10 m to read.
         columns: the same.
-        all_slots: whether to keep all twelve slots instead of cutting off the empty ends.
+        all_slots: whether to keep all twelve timesteps instead of cutting off the empty ends.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -163,12 +163,12 @@ def _read(
     sensors = [name for name in names if name in SENSORS]
     bare = [name for name in sensors if getattr(file.get(f"{PRESENT}/{name}"), "shape", None) != (MAX_TIMESTEPS,)]
     if bare:
-        raise ValueError(f"{title}: {PRESENT} must say of each of the {MAX_TIMESTEPS} slots whether {bare} have it")
+        raise ValueError(f"{title}: {PRESENT} must say of each of the {MAX_TIMESTEPS} timesteps whether {bare} have it")
     present = {name: file[f"{PRESENT}/{name}"][()].astype(bool) for name in sensors}
     if not any(mask.any() for mask in present.values()):
         raise ValueError(f"{title} has no date of any of {sensors or SENSORS}")
     used = np.flatnonzero(np.any(list(present.values()), axis=0))
-    slots = slice(None) if all_slots else slice(int(used[0]), int(used[-1]) + 1)
+    steps = slice(None) if all_slots else slice(int(used[0]), int(used[-1]) + 1)
     images = {}
     for name in names:
         data, spec = file[name], modality(name)
@@ -179,10 +179,10 @@ def _read(
         if name in SENSORS:
             full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
             full[:, :, present[name]] = image
-            image = full[:, :, slots]
+            image = full[:, :, steps]
         images[name] = image
     lat, lon = file["latlon"][()].tolist()
-    return Sample(images, stamps[slots], title, f"the file {title}, {degrees(lat, lon, 3)}")
+    return Sample(images, stamps[steps], title, f"the file {title}, {degrees(lat, lon, 3)}")
 
 
 def folder_name(modalities: Sequence[str]) -> Path:

@@ -28,7 +28,7 @@ from olmoearth_nb.data.arrays import Date, parse_dates
 from olmoearth_nb.sample import Sample
 
 Offset = Literal["auto"] | int | None
-"""What a door is told: decide by the metadata, take this much off, or take nothing off."""
+"""What a loader is told: decide by the metadata, take this much off, or take nothing off."""
 
 DONE = "taken off the digital numbers"
 """Words of the note that marks a sample without the offset."""

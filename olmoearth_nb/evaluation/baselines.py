@@ -1,4 +1,4 @@
-"""What can be read from the raw bands without any encoder: the floors that an embedding has to beat.
+"""What can be read from the raw bands without any encoder: the baselines that an embedding has to beat.
 
 * *band statistics*: mean and standard deviation of each band over the pixels and dates of a patch;
 * *time-aware*: mean of each band at each date, dates side by side, so that nothing of the year is lost.

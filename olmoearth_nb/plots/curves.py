@@ -17,11 +17,11 @@ STYLES = ("-", "--", "-.")
 """Lines of the sizes of models, in the order in which they come."""
 
 FIRST = 100
-"""Samples at which shares are first drawn: before, each is a single step."""
+"""Samples at which fractions are first drawn: before, each is a single step."""
 
 
 def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) -> None:
-    """A short run with chance and a perfect predictor; then all runs, as shares of the way from one to the other.
+    """A short run with chance and a perfect predictor; then all runs, as fractions of the way from one to the other.
 
     Args:
         live: curve of the short run, drawn black.
@@ -39,7 +39,7 @@ def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) ->
         _draw(axes[1:], curves, {"label": f"{recipe}, {size}{seeds}"} | style)
     _draw(axes[1:], [live], {"label": "the live run", "color": "black"})
     axes[1].axhline(0, color="grey", ls=":", lw=1)
-    axes[1].set(title="from chance (0) to perfect (1)", ylabel="share of the way", ylim=(None, 1.2))
+    axes[1].set(title="from chance (0) to perfect (1)", ylabel="fraction of the way", ylim=(None, 1.2))
     axes[2].set(title="rank of the embeddings", ylabel="directions in use", ylim=(0, None))
     for ax in axes[1:]:
         ax.set(xscale="log", xlabel="samples", xlim=(FIRST, None))
@@ -50,7 +50,7 @@ def show_curves(live: Curve, long: Mapping[tuple[str, str], Sequence[Curve]]) ->
 
 
 def _draw(axes: Sequence[Axes], curves: Sequence[Curve], style: Mapping[str, Any]) -> None:
-    """Runs of one recipe: their share of the way, and their rank where that was measured."""
+    """Runs of one recipe: their fraction of the way, and their rank where that was measured."""
     samples = curves[0]["samples"]
     over = max(1, len(samples) // 12)
     axes[0].plot(samples, share_of_the_way(curves, over), **style)

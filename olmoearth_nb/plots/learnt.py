@@ -28,21 +28,21 @@ def show_neighbours(
     Args:
         samples: number of a scene -> its sample.
         kinds: number of a scene -> what it is; a neighbour of the query's kind is framed green, others red.
-        queries: numbers of the scenes that are asked for, one a row.
+        queries: numbers of the query scenes, one a row.
         nearest: name of an encoder -> (queries, k) numbers of the nearest scenes, nearest first.
     """
     k = next(iter(nearest.values())).shape[1]
     wide = 0.8 * (1 + (k + 0.2) * len(nearest))
     figure = plt.figure(figsize=(wide, len(queries) + 0.35), layout="constrained")
     parts: Any = figure.subfigures(1, 1 + len(nearest), width_ratios=[1, *[k + 0.2] * len(nearest)])
-    asked = np.array(queries)[:, None]
-    for part, (name, found) in zip(parts, [("asked for", asked), *nearest.items()], strict=True):
-        part.suptitle(name if found is asked else f"nearest, {name}", fontsize=10)
+    wanted = np.array(queries)[:, None]
+    for part, (name, found) in zip(parts, [("query", wanted), *nearest.items()], strict=True):
+        part.suptitle(name if found is wanted else f"nearest, {name}", fontsize=10)
         axes = part.subplots(len(queries), found.shape[1], squeeze=False)
         for row, query, scenes in zip(axes, queries, found.tolist(), strict=True):
             for ax, scene in zip(row, scenes, strict=True):
                 colour = RIGHT if kinds[scene] == kinds[query] else WRONG
-                _draw(ax, samples[scene], kinds[scene], "black" if found is asked else colour)
+                _draw(ax, samples[scene], kinds[scene], "black" if found is wanted else colour)
     plt.show()
 
 
@@ -67,9 +67,9 @@ def show_components(sample: Sample, embeddings: Mapping[str, np.ndarray]) -> Non
     axes[0].imshow(true_colour(sample.select_times([time])))
     axes[0].set(title=f"{sample.title}, {sample.dates[time]}")
     for ax, (name, values) in zip(axes[1:], embeddings.items(), strict=True):
-        picture, share = main_components(values)
+        picture, fraction = main_components(values)
         ax.imshow(picture)
-        ax.set(title=f"{name}: {share:.0%} of the variance")
+        ax.set(title=f"{name}: {fraction:.0%} of the variance")
     for ax in axes:
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -101,7 +101,7 @@ def show_readings(readings: Mapping[str, Mapping[str, Interval]], chance: float 
 
 
 def main_components(embeddings: np.ndarray) -> tuple[np.ndarray, float]:
-    """The first three principal components as a picture, and their share of the variance.
+    """The first three principal components as a picture, and the fraction of the variance that they hold.
 
     Args:
         embeddings: (rows, columns, D); NaN where a patch has none.

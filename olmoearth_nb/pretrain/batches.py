@@ -72,30 +72,30 @@ class MicroBatches(Dataset[MicroBatch]):
     def __getitem__(self, number: int) -> MicroBatch:
         """Micro-batch of that number."""
         size = self.recipe.optimisation.micro_batch
-        generator = np.random.default_rng([self.seed, number])
-        patch_size, edge, dates = self.crops.draw(generator)
-        places = [_place(self.seed, number * size + i, len(self.corpus)) for i in range(size)]
-        samples = [self._crop(place, patch_size, edge, dates, generator) for place in places]
+        generator = np.random.default_rng([self.seed, number])  # of the number alone, never of what came before
+        patch_size, edge, dates = self.crops.draw(generator)  # one for all samples: they are stacked
+        tiles = [_tile(self.seed, number * size + i, len(self.corpus)) for i in range(size)]
+        samples = [self._crop(tile, patch_size, edge, dates, generator) for tile in tiles]
         batch = collate(samples)
         grid = batch.grid(self.recipe.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
         if self.recipe.normalisation == "standard":
             images = {name: standardise(image, batch.images[name]) for name, image in images.items()}
-        drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, places, number, view) for view in range(2)]
-        return MicroBatch(images, batch.timestamps, grid, torch.stack(drawn), number)
+        drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, tiles, number, view) for view in range(2)]
+        return MicroBatch(images, batch.timestamps, grid, torch.stack(drawn), number)  # roles (2, B, N)
 
-    def _crop(self, place: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
+    def _crop(self, tile: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
         """A window of a tile with at most so many dates; another one where nothing of it can be encoded."""
         for _ in range(WINDOWS):
             row, column = generator.integers(0, TILE - patch_size * edge + 1, 2).tolist()
-            sample = self.corpus.window(place, row, column, patch_size * edge)
+            sample = self.corpus.window(tile, row, column, patch_size * edge)
             seen = np.any([(image != MISSING).any((0, 1, 3)) for image in _sensors(sample).images.values()], axis=0)
             start = first_date(seen, dates, generator)
             if start is not None and seen.any():
                 sample = sample.select_times(range(start, min(start + dates, len(seen))))
                 if _encodable(_sensors(sample), self.recipe.tokenization, patch_size):
                     return sample
-        raise ValueError(f"{self.corpus.name(place)} was observed in none of {WINDOWS} windows drawn from it")
+        raise ValueError(f"{self.corpus.name(tile)} was observed in none of {WINDOWS} windows drawn from it")
 
 
 def _sensors(sample: Sample) -> Sample:
@@ -109,7 +109,7 @@ def _encodable(sample: Sample, tokenization: Tokenization, patch_size: int) -> b
     return not bool(observed(images, sample.grid(tokenization, patch_size))[1].all())
 
 
-def _place(seed: int, position: int, tiles: int) -> int:
+def _tile(seed: int, position: int, tiles: int) -> int:
     """Which tile stands at a position of the run: a new random order every time that all have been seen."""
     return int(_order(seed, position // tiles, tiles)[position % tiles])
 

@@ -104,7 +104,7 @@ class Engine:
         self.module.train()
         with Interrupts() as interrupts, closing(self._stream(step, leg.end)) as stream, monitor:
             while step < leg.end:
-                stop = self._step(leg, step, stream, monitor, interrupts.asked)
+                stop = self._step(leg, step, stream, monitor, interrupts.requested)
                 step += 1
                 kept = step in leg.keeps or step == leg.end
                 if kept or stop or time.monotonic() - saved > self.save_every:
@@ -115,8 +115,8 @@ class Engine:
                     raise KeyboardInterrupt(f"stopped after step {step}; the same call goes on from there")
         if self.fabric.is_global_zero:
             Checkpoints(self.folder / leg.name).forget()
-        asked = torch.tensor(float(interrupts.asked), device=self.fabric.device)  # perhaps behind the last step
-        if float(self.fabric.all_reduce(asked, reduce_op="sum")):
+        requested = torch.tensor(float(interrupts.requested), device=self.fabric.device)  # perhaps behind the last step
+        if float(self.fabric.all_reduce(requested, reduce_op="sum")):
             raise KeyboardInterrupt(f"stopped after {leg.name}; the same call goes on from there")
 
     def _step(self, leg: Leg, step: int, stream: Generator[MicroBatch], monitor: Monitor, stop: bool) -> bool:

@@ -43,12 +43,12 @@ def launch(precision: str = "32-true") -> Fabric:
 
 
 class Interrupts:
-    """Keeps Ctrl-C and SIGTERM from breaking into a step; `asked` says whether one came. A second one stops at once.
+    """Keeps Ctrl-C and SIGTERM from breaking into a step; `requested` says whether one came. A second one stops at once.
 
     Only the main thread gets signals; elsewhere this does nothing. A signal that was ignored stays ignored.
     """
 
-    asked = False
+    requested = False
 
     def __enter__(self) -> Interrupts:
         main = threading.current_thread() is threading.main_thread()
@@ -62,9 +62,9 @@ class Interrupts:
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
         """Remembers the first signal."""
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
         os.write(2, b"\nstopping after this step; once more stops at once\n")
 
 

@@ -150,8 +150,8 @@ def effective_rank(embeddings: Tensor) -> float:
     """
     embeddings = embeddings.cpu().double()
     values = torch.linalg.svdvals(embeddings - embeddings.mean(0))
-    share = values / values.sum().clamp(min=1e-12)
-    return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
+    fraction = values / values.sum().clamp(min=1e-12)
+    return float(torch.exp(-(fraction * fraction.clamp(min=1e-12).log()).sum()))
 
 
 def target_likeness(targets: Tensor, micro: MicroBatch, most: int = 256) -> float:

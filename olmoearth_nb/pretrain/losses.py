@@ -1,7 +1,10 @@
 """The losses of pretraining, in float32 whatever the rest runs in.
 
 * *Patch discrimination*: among all hidden tokens of one sample and modality, which target belongs to this prediction?
-  With normalised predictions p and targets t, s_ij = p_i t_j / 0.1, it is the mean of -log softmax(s_i)_i, times 0.2.
+  With normalised predictions p_i and targets t_j and the temperature tau = 0.1,
+
+      s_ij = p_i . t_j / tau,    loss = 2 tau mean_i( -log( exp(s_ii) / sum_j exp(s_ij) ) ).
+
 * *Masked negatives* (v1.1, maps alone): a target that all but equals the right one (cosine above 0.999) is no negative.
 * *Contrast of the two views*: which of the batch's second views belongs to this first view?
 
@@ -78,8 +81,8 @@ def contrast(first: Tensor, second: Tensor) -> Tensor:
         () float32, before its weight.
     """
     with torch.autocast(first.device.type, enabled=False):
-        scores = F.normalize(first.float(), dim=-1) @ F.normalize(second.float(), dim=-1).T / TEMPERATURE
-        return F.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+        scores = F.normalize(first.float(), dim=-1) @ F.normalize(second.float(), dim=-1).T / TEMPERATURE  # (B, B)
+        return F.cross_entropy(scores, torch.arange(len(scores), device=scores.device))  # the diagonal is right
 
 
 def chance_and_best(

@@ -5,7 +5,7 @@ Two strategies are those of the releases, three are plain ones to learn from. Ea
 * `modality_cross_random` (v1): the encoder sees half of the tokens of the band sets drawn for encoding; half of the
   tokens of all other band sets, of the maps, and of some of the encoded ones are predicted.
 * `random_time_with_decode` (v1.1): the encoder sees half of the tokens, or of the dates, of half of the band sets;
-  the same share of the other band sets is predicted, and the maps as a whole.
+  the same fraction of the other band sets is predicted, and the maps as a whole.
 * `random`, `time`, `space`: the encoder sees half of all tokens, or all tokens of half of the dates, or of half of the
   patches; everything else is predicted.
 
@@ -58,7 +58,7 @@ def draw_roles(
         raise ValueError(f"unknown masking {strategy!r}; valid are {', '.join(STRATEGIES)}")
     if len(samples) != len(missing):
         raise ValueError(f"{len(missing)} samples need a number each, got {len(samples)} numbers")
-    absent, sensor = missing.cpu().numpy(), ~grid.decode_only.numpy()
+    absent, sensor = missing.cpu().numpy(), ~grid.decode_only.numpy()  # (B, N), (N,)
     drawn = np.empty(absent.shape, dtype=np.int64)
     for row, sample in enumerate(samples):
         if absent[row, sensor].all():
@@ -73,17 +73,20 @@ def modality_cross_random(grid: TokenGrid, missing: np.ndarray, generator: np.ra
 
     A band set that is not encoded keeps its DECODER tokens, drawn or not: the official code decodes it anyway.
     """
-    roles = np.full(len(grid), int(Role.TARGET_ONLY))
+    roles = np.full(len(grid), int(Role.TARGET_ONLY))  # (N,)
+    # 1. in each modality half of the tokens may be seen and half may be predicted, wherever they are
     for span in grid.slices.values():
         order = span.start + generator.permutation(span.stop - span.start)
         half = len(order) // 2
         roles[order[:half]], roles[order[half : 2 * half]] = Role.ONLINE, Role.DECODER
     roles[missing] = Role.MISSING
+    # 2. whole band sets lose the right to be seen, or to be predicted: this is where v1 relates bands to each other
     encoded, decoded = _drawn_band_sets(grid, roles, generator)
-    number = grid.band_set.numpy()
+    number = grid.band_set.numpy()  # (N,) band set of each token
     roles[(roles == Role.ONLINE) & ~np.isin(number, encoded)] = Role.TARGET_ONLY
     only_encoded = np.isin(number, np.setdiff1d(encoded, decoded))
     roles[(roles == Role.DECODER) & only_encoded] = Role.TARGET_ONLY
+    # 3. a draw that leaves nothing to see or nothing to predict teaches nothing
     if not (roles == Role.ONLINE).any() or not (roles == Role.DECODER).any():
         _halve(roles, ~grid.decode_only.numpy() & ~missing, generator)
     return roles
@@ -98,7 +101,7 @@ def _drawn_band_sets(
     present = sensors + [i for i in range(len(maps)) if maps[i] and (roles[number == i] != Role.MISSING).any()]
     if not sensors or len(present) <= 2:
         return np.array(sensors[:1], dtype=int), np.array(present[1:], dtype=int)
-    many = generator.integers(min(2, len(sensors)), len(sensors) + 1)
+    many = generator.integers(min(2, len(sensors)), len(sensors) + 1)  # at least two are seen, where there are two
     encoded = generator.permutation(sensors)[:many]
     decoded = generator.permutation(present)[: generator.integers(1, len(present) + 1)]
     return encoded, decoded
@@ -110,25 +113,26 @@ def random_time_with_decode(grid: TokenGrid, missing: np.ndarray, generator: np.
     With one band set in the sample its tokens are halved. A band set without data at the dates that it should
     give falls back to random tokens; a single observed token is encoded in any case.
     """
-    roles = np.full(len(grid), int(Role.DECODER))
+    roles = np.full(len(grid), int(Role.DECODER))  # (N,); maps stay so: they are predicted as a whole
     number, time, maps = grid.band_set.numpy(), grid.time.numpy(), _is_map(grid)
     roles[missing] = Role.MISSING
     present = [i for i in range(len(maps)) if not maps[i] and (~missing[number == i]).any()]
     dates = np.unique(time[~missing & ~grid.decode_only.numpy()])
+    # hidden dates have to be filled in from other dates; hidden tokens can be copied from their neighbours
     by_date = len(dates) > 1 and generator.uniform() >= RANDOM_RATIO
     shuffled, many = generator.permutation(dates), _half_up(dates)
     if len(present) == 1:
         _halve(roles, (number == present[0]) & ~missing, generator)
         return roles
     order = generator.permutation(present)
-    for place, band_set in enumerate(order.tolist()):
-        encode = place < _half_up(order)
-        mine = np.flatnonzero((number == band_set) & ~missing)
-        chosen = mine[np.isin(time[mine], shuffled[:many] if encode else shuffled[many:])]
+    for position, band_set in enumerate(order.tolist()):
+        encode = position < _half_up(order)  # the first half of the drawn order is seen, the second predicted
+        tokens = np.flatnonzero((number == band_set) & ~missing)  # (n,) observed tokens of the band set
+        chosen = tokens[np.isin(time[tokens], shuffled[:many] if encode else shuffled[many:])]
         if not by_date or len(chosen) == 0:
-            chosen = generator.permutation(mine)[: max(1, len(mine) // 2)]
-        roles[mine] = Role.TARGET_ONLY
-        roles[chosen] = Role.ONLINE if encode or len(mine) == 1 else Role.DECODER
+            chosen = generator.permutation(tokens)[: max(1, len(tokens) // 2)]
+        roles[tokens] = Role.TARGET_ONLY
+        roles[chosen] = Role.ONLINE if encode or len(tokens) == 1 else Role.DECODER
     return roles
 
 

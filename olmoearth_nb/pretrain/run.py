@@ -46,7 +46,7 @@ def pretrain(
 ) -> list[Path]:
     """Trains through all legs of a plan, from wherever they stand.
 
-    Longer budgets than before may be asked of the same folder: its trunk goes on to them.
+    Longer budgets than before may be wanted of the same folder: its trunk goes on to them.
 
     Args:
         plan: the run.
@@ -58,7 +58,7 @@ def pretrain(
         save_every: see `Engine`.
 
     Returns:
-        Folders of the trained models, one for each budget that was asked for, each with `encoder.safetensors`,
+        Folders of the trained models, one for each budget that was given, each with `encoder.safetensors`,
         `predictor.safetensors` and `run.json`.
 
     Raises:
@@ -70,9 +70,9 @@ def pretrain(
     fabric = fabric or launch(plan.precision)
     with alone(folder) if fabric.is_global_zero else nullcontext():
         data = identity(corpus)
-        asked, plan = plan.budgets, _joined(plan, data, folder / PLAN, fabric)
+        wanted, plan = plan.budgets, _joined(plan, data, folder / PLAN, fabric)
         engine = Engine(plan, corpus, folder, fabric, workers, quiet, save_every)
-        legs = [leg for leg in plan.legs if not leg.falls or leg.end * plan.batch in asked]
+        legs = [leg for leg in plan.legs if not leg.falls or leg.end * plan.batch in wanted]
         for leg in legs:
             if fabric.broadcast(_is_done(folder, leg)):
                 continue
@@ -112,18 +112,18 @@ def samples_in(
     if not 0 < minutes < float("inf"):
         raise ValueError(f"minutes must be above 0, got {minutes}")
     fabric = fabric or launch(plan.precision)
-    asked = {"minutes": minutes} | plan.describe() | {"data": identity(corpus)}
-    del asked["budgets"]  # which is what is to be found
-    _refuse_another(folder / PLAN, {key: asked[key] for key in asked if key != "minutes"}, but=("budgets",))
+    wanted = {"minutes": minutes} | plan.describe() | {"data": identity(corpus)}
+    del wanted["budgets"]  # which is what is to be found
+    _refuse_another(folder / PLAN, {key: wanted[key] for key in wanted if key != "minutes"}, but=("budgets",))
     stored = folder / MINUTES
     if not fabric.broadcast(stored.is_file()):
         seconds = fabric.broadcast(_seconds_a_step(Engine(plan, corpus, folder, fabric, workers, quiet)))
         samples = max(plan.batch, budgets_of(int(60 * minutes / seconds * plan.batch), plan.batch)[0])
         if fabric.is_global_zero:
             measured = dict(zip(MEASURED, (samples, round(seconds, 3)), strict=True))
-            write_json(stored, asked | measured)
+            write_json(stored, wanted | measured)
         fabric.barrier()
-    _refuse_another(stored, asked, but=MEASURED)
+    _refuse_another(stored, wanted, but=MEASURED)
     return int(json.loads(stored.read_text(encoding="utf8"))["samples"])
 
 
@@ -204,9 +204,9 @@ def _refuse_another(path: Path, about: dict[str, Any], but: Sequence[str]) -> No
     """Raises if a folder holds another run than this one; some things may differ or be there alone."""
     if not path.is_file():
         return
-    found, asked = json.loads(path.read_text(encoding="utf8")), json.loads(json.dumps(about))
-    keys = [key for key in {**asked, **found} if key not in but]  # of both: defaults are left out
-    differs = {key: (found.get(key), asked.get(key)) for key in keys if found.get(key) != asked.get(key)}
+    kept, wanted = json.loads(path.read_text(encoding="utf8")), json.loads(json.dumps(about))
+    keys = [key for key in {**wanted, **kept} if key not in but]  # of both: defaults are left out
+    differs = {key: (kept.get(key), wanted.get(key)) for key in keys if kept.get(key) != wanted.get(key)}
     if differs:
         said = "; ".join(f"{key}: {old} there, {new} asked for" for key, (old, new) in differs.items())
         raise FileExistsError(f"{path.parent} holds another run ({said}); give another folder")

@@ -172,7 +172,7 @@ def test_no_such_file_or_door(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file nowhere"):
         load_sample("nowhere.npz")
     (tmp_path / "a.png").touch()
-    with pytest.raises(ValueError, match=r"no door for '\.png'"):
+    with pytest.raises(ValueError, match=r"no loader for '\.png'"):
         load_sample(tmp_path / "a.png")
     with pytest.raises(ValueError, match="'content' or 'published'"):
         load_geobench_chip(tmp_path / "a.hdf5", names="x")

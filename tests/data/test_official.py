@@ -136,7 +136,7 @@ def test_what_is_not_read(tmp_path):
         read_tile(good)
     with h5py.File(good, "a") as file:
         del file["missing_timesteps_masks/sentinel2_l2a"]
-    with pytest.raises(ValueError, match=r"of the 12 slots whether \['sentinel2_l2a'\] have it"):
+    with pytest.raises(ValueError, match=r"of the 12 timesteps whether \['sentinel2_l2a'\] have it"):
         read_tile(good)
     with h5py.File(good, "a") as file:
         file["missing_timesteps_masks/sentinel2_l2a"] = np.ones(3, bool)

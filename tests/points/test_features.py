@@ -350,7 +350,7 @@ def test_the_command_says_what_it_left_out(files):
         ({"model": "nothing"}, "is no folder and no published model"),
         ({"model": "encoder.safetensors"}, "no file"),
         ({"data": "nowhere.tif"}, "no file"),
-        ({"data": "labels.geojson"}, "there is no door for"),
+        ({"data": "labels.geojson"}, "there is no loader for"),
         ({"points": "nowhere.geojson"}, "no file"),
         ({"points": "scene_2020-07-05.tif"}, "is not GeoJSON"),
         ({"out": "emb.xlsx"}, "a table is written as .parquet or .csv, got 'emb.xlsx'"),

@@ -2,7 +2,7 @@
 
 PROSPECT-D gives the leaf, 4SAIL the canopy (Jacquemoud et al. 2009, doi:10.1016/j.rse.2008.01.026). The ranges
 are this world's own, chosen inside what the model is used for. Rows and crowns throw shadows that a turbid layer
-does not know: canopies are darkened by a constant share, conifers most.
+does not know: canopies are darkened by a constant fraction, conifers most.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEAVES: dict[str, dict[str, tuple[float, float]]] = {
     "broadleaf trees": {"n": (1.6, 2.0), "dry": (0.006, 0.010), "angle": (40, 55), "sunlit": (0.65, 0.75)},
     "conifer": {"n": (1.9, 2.4), "dry": (0.010, 0.018), "angle": (52, 64), "sunlit": (0.45, 0.6)},
 }
-"""Leaf structure N, dry matter in g/cm2, mean leaf angle in degrees, share of the canopy that is not in shadow."""
+"""Leaf structure N, dry matter in g/cm2, mean leaf angle in degrees, fraction of the canopy that is not in shadow."""
 
 PIGMENT = {"chlorophyll": (20.0, 52.0), "anthocyanin": (0.5, 8.0), "water": (0.007, 0.026)}
 """Low and high of the three traits that tasks are made of: micrograms/cm2 twice, cm of water."""

@@ -1,4 +1,4 @@
-"""Scenes are windows of tiles: where they lie, which slots they show, what they are, and the questions asked of them.
+"""Scenes are windows of tiles: where they lie, which timesteps they show, what they are, and the tasks that they pose.
 
 The designed questions are made of hidden traits with two values each, drawn independently for every parcel, so that
 both answers are equally common and equally bright, whatever the plant, the soil and the weather:

@@ -62,7 +62,7 @@ class Climate:
         latitude: degrees.
         spring: month (0 to 12) in which spring begins.
         moisture: (12,) wetness of the ground, 0 to 1.
-        snow: (12,) share of open ground under snow.
+        snow: (12,) fraction of open ground under snow.
         warmth: (12,) surface temperature of grass in kelvin.
         sun: (12,) cosine of the sun's zenith angle at half past ten: how much of its direction points up.
         north: (12,) how much of it points north, negative where the sun stands in the south.
@@ -142,7 +142,7 @@ def year(geography: Geography, library: Library, climate: Climate, generator: np
 
 
 def leaves(plant: Plant, bits: dict[str, int], spring: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Leaf area index, share of brown leaves and share of stubble in the middle of each month.
+    """Leaf area index, fraction of brown leaves and fraction of stubble in the middle of each month.
 
     The `early` and `late` bits take `HALF_VIGOUR` of the leaf area of one half of the season each.
     """
