@@ -115,7 +115,7 @@ def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
         )
     if path.suffix.lower() not in _LOADERS:
         raise ValueError(
-            f"cannot read {path.name}: there is no loader for {path.suffix!r}; there are loaders for {', '.join(_LOADERS)}"
+            f"cannot read {path.name}: there is no loader for {path.suffix!r}; there are some for {', '.join(_LOADERS)}"
         )
     return _LOADERS[path.suffix.lower()](path, **options)
 

@@ -43,7 +43,7 @@ def launch(precision: str = "32-true") -> Fabric:
 
 
 class Interrupts:
-    """Keeps Ctrl-C and SIGTERM from breaking into a step; `requested` says whether one came. A second one stops at once.
+    """Keeps Ctrl-C and SIGTERM from breaking into a step; `requested` says whether one came. A second stops at once.
 
     Only the main thread gets signals; elsewhere this does nothing. A signal that was ignored stays ignored.
     """
