@@ -58,7 +58,7 @@ lock:  ## renew both lock files from pyproject.toml, for every Python and system
 	for file in requirements.lock requirements-colab.lock; do \
 		grep -vE '^(nvidia-|cuda-|triton=|#)' $$file > build/lock/pins && \
 		{ echo "# Made by make lock. What torch needs for a GPU is not listed: each build of torch names its own."; \
-		cat build/lock/pins; } > $$file; done
+		cat build/lock/pins; } > $$file || exit 1; done
 	rm -rf build/lock
 
 clean:  ## remove the environment and everything built
