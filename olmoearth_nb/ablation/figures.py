@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from olmoearth_nb.ablation.findings import Finding
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots.style import COLOURS
-
-if TYPE_CHECKING:
-    from olmoearth_nb.ablation.report import Finding
 
 PALETTE = [*COLOURS.values()]
 GREYS = {"raw bands": ("--", "#444444"), "majority": (":", "#999999")}

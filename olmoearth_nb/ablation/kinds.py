@@ -1,19 +1,21 @@
-"""Jobs of a study, each in a process of its own with one torch thread: `python -m olmoearth_nb.ablation.kinds DIR KEY`.
+"""What each kind of job of a study does, on one thread.
 
 A job reads `study.json` and writes `jobs/KEY.json` whole or not at all, so that a job that is done is never run again
-and one that was killed never counts. Keys are those of `job.Job`, such as "cell ARM SEED".
+and one that was killed never counts. Keys are those of `folder.Job`, such as "cell ARM SEED".
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import platform
 import subprocess
-import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+import olmoearth_nb
 from olmoearth_nb.ablation.folder import Job, done, result, run_of
 from olmoearth_nb.ablation.study import Arm, Study
 from olmoearth_nb.data.corpus import Corpus
@@ -178,13 +181,13 @@ def environment() -> dict[str, Any]:
     """Commit, versions, hardware and threads."""
     import torch
 
-    at, commit = Path(__file__).parents[1], ""
+    at, commit = Path(olmoearth_nb.__file__).parents[1], ""
     if (at / "pyproject.toml").is_file():  # a clone, not an installed wheel
-        said = [
+        head, changes = (
             subprocess.run(["git", "-C", at, *words], capture_output=True, text=True, check=False).stdout.strip()
             for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-        ]
-        commit = said[0] + ("-dirty" if said[1] else "")
+        )
+        commit = head + ("-dirty" if changes else "")
     packages = ("olmoearth_nb", "torch", "numpy", "scikit-learn")
     return {
         "commit": commit or "none",
@@ -206,12 +209,14 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
     if done(folder, job).is_file():
         return result(folder, job)
     import torch
+    from threadpoolctl import threadpool_limits
 
-    torch.set_num_threads(1)
     study = read_study(folder)
     if job.kind == "cell" and job.value not in map(str, study.seeds):
         raise ValueError(f"no seed {job.value}; the study has {', '.join(map(str, study.seeds))}")
-    found = _run(study, folder, job) | {"environment": environment()}
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        found = _run(study, folder, job) | {"environment": environment()}
     write_json(done(folder, job), found)
     if job.kind == "cell":
         _forget(run_of(folder, job))
@@ -232,15 +237,41 @@ def _run(study: Study, folder: Path, job: Job) -> dict[str, Any]:
     raise ValueError(f"{job} is chosen when its rates have run, it is no job to run")
 
 
-def end_with_parent() -> None:
-    """Ends this process when the one that started it ends and so closes its standard input."""
+_ALONE = threading.Lock()
+"""Held by the job that runs in this process; torch's random state, its threads and the output belong to all of it."""
 
-    def watch() -> None:
-        while os.read(0, 1):  # not sys.stdin, whose lock an interpreter that shuts down would wait for
-            pass
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def work(folder: str, key: str, notebook: str = "") -> None:
+    """Runs a job on a Dask worker, unless it is done; waits where it still runs on another one.
+
+    Args:
+        folder: of the study.
+        key: of the job.
+        notebook: that runs it, if any.
+
+    Raises:
+        RuntimeError: if it failed, with the last line of its traceback; all of it is in `jobs/KEY.log`.
+    """
+    from filelock import FileLock
+
+    log = done(Path(folder), key).with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with _ALONE, FileLock(log.with_suffix(".lock")):
+        if done(Path(folder), key).is_file():
+            return
+        with log.open("w", encoding="utf8") as out, redirect_stdout(out), redirect_stderr(out):
+            atexit.register(os._exit, 1)  # a worker may end before its job, whose thread then leaves h5py's lock closed
+            try:
+                if notebook:
+                    run_notebook(Path(notebook), Path(folder), key)
+                else:
+                    run_job(Path(folder), key)
+            except Exception:  # not every exception can be sent to another process, its words can
+                said = traceback.format_exc()
+                out.write(said)
+                raise RuntimeError(said.strip().splitlines()[-1]) from None
+            finally:
+                atexit.unregister(os._exit)
 
 
 def run_notebook(notebook: Path, folder: Path, key: str) -> Path:
@@ -257,19 +288,5 @@ def run_notebook(notebook: Path, folder: Path, key: str) -> Path:
     parameters = {"sweep": str(folder), "arm": job.arm, "seed": int(job.value)}
     papermill.execute_notebook(str(notebook), str(copy), parameters, progress_bar=False, cwd=str(notebook.parent))
     if not done(folder, job).is_file():
-        raise ValueError(f'{notebook.name} ended without a result: it must call jobs.run_job(sweep, "cell ARM SEED")')
+        raise ValueError(f'{notebook.name} ended without a result: it must call run_job(sweep, "cell ARM SEED")')
     return copy
-
-
-def main(folder: str, key: str, notebook: str = "", watched: str = "") -> None:
-    """Runs a job; one that is watched ends with the process that started it."""
-    if watched:
-        end_with_parent()
-    if notebook:
-        run_notebook(Path(notebook), Path(folder), key)
-    else:
-        run_job(Path(folder), key)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from olmoearth_nb.ablation.report import LEVEL, findings
+from olmoearth_nb.ablation.findings import LEVEL, findings
 from olmoearth_nb.ablation.scores import Table
 from olmoearth_nb.evaluation.intervals import Interval
 

@@ -1,32 +1,35 @@
 """All jobs of a study on Dask: a local cluster by default, or the scheduler of any other one.
 
-A sweep can be killed at any moment; the same call goes on with what is not done. Nothing is scored twice.
+A sweep can be killed at any moment; the same call goes on with what is not done. Nothing is scored twice. Local workers
+end with the sweep. A worker of another scheduler finishes the job that it has begun, and the next sweep waits for it.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from olmoearth_nb.ablation.folder import Job, done, result, run_of
-from olmoearth_nb.ablation.kinds import budgets, corpus_of, read_study, timed_plan
-from olmoearth_nb.ablation.scores import write_scores
+from olmoearth_nb.ablation.kinds import budgets, corpus_of, read_study, timed_plan, work
 from olmoearth_nb.ablation.study import Arm, Study
+from olmoearth_nb.ablation.tables import write_scores
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import alone, write_json
 from olmoearth_nb.pretrain.log import LOG
 
 if TYPE_CHECKING:
     from distributed import Client
+
+
+START = 300.0
+"""Seconds that a local worker has to start."""
 
 
 class SweepError(PlainError):
@@ -62,12 +65,14 @@ def ablate(
         SweepError: if jobs failed, naming them; the others are done and kept.
         ModuleNotFoundError: if Dask is not installed, saying how to.
     """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
     folder = Path(folder).resolve()
-    with _cluster(workers, scheduler) as client, alone(folder):
+    with alone(folder):
         _remember(study, folder)
         corpus_of(study, folder).copy_all(quiet)  # made once, before many ask for it and before anything is timed
-        with Pulse(folder) as pulse:
-            run = partial(_run, client, folder, pulse, quiet=quiet)
+        with _cluster(workers, scheduler) as client:
+            run = partial(_run, client, folder, quiet=quiet)
             run([Job("floors")])  # asks every task, so that a mistake in one shows before anything is trained
             for arm in study.arms if study.minutes else ():
                 _take_timing(arm, folder, Path(timings) if timings else None)
@@ -125,117 +130,50 @@ def _choose(study: Study, folder: Path) -> None:
         write_json(done(folder, Job("chosen", arm.name)), {"rate": best, "at the edge": at_edge, "tried": tried})
 
 
-class Pulse:
-    """The sign of life of a sweep, in a file that its jobs' workers look at: one that stops ends them.
-
-    Args:
-        folder: of the sweep.
-    """
-
-    PATIENCE = 60.0
-    """Seconds without a beat after which the sweep counts as dead."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path, self.sweep = folder / "pulse", uuid4().hex
-
-    def __enter__(self) -> Pulse:
-        self.beat()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.path.unlink(missing_ok=True)
-
-    def beat(self) -> None:
-        """Says that the sweep is there."""
-        part = self.path.with_name(f"pulse.{self.sweep}")
-        part.write_text(f"{self.sweep} {time.time_ns()}", encoding="utf8")
-        part.replace(self.path)
-
-
 @contextmanager
 def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
-    """A Dask client."""
+    """A client of a scheduler, or of one in this process, whose workers end when this process does.
+
+    Local workers are commands (`dask spec`), not children of `multiprocessing`, which would run the caller's script
+    again wherever it has no `if __name__ == "__main__"`.
+    """
     try:
-        from distributed import Client, LocalCluster
+        from distributed import Client, Scheduler, SpecCluster
+        from distributed.deploy.subprocess import SubprocessWorker
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f'{error}; pip install "olmoearth_nb[scale]" brings it') from error
     if scheduler:
         with Client(scheduler) as client:
             yield client
         return
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(**local, processes=False) as cluster, Client(cluster) as client:  # each job has its own process
+    quiet = {"host": "127.0.0.1", "silence_logs": logging.ERROR}
+    options: dict[str, Any] = {"worker_kwargs": quiet | {"nthreads": 1, "memory_limit": 0}}
+    worker = {"cls": SubprocessWorker, "options": options}  # a nanny, which replaces its worker when that dies
+    here = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    named = dict.fromkeys(range(workers), worker)
+    with SpecCluster(named, here, silence_logs=logging.ERROR) as cluster, Client(cluster) as client:
+        client.wait_for_workers(1, timeout=START)
         yield client
 
 
-def _run(
-    client: Client, folder: Path, pulse: Pulse, jobs: Sequence[Job], notebook: str = "", quiet: bool = False
-) -> None:
+def _run(client: Client, folder: Path, jobs: Sequence[Job], notebook: str = "", quiet: bool = False) -> None:
     """Runs the jobs that are not done, as many at once as there are workers."""
     left = [job for job in jobs if not done(folder, job).is_file()]
     futures = {
-        job: client.submit(run_apart, str(folder), str(job), notebook, pulse.sweep, pure=False, priority=-number)
+        job: client.submit(work, str(folder), str(job), notebook, pure=False, priority=-number)
         for number, job in enumerate(left)
     }
     with _progress(folder, jobs, quiet) as show:
         while not all(future.done() for future in futures.values()):
             show()
-            pulse.beat()
             time.sleep(0.5)
         show()
     failed = {job: future.exception() for job, future in futures.items() if future.status != "finished"}
     if failed:
-        said = "\n".join(f"{job}: {error}" for job, error in failed.items())
+        reasons = "\n".join(f"{job}: {error}" for job, error in failed.items())
         raise SweepError(
-            f"{len(failed)} of {len(jobs)} jobs failed; the others are kept, the same call tries again\n{said}"
+            f"{len(failed)} of {len(jobs)} jobs failed; the others are kept, the same call tries again\n{reasons}"
         )
-
-
-def run_apart(folder: str, key: str, notebook: str = "", sweep: str = "") -> None:
-    """Runs a job in a process of its own, which ends when this one or the sweep that asks for it does.
-
-    Args:
-        folder: of the study.
-        key: of the job.
-        notebook: that runs it, if any.
-        sweep: whose `Pulse` to watch; empty for none.
-
-    Raises:
-        RuntimeError: if it failed, with the end of what it said; all of it is in `jobs/KEY.log`.
-    """
-    from filelock import FileLock
-
-    log = done(Path(folder), key).with_suffix(".log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with FileLock(log.with_suffix(".lock")), log.open("w", encoding="utf8") as out:
-        command = [sys.executable, "-m", "olmoearth_nb.ablation.kinds", folder, key, notebook, "watched"]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, env=os.environ | one
-        )
-        code = _wait(process, Path(folder) / "pulse", sweep)
-    if code:
-        said = log.read_text(encoding="utf8").strip().splitlines()
-        raise RuntimeError(said[-1] if said else f"ended with {code}")
-
-
-def _wait(process: subprocess.Popen[bytes], pulse: Path, sweep: str) -> int:
-    """Waits for a process; ends it when its sweep has gone or another one has taken its place."""
-    assert process.stdin is not None
-    last, heard = "", time.monotonic()
-    with process.stdin:
-        while True:
-            try:
-                return process.wait(1.0)
-            except subprocess.TimeoutExpired:
-                beat = pulse.read_text(encoding="utf8") if pulse.is_file() else ""
-                if beat != last:
-                    last, heard = beat, time.monotonic()
-                silent = time.monotonic() - heard > Pulse.PATIENCE
-                if sweep and (silent or not beat.startswith(sweep)):
-                    process.kill()
 
 
 @contextmanager

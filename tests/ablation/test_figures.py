@@ -5,9 +5,11 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 
 from olmoearth_nb.ablation.figures import plot_detectable, plot_differences
+from olmoearth_nb.ablation.findings import Finding
 from olmoearth_nb.ablation.planted import BUDGET, Design, draw
-from olmoearth_nb.ablation.report import Finding, report
-from olmoearth_nb.ablation.scores import FLOORS, RUNS, SCORES, _write_csv
+from olmoearth_nb.ablation.report import report
+from olmoearth_nb.ablation.scores import FLOORS, RUNS, SCORES
+from olmoearth_nb.ablation.tables import _write_csv
 from olmoearth_nb.evaluation.intervals import Comparison, Interval
 from olmoearth_nb.plots.style import use_style
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from olmoearth_nb.ablation.findings import findings, gate
 from olmoearth_nb.ablation.planted import BUDGET, Design, behaviour, draw
-from olmoearth_nb.ablation.report import findings, gate, report
+from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import RUNS, SCORES, read_scores
 from olmoearth_nb.cli.app import app
 

@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,8 @@ from olmoearth_nb.data.official import folder_name, write_index, write_tile
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.scenes import scene_class, slots, windows
 from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, Tile, make_tile, split_of
+from olmoearth_nb.errors import PlainError
+from olmoearth_nb.io.durable import write_arrays
 
 MODALITY_NAMES = (
     "sentinel2_l2a",
@@ -62,6 +62,8 @@ def simulate(
     Raises:
         ValueError: for parameters out of range.
         FileExistsError: if the folder holds something that is not a world of these parameters.
+        DiskFullError: if the disk is full.
+        PlainError: if one of the processes was killed.
     """
     if scenes < 1 or workers < 1:
         raise ValueError(f"scenes and workers must be at least 1, got {scenes} and {workers}")
@@ -124,15 +126,18 @@ def _make(
     if workers == 1:
         yield from track(map(_write, jobs), "simulating tiles", total=tiles, disable=quiet)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        yield from track(pool.map(_write, jobs), "simulating tiles", total=tiles, disable=quiet)
+    from joblib import Parallel, delayed  # type: ignore[import-untyped]
+    from joblib.externals.loky import BrokenProcessPool  # type: ignore[import-untyped]
 
-
-def _one_thread() -> None:
-    """Keeps the workers from taking each other's cores."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    # Processes of loky, which unlike those of `multiprocessing` never run the caller's script again.
+    pool = Parallel(workers, backend="loky", return_as="generator")
+    try:
+        yield from track(pool(delayed(_write)(job) for job in jobs), "simulating tiles", total=tiles, disable=quiet)
+    except BrokenProcessPool as error:
+        raise PlainError(
+            f"a process that makes tiles was killed; see whether memory and the disk of {folder} suffice, or give "
+            "fewer workers; the same call begins anew"
+        ) from error
 
 
 def _write(job: tuple[int, int, Path, Path]) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -140,7 +145,7 @@ def _write(job: tuple[int, int, Path, Path]) -> tuple[list[str], np.ndarray, np.
     seed, number, path, labels = job
     tile = make_tile(seed, number)
     write_tile(path, tile.images, tile.present, tile.timestamps, tile.latlon)
-    np.savez_compressed(labels, allow_pickle=False, **tile.labels)
+    write_arrays(labels, tile.labels)
     return [name for name in MODALITY_NAMES if name in tile.images], tile.latlon, tile.labels["scene"]
 
 
