@@ -52,7 +52,7 @@ from torch.testing import assert_close
 from olmoearth_nb import SENTINEL2, Batch, Encoder, published_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place
-from olmoearth_nb.model.encodings import month_table, place_code, sincos
+from olmoearth_nb.model.encodings import month_table, sincos, space_code
 from olmoearth_nb.model.patch_embed import resize_to_patches
 from olmoearth_nb.model.transformer import attention_weights
 from olmoearth_nb.notebook import exercises
@@ -149,8 +149,8 @@ print(tuple(large.shape), "->", tuple(units.shape), "->", tuple(token_v11.shape)
 # %% [markdown]
 # ## Step 3: what a token is told about itself
 # A vector is added to each token. Its four quarters tell which *group* of bands, which *timestep* of the series, which
-# *month* and which *place*. Group codes are learned; the others are sines and cosines at rates from 1 down to about a
-# tenth. The code of timestep 3 by hand:
+# *month* and which *position*. Group codes are learned; the others are sines and cosines at rates from 1 down to about
+# a tenth. The code of timestep 3 by hand:
 
 # %%
 quarter = v1.config.width // 4
@@ -165,26 +165,26 @@ print("timestep 3:", [round(float(value), 2) for value in step_three[:4]], "..."
 # %%
 group_code = v1.composite_encodings.per_modality_channel_embeddings["sentinel2_l2a"].detach()
 timesteps, months = sincos(torch.arange(12), quarter), month_table(quarter)
-places = place_code(torch.zeros(32), torch.arange(32), quarter)
+positions = space_code(torch.zeros(32), torch.arange(32), quarter)
 plots_encoder.show_quarters(
     {
         "group": (group_code.numpy(), "group"),
         "timestep": (timesteps.numpy(), "timestep"),
         "month": (months.numpy(), "month, 0 = January"),
-        "place": (places.numpy(), "pixel column (row 0)"),
+        "position": (positions.numpy(), "pixel column (row 0)"),
     }
 )
 
 # %% [markdown]
-# *Each row is the code of one group, timestep, month or pixel column; a patch has the code of its first pixel. The
-# code of the month has only two different columns, a sine and a cosine of the year, repeated; in the code of the place
+# *Each row is the code of one group, timestep, month or pixel column; a patch has the code of its first pixel. The code
+# of the month has only two different columns, a sine and a cosine of the year, repeated; in the code of the position
 # the first half tells the column and the second half the row, which is 0 here.*
 
 # %%
 step, group_number = 1 % len(sample.dates), 2
 month = batch.timestamps[0, step, 1]
-place = place_code(torch.tensor(row * patch_size), torch.tensor(column * patch_size), quarter)
-by_hand = torch.cat([group_code[group_number], timesteps[step], months[month], place])
+position = space_code(torch.tensor(row * patch_size), torch.tensor(column * patch_size), quarter)
+by_hand = torch.cat([group_code[group_number], timesteps[step], months[month], position])
 
 added = grid.unflatten(v1.composite_encodings(grid, batch.timestamps), "sentinel2_l2a")
 assert_close(by_hand, added[0, row, column, step, group_number])
@@ -216,8 +216,8 @@ plots_encoder.show_attention(
 
 # %% [markdown]
 # *Left: the patch of the query. Right: how much its first token takes from the first token of every patch of the same
-# date, in three heads of the first block; brighter is more. With random weights the pattern comes mostly from the place
-# code (the stripes) and from the image, and means nothing more.*
+# date, in three heads of the first block; brighter is more. With random weights the pattern comes mostly from the
+# position code (the stripes) and from the image, and means nothing more.*
 
 # %% [markdown]
 # ## Step 5: block after block
@@ -289,14 +289,14 @@ print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the
 # %% [markdown]
 # ## What we learned
 # * A token is 8 x 8 pixels of a group of bands times a matrix; v1.1 mixes the bands of each pixel first.
-# * Four quarters tell a token its group, timestep, month and place. The year is not among them in v1 and v1.1.
+# * Four quarters tell a token its group, timestep, month and position. The year is not among them in v1 and v1.1.
 # * The rest is an ordinary transformer: attention, a small network, four to twenty-four times.
 #
 # ## Where this stops being true
 # * The weights here are random. They do not show what attention looks at in a trained model.
 # * We compare with the published *implementation*, with random weights. `load_model("OlmoEarth-v1-Nano")` loads
 #   published weights; this notebook does not.
-# * v1.2 has no codes of timestep and place. It rotates queries and keys by date and place instead
+# * v1.2 has no codes of timestep and position. It rotates queries and keys by date and position instead
 #   (`olmoearth_nb.model.encodings`).
 # * Hidden and missing tokens are left out of all this. The predictor, which predicts the hidden ones, is not shown.
 #
@@ -317,7 +317,7 @@ _ = check(1, count, exercises.patch_weights)
 # **2.** Two dates of one sample are the 3rd and the 28th of May. Which quarter of the encoding tells them apart?
 
 # %% tags=["exercise"]
-which = None  # "group", "timestep", "month" or "place"
+which = None  # "group", "timestep", "month" or "position"
 #: solution
 which = "timestep"
 #: end

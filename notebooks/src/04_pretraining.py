@@ -47,11 +47,8 @@ online = False
 seed = 0
 
 # %%
-import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch.nn import functional as F
@@ -59,19 +56,14 @@ from torch.testing import assert_close
 
 from olmoearth_nb import Batch, Role, TokenGrid
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data import load_place, pretrained_dir, pretrained_names
-from olmoearth_nb.data.corpus import Corpus
-from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
+from olmoearth_nb.data import load_place
 from olmoearth_nb.data.simulate.world import open_world
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
-from olmoearth_nb.plots import curves as plots_curves
-from olmoearth_nb.plots import learnt as plots_learnt
 from olmoearth_nb.plots import masking as plots_masking
 from olmoearth_nb.plots.views import NEIGHBOURS, masked_views, seen_near
 from olmoearth_nb.pretrain.batches import standardise
 from olmoearth_nb.pretrain.crops import Crops
-from olmoearth_nb.pretrain.curves import read_curve, write_curve
 from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
 from olmoearth_nb.pretrain.recipes import RECIPES, differences, two_cores
 
@@ -332,6 +324,11 @@ for leg in plan.legs:
 # encoder and a predictor. One core is left to the process that loads the data.
 
 # %% tags=["nbval-ignore-output"]
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.pretrain.curves import read_curve, write_curve
 from olmoearth_nb.pretrain.run import pretrain
 
 torch.set_num_threads(max(1, torch.get_num_threads() - 1))
@@ -359,6 +356,11 @@ for row in zip(*(short[name] for name in ("samples", "patches", "chance", "best"
 # has seed 4). `run.json` beside a model says how; `log.csv` is its curve.
 
 # %% tags=["nbval-ignore-output"]
+import json
+
+from olmoearth_nb.data import pretrained_dir, pretrained_names
+from olmoearth_nb.plots import curves as plots_curves
+
 curves = {}
 for name in sorted(pretrained_names(), reverse=True):  # nano first
     facts = json.loads((pretrained_dir(name) / "run.json").read_text())
@@ -404,7 +406,9 @@ print("looking at", chosen.name)
 # highway fills a twentieth of it, or a lake a third, that is its class instead.
 
 # %% tags=["nbval-ignore-output"]
+from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.evaluation.embed import embed, embed_place
+from olmoearth_nb.plots import learnt as plots_learnt
 
 scenes = world.of("test")
 queries = [int(scenes[world.kind[scenes] == kind][0]) for kind in (4, 6, 8)]

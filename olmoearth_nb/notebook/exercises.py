@@ -102,7 +102,7 @@ def patch_weights(answer: object) -> str:
 
 def quarter_that_tells_dates_apart(answer: object) -> str:
     """Notebook 03: which quarter differs between two dates of one month."""
-    quarters = ("group", "timestep", "month", "place")
+    quarters = ("group", "timestep", "month", "position")
     return _choice(answer, "timestep", quarters, "that quarter is the same for both")
 
 
