@@ -3,7 +3,7 @@
     python benchmarks/layout.py [FOLDER OF A CHECKOUT [STATEMENT ...]]
 
 A *floor* of a module is one more than the highest floor of what it imports when it is loaded; modules of one circle
-share a floor. Imports inside functions and under TYPE_CHECKING do not count.
+share a floor. Imports inside functions and under TYPE_CHECKING are counted apart.
 """
 
 import io
@@ -43,15 +43,16 @@ def loaded(root: Path, statement: str) -> tuple[float, int, int]:
 def main(root: Path) -> None:
     """Prints the measures of a checkout."""
     files = modules(root)
-    graph = graph_of(root)
-    parts = circles(graph)
-    floor = floors(graph, parts)
     lines = {name: len(path.read_text(encoding="utf8").splitlines()) for name, path in files.items()}
     side_by_side = max(len(list(folder.glob("*.py"))) for folder in {path.parent for path in files.values()})
     comments = sum(map(comment_lines, files.values()))
     model = [n for n in files if n.rpartition(".")[2] in MODEL and ("model" in n or n.count(".") == 1)]
     print(f"modules {len(files)}, most in one folder {side_by_side}, lines {sum(lines.values()):,}")
-    print(f"floors {max(floor.values())}, circles {[part for part in parts if len(part) > 1]}")
+    for later, words in ((False, "when loaded"), (True, "in functions and for types too")):
+        graph = graph_of(root, later)
+        parts = circles(graph)
+        around = [part for part in parts if len(part) > 1]
+        print(f"imports {words}: floors {max(floors(graph, parts).values())}, circles {around}")
     print(f"lines with a comment {comments} of {sum(lines.values()):,} ({comments / sum(lines.values()):.2%})")
     noted = sum(comment_lines(files[name]) for name in model)
     total = sum(lines[name] for name in model)

@@ -41,8 +41,9 @@ def test_rooms_import_only_rooms_below():
     assert not up, "\n".join(up)
 
 
-def test_nothing_imports_in_a_circle():
-    assert [part for part in circles(graph_of(ROOT)) if len(part) > 1] == []
+@pytest.mark.parametrize("later", [False, True], ids=["when loaded", "in functions and for types too"])
+def test_nothing_imports_in_a_circle(later):
+    assert [part for part in circles(graph_of(ROOT, later)) if len(part) > 1] == []
 
 
 LIGHT = {

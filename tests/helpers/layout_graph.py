@@ -74,7 +74,7 @@ def floors(graph: dict[str, set[str]], parts: list[list[str]]) -> dict[str, int]
     return floor
 
 
-def graph_of(root: Path) -> dict[str, set[str]]:
-    """Module -> modules that it imports when it is loaded."""
+def graph_of(root: Path, later: bool = False) -> dict[str, set[str]]:
+    """Module -> modules that it imports when it is loaded; with `later`, in functions and for types too."""
     files = modules(root)
-    return {name: imports(path, set(files)) - {name} for name, path in files.items()}
+    return {name: imports(path, set(files), later) - {name} for name, path in files.items()}
