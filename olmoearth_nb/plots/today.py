@@ -57,18 +57,21 @@ def milliseconds(size: str, version: str, shape: Sequence[int]) -> float:
     return float(measured[key]["milliseconds"])
 
 
-def elsewhere() -> dict[tuple[str, str], dict[str, float]]:
-    """v1.1 minus v1 in points, as torchgeo-bench measured it: (data set, probe) -> model size -> difference.
+def elsewhere(version: str = "v1.1") -> dict[tuple[str, str], dict[str, float]]:
+    """A version minus v1 in points, as torchgeo-bench measured it: (data set, probe) -> model size -> difference.
 
-    Data sets without a score of v1.1 are left out. Those with wrong band labels come first.
+    Data sets on which the version was not run are left out. Those with wrong band labels come first.
+
+    Args:
+        version: "v1.1" or "v1.2".
     """
     rows = published("torchgeo_bench")
     score = {(row["dataset"], row["probe"], row["size"], row["version"]): float(row["score"]) for row in rows}
     gains: dict[tuple[str, str], dict[str, float]] = {}
     for row in sorted(rows, key=lambda row: row["band_labels"] != "wrong"):
         dataset, probe, size = row["dataset"], row["probe"], row["size"]
-        if row["version"] == "v1.1":
-            gain = 100 * (score[dataset, probe, size, "v1.1"] - score[dataset, probe, size, "v1"])
+        if row["version"] == version:
+            gain = 100 * (float(row["score"]) - score[dataset, probe, size, "v1"])
             gains.setdefault((dataset, probe), {})[size] = round(gain, 1)
     return gains
 

@@ -46,6 +46,7 @@ def test_wrongly_labelled_sets_come_first_and_are_named():
     assert list(today.elsewhere())[:2] == [("m-eurosat", "kNN"), ("m-eurosat", "linear")]
     assert today.elsewhere()["m-eurosat", "kNN"] == {"nano": -4.0, "tiny": -1.2, "base": -1.7}
     assert not [name for name, _ in today.elsewhere() if name == "eurosat-spatial"], "v1.1 was not run on it"
+    assert today.elsewhere("v1.2")["eurosat-spatial", "kNN"] == {"base": 0.4}
 
 
 def test_what_was_not_measured_is_no_number():
