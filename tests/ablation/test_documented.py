@@ -38,4 +38,4 @@ def test_documented_study(tmp_path):
     assert "| mine, untrained |" in done.stdout
     assert read_scores(tmp_path / "sweep").arms == ("naive", "v1.1", "mine")
     mine = json.loads((tmp_path / "sweep" / "study.json").read_text())["arms"]["mine"]["tokenization"]
-    assert sum(len(" ".join(group).split()) for group in mine["sentinel2_l2a"]) == 12
+    assert sum(len(group.split()) for group in mine["sentinel2_l2a"]) == 12
