@@ -112,10 +112,10 @@ except ValueError as error:
 plots.show_tokens(sample, list(designs.values()), row=row, column=column, patch_size=patch_size, time=time)
 
 # %% [markdown]
-# *Every little picture is one band of the marked patch. Bands on one coloured ground share a token; faded bands at the
-# right are left out. In the built-in place the 20 m bands show blocks of 2 x 2 pixels and the 60 m bands a few flat
-# blocks (each picture is stretched to its own full contrast; some archives smooth the blocks away): v1's three tokens
-# follow exactly that. `mine` is cut by kind of light instead of by resolution, and keeps all twelve bands.*
+# *Left: the place and the marked patch. Right: each small picture is one band of that patch; bands in one frame share a
+# token. The colour under a band is its resolution. Faded bands are left out. In the built-in place the 20 m bands show
+# blocks of 2 x 2 pixels and the 60 m bands a few flat blocks (some archives smooth the blocks away), and v1's three
+# tokens follow exactly that. `mine` is cut by kind of light instead of by resolution, and keeps all twelve bands.*
 
 # %% [markdown]
 # Where each design comes from. Those of SatMAE, Galileo and CROMA are their *tokenizations* inside our encoder, not
@@ -175,9 +175,8 @@ costs = {name: encoder_cost(size_config(size, one), image.shape[:3], patch_size)
 plots.show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={patch_size}")
 
 # %% [markdown]
-# *Left: tokens of the whole sample. Right: MACs of one pass, attention hatched; cheapest first, colours as above, grey
-# for a design of your own. Designs with the same number of groups cost almost the same: bands that are left out need
-# not be projected.*
+# *Left: tokens of the whole sample. Right: MACs of one pass, attention hatched; cheapest first, a design of your own in
+# grey. Designs with the same number of groups cost almost the same: bands that are left out need not be projected.*
 
 # %% tags=["headline"]
 tokens = costs["v1"].tokens / costs["v1.1"].tokens
