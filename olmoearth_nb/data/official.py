@@ -172,14 +172,14 @@ def _read(
     images = {}
     for name in names:
         data, spec = file[name], modality(name)
-        steps = int(present[name].sum()) if name in SENSORS else 1
-        if data.shape != (TILE, TILE, steps, len(spec.bands)):
-            raise ValueError(f"{title}: {name} must be {(TILE, TILE, steps, len(spec.bands))}, got {data.shape}")
+        stored = int(present[name].sum()) if name in SENSORS else 1
+        if data.shape != (TILE, TILE, stored, len(spec.bands)):
+            raise ValueError(f"{title}: {name} must be {(TILE, TILE, stored, len(spec.bands))}, got {data.shape}")
         image = (data[window] if data.chunks is None else data[()][window]).astype(np.float32)
         if name in SENSORS:
             full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
             full[:, :, present[name]] = image
-            image = full[:, :, steps]
+            image = full[:, :, steps]  # (H, W, T, C), the empty ends cut off
         images[name] = image
     lat, lon = file["latlon"][()].tolist()
     return Sample(images, stamps[steps], title, f"the file {title}, {degrees(lat, lon, 3)}")
