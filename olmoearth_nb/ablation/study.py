@@ -21,13 +21,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, ConfigDict, Strict, ValidationError, create_model
 
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.evaluation.tasks import Task
 from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
-from olmoearth_nb.pretrain.recipes import Optimisation, Recipe, two_cores
+from olmoearth_nb.pretrain.recipes import RECIPES, Optimisation, Recipe, two_cores
 from olmoearth_nb.tokenization import Tokenization, tokenization
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+T = TypeVar("T")
+Whole = Annotated[int, Strict()]
+"""A whole number; 1.0 and true are none."""
+Listed = Annotated[tuple[T, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else [given])]
+"""A tuple, of one where a file holds one alone."""
 
 NAME = re.compile(r"([\w.-]+ )*[\w.-]*[\w-]")
 """What an arm may be called; it names a folder."""
@@ -60,9 +71,9 @@ class Rates:
         seed: of all trials; none of the study's seeds.
     """
 
-    choose: tuple[float, ...]
-    samples: int = 1024
-    seed: int = 1000
+    choose: Listed[float]
+    samples: Whole = 1024
+    seed: Whole = 1000
 
 
 @dataclass(frozen=True)
@@ -112,8 +123,6 @@ class Study:
 
     def _check_budgets(self) -> None:
         """Every arm makes at least one step."""
-        if any(isinstance(value, bool) or not isinstance(value, int) for value in (*self.samples, *self.seeds)):
-            raise ValueError(f"samples and seeds are whole numbers, got {[*self.samples]} and {[*self.seeds]}")
         counts = [*self.samples, *([self.rates.samples] if self.rates else [])]
         most = max(arm.recipe.optimisation.batch for arm in self.arms)
         if min(counts, default=most) < most or min(self.minutes, default=1) <= 0:
@@ -171,25 +180,18 @@ class Study:
         Raises:
             ValueError: for a key that there is not, one that is missing, or a value that makes no sense.
         """
-        known = {"size", "arms", "seeds", "data", "samples", "minutes", "tasks", "rates", "crops"}
-        _check_keys("a study", given, known | {"patch", "share", "most"}, ("arms", "seeds", "data", "tasks"))
-        size = given.get("size", "mini")
+        plain = _checked("a study", _Plain, given)
         options = {key: given[key] for key in ("patch", "share", "most") if key in given}
-        parts: dict[str, Any] = {key: tuple(_listed(given[key])) for key in ("samples", "minutes") if key in given}
-        if given.get("rates"):
-            _check_keys("rates", given["rates"], {"choose", "samples", "seed"}, ("choose",))
-            parts["rates"] = Rates(**dict(given["rates"], choose=tuple(_listed(given["rates"]["choose"]))))
-        if given.get("crops"):
-            _check_keys("crops", given["crops"], {"patch_sizes", "edges", "budget"})
-            own: dict[str, Any] = {k: v if k == "budget" else tuple(v) for k, v in given["crops"].items()}
-            parts["crops"] = Crops(**own)
         return cls(
-            arms=tuple(Arm(str(name), _recipe(str(name), spec, size)) for name, spec in given["arms"].items()),
-            seeds=tuple(_listed(given["seeds"])),
-            data=dict(given["data"]),
-            tasks=tuple(_task(text, options) for text in _listed(given["tasks"])),
-            size=size,
-            **parts,
+            arms=tuple(Arm(name, _recipe(name, spec, plain.size)) for name, spec in plain.arms.items()),
+            seeds=plain.seeds,
+            data=plain.data,
+            tasks=tuple(_task(text, options) for text in plain.tasks),
+            samples=plain.samples,
+            minutes=plain.minutes,
+            rates=_checked("rates", Rates, plain.rates) if plain.rates else None,
+            size=plain.size,
+            crops=_checked("crops", Crops, plain.crops) if plain.crops else TWO_CORES,
         )
 
     @classmethod
@@ -208,22 +210,53 @@ class Study:
             if isinstance(given.get("data"), dict) and "folder" in given["data"]:
                 given["data"] |= {"folder": str((Path(path).parent / given["data"]["folder"]).resolve())}
             return cls.from_dict(given)
-        except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
+        except (ValueError, yaml.YAMLError) as error:
             raise ValueError(f"{path} is no study: {error}") from error
 
 
-def _check_keys(what: str, given: Mapping[str, Any], known: set[str], needed: tuple[str, ...] = ()) -> None:
-    """Raises for a key that there is not, or one that is missing."""
-    strange, missing = sorted(map(str, set(given) - known)), [key for key in needed if key not in given]
-    if strange:
-        raise ValueError(f"{what} has no {', '.join(strange)}; there are {', '.join(sorted(known))}")
-    if missing:
-        raise ValueError(f"{what} needs {', '.join(missing)}")
+@dataclass(frozen=True)
+class _Plain:
+    """A study as a file holds it; what is one alone need not be in a list."""
+
+    arms: dict[Annotated[str, BeforeValidator(str)], str | dict[str, Any]]
+    seeds: Listed[Whole]
+    data: dict[str, Any]
+    tasks: Listed[str]
+    samples: Listed[Whole] = ()
+    minutes: Listed[float] = ()
+    rates: dict[str, Any] | None = None
+    size: str = "mini"
+    crops: dict[str, Any] | None = None
+    patch: int = 4
+    share: float = 0.2
+    most: int = 0
 
 
-def _listed(value: Any) -> list[Any]:
-    """A list, of one if it is none."""
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _checked(what: str, kind: type[T], given: Any) -> T:
+    """Plain data as a dataclass, every value of the type that its field has.
+
+    Raises:
+        ValueError: naming every key and value that does not fit, and what would.
+    """
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    try:
+        return dict(create_model(what, __config__=config, plain=(kind, ...))(plain=given))["plain"]
+    except ValidationError as error:
+        mistakes = [_mistake(what, kind, one) for one in error.errors()]
+        raise ValueError("; ".join(dict.fromkeys(mistakes))) from error
+
+
+def _mistake(what: str, kind: type, one: ErrorDetails) -> str:
+    """One of pydantic's findings in words."""
+    where = [str(part) for part in one["loc"][1:]]
+    if one["type"] == "unexpected_keyword_argument":
+        return f"{what} has no {where[-1]}; there are {', '.join(sorted(item.name for item in fields(kind)))}"
+    if one["type"] == "missing":
+        return f"{what} needs {where[-1]}"
+    if one["type"] == "value_error":  # of the dataclass itself, which says all
+        return str(one["ctx"]["error"])
+    message = "whole numbers are meant" if one["type"].startswith("int_") else one["msg"]
+    return f"{' of '.join([*where[:1], what])}: {message}, got {one['input']!r}"
 
 
 def _task(text: str, options: Mapping[str, Any]) -> Task:
@@ -238,16 +271,19 @@ def _task(text: str, options: Mapping[str, Any]) -> Task:
 def _recipe(name: str, spec: Mapping[str, Any] | str, size: str) -> Recipe:
     """A recipe from the built-in one that it begins from, and what it changes."""
     changes: dict[str, Any] = {"recipe": spec} if isinstance(spec, str) else dict(spec)
-    own = {item.name for item in fields(Recipe)} - {"name"}
-    _check_keys(f"arm {name}", changes, own | {"recipe"}, ("recipe",))
+    if "recipe" not in changes:
+        raise ValueError(f"arm {name} needs recipe, the built-in one that it begins from: {', '.join(RECIPES)}")
     base = two_cores(changes.pop("recipe"), size)
     if "tokenization" in changes:
         groups = changes["tokenization"]
+        if not isinstance(groups, str):
+            groups = _checked(f"tokenization of arm {name}", dict[str, list[str | list[str]]], groups)
         changes["tokenization"] = tokenization(groups) if isinstance(groups, str) else Tokenization(name, groups)
     if "optimisation" in changes:
-        _check_keys(f"optimisation of arm {name}", changes["optimisation"], {f.name for f in fields(Optimisation)})
-        changes["optimisation"] = replace(base.optimisation, **changes["optimisation"])
-    return replace(base, name=name, **changes)
+        what = f"optimisation of arm {name}"
+        merged = asdict(base.optimisation) | _checked(what, dict[str, Any], changes["optimisation"])
+        changes["optimisation"] = _checked(what, Optimisation, merged)
+    return _checked(f"arm {name}", Recipe, vars(base) | changes | {"name": name})
 
 
 def _as_dict(recipe: Recipe) -> dict[str, Any]:

@@ -106,9 +106,24 @@ MISTAKES = {
     "trials with a seed of the study": ({"rates": {"choose": [0.1], "seed": 1}}, "seed of their own, 1 is one"),
     "rates without any": ({"rates": {"samples": 5}}, "rates needs choose"),
     "an unknown size": ({"size": "huge"}, "unknown size 'huge'"),
-    "seeds that are words": ({"seeds": ["a", "b"]}, "is no study"),
+    "seeds that are words": ({"seeds": ["a", "b"]}, "seeds of a study: whole numbers are meant, got 'a'"),
     "a name with a dot last": ({"arms": {"a.": "v1", "b": "naive"}}, "no '.' last"),
-    "arms in a list": ({"arms": ["v1", "naive"]}, "is no study"),
+    "arms in a list": ({"arms": ["v1", "naive"]}, r"arms of a study: .*got \['v1', 'naive'\]"),
+    "a rate that is a word": (
+        {"arms": {"a": {"recipe": "v1", "optimisation": {"rate": "fast"}}, "b": "v1"}},
+        "rate of optimisation of arm a: .*got 'fast'",
+    ),
+    "an optimisation that is a number": (
+        {"arms": {"a": {"recipe": "v1", "optimisation": 3}, "b": "v1"}},
+        "optimisation of arm a: .*got 3",
+    ),
+    "a tokenization that is a number": (
+        {"arms": {"a": {"recipe": "v1", "tokenization": 3}, "b": "v1"}},
+        "tokenization of arm a: .*got 3",
+    ),
+    "an arm without a recipe": ({"arms": {"a": {"masking": "random"}, "b": "v1"}}, "arm a needs recipe"),
+    "crops that there are not": ({"crops": {"edgs": [2]}}, "crops has no edgs; there are"),
+    "two mistakes": ({"sead": 3, "seeds": None}, "a study needs seeds; a study has no sead"),
 }
 
 
@@ -120,6 +135,14 @@ def test_mistakes_are_named(mistake, tmp_path):
     with pytest.raises(ValueError, match="is no study") as caught:
         Study.load(path)
     assert caught.match(said)
+
+
+def test_a_rate_may_be_written_as_yaml_reads_it_as_a_word():
+    """`1e-3` has no dot, so that YAML 1.1 says it is a string."""
+    arms = yaml.safe_load("{a: {recipe: v1, optimisation: {rate: 1e-3}}, 1.1: naive}")
+    study = Study.from_dict(given(arms=arms))
+    assert study.arm("a").recipe.optimisation.rate == 0.001
+    assert study.arms[1].name == "1.1"
 
 
 @pytest.mark.parametrize("text", ["", "just words", "a: [", "- 1"])
