@@ -82,7 +82,7 @@ def read_tile(
     modalities: Sequence[str] | None = None,
     rows: slice = slice(None),
     columns: slice = slice(None),
-    all_slots: bool = False,
+    all_timesteps: bool = False,
 ) -> Sample:
     """Reads one tile, or a window of it.
 
@@ -93,7 +93,7 @@ def read_tile(
         modalities: which to read; by default all that we know.
         rows: pixels of 10 m to read.
         columns: the same.
-        all_slots: whether to keep all twelve timesteps instead of cutting off the empty ends.
+        all_timesteps: whether to keep all twelve timesteps instead of cutting off the empty ends.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -107,7 +107,7 @@ def read_tile(
         raise FileNotFoundError(f"no file {path}")
     try:
         with h5py.File(path, "r") as file:
-            return _read(file, path.name, modalities, (rows, columns), all_slots)
+            return _read(file, path.name, modalities, (rows, columns), all_timesteps)
     except OSError as error:
         raise ValueError(f"{path.name} is not a whole HDF5 file ({error})") from error
 
@@ -150,7 +150,7 @@ def is_tile(path: str | os.PathLike[str]) -> bool:
 
 
 def _read(
-    file: Any, title: str, modalities: Sequence[str] | None, window: tuple[slice, slice], all_slots: bool
+    file: Any, title: str, modalities: Sequence[str] | None, window: tuple[slice, slice], all_timesteps: bool
 ) -> Sample:
     """The sample of an open file."""
     absent = [key for key in ("timestamps", "latlon") if key not in file]
@@ -168,7 +168,7 @@ def _read(
     if not any(mask.any() for mask in present.values()):
         raise ValueError(f"{title} has no date of any of {sensors or SENSORS}")
     used = np.flatnonzero(np.any(list(present.values()), axis=0))
-    steps = slice(None) if all_slots else slice(int(used[0]), int(used[-1]) + 1)
+    steps = slice(None) if all_timesteps else slice(int(used[0]), int(used[-1]) + 1)
     images = {}
     for name in names:
         data, spec = file[name], modality(name)

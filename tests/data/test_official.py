@@ -140,7 +140,7 @@ def test_what_is_not_read(tmp_path):
         read_tile(good)
     with h5py.File(good, "a") as file:
         file["missing_timesteps_masks/sentinel2_l2a"] = np.ones(3, bool)
-    with pytest.raises(ValueError, match="of the 12 slots"):
+    with pytest.raises(ValueError, match="of the 12 timesteps"):
         read_tile(good)
 
 

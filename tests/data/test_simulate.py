@@ -15,7 +15,7 @@ from olmoearth_nb.data.simulate.generate import fingerprint, simulate
 from olmoearth_nb.data.simulate.geography import BITS, COVERS, SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import BANDS, CANOPIES, LAI, SPLITS, UNIT, library
 from olmoearth_nb.data.simulate.outlines import draw
-from olmoearth_nb.data.simulate.scenes import QUESTIONS, answer, majority, scene_class, slots, windows
+from olmoearth_nb.data.simulate.scenes import QUESTIONS, answer, majority, scene_class, timesteps, windows
 from olmoearth_nb.data.simulate.season import Climate
 from olmoearth_nb.data.simulate.sensors import clouds, kernel, light, shares
 from olmoearth_nb.data.simulate.tile import VERSION, make_tile, split_of, tile_place, tile_sample
@@ -185,9 +185,9 @@ def test_traits_are_balanced():
 def test_windows_slots_and_majority():
     assert windows(64) == [(0, 0), (0, 64), (64, 0), (64, 64)]
     assert len(windows(48)) == 4
-    assert slots(12) == list(range(12))
-    assert slots(6) == [1, 3, 5, 7, 9, 11]
-    assert slots(1) == [6]
+    assert timesteps(12) == list(range(12))
+    assert timesteps(6) == [1, 3, 5, 7, 9, 11]
+    assert timesteps(1) == [6]
     for wrong, call in ((4, windows), (129, windows), (0, slots), (13, slots)):
         with pytest.raises(ValueError, match=f"got {wrong}"):
             call(wrong)
@@ -234,15 +234,15 @@ def test_folders_are_not_overwritten(tmp_path, world):
 
 def test_a_world_opens_as_scenes(world):
     assert len(world) == 40
-    assert world.slots == [1, 3, 5, 7, 9, 11]
+    assert world.timesteps == [1, 3, 5, 7, 9, 11]
     assert [SPLITS[i] for i in world.split] == [split_of(int(t)) for t in world.tile]
     samples = world.samples(np.array([17, 2]), ("sentinel2_l2a", "sentinel1"))
     whole = make_tile(3, 1)
     image = samples[0].images["sentinel2_l2a"]
     row, column = world.corner[17]
-    for position, slot in enumerate(world.slots):
-        if whole.present["sentinel2_l2a"][slot]:
-            expected = whole.images["sentinel2_l2a"][row : row + 32, column : column + 32, slot]
+    for position, step in enumerate(world.timesteps):
+        if whole.present["sentinel2_l2a"][step]:
+            expected = whole.images["sentinel2_l2a"][row : row + 32, column : column + 32, step]
             assert (image[:, :, position] == expected).all()
         else:
             assert (image[:, :, position] == MISSING).all()
@@ -263,7 +263,7 @@ def test_the_committed_tiles():
     tiles = OfficialDataset(ROOT / "data" / "world" / "tiles")
     assert len(tiles) == 3
     fresh = make_tile(0, 6)
-    sample = read_tile(tiles.path(1), all_slots=True)
+    sample = read_tile(tiles.path(1), all_timesteps=True)
     for name in ("sentinel2_l2a", "sentinel1", "landsat"):
         for slot in range(12):
             expected = fresh.images[name][:, :, slot] if slot % 2 and fresh.present[name][slot] else MISSING

@@ -29,7 +29,7 @@ def invoke(*arguments):
 
 
 def test_a_scene_of_the_world_comes_back_equal(catalogue):
-    tile = read_tile(TILES[0], [S2], all_slots=True)
+    tile = read_tile(TILES[0], [S2], all_timesteps=True)
     there = [t for t, image in enumerate(images(tile)) if (image != MISSING).any()]
     for t in there:
         day = tile.dates[t].replace("-", "")[:6] + "17"

@@ -14,7 +14,7 @@ import numpy as np
 
 from olmoearth_nb.data.official import folder_name, write_index, write_tile
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
-from olmoearth_nb.data.simulate.scenes import scene_class, slots, windows
+from olmoearth_nb.data.simulate.scenes import scene_class, timesteps, windows
 from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, Tile, make_tile, split_of
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import write_arrays
@@ -106,8 +106,8 @@ def _is_made(out: Path, parameters: dict[str, int]) -> bool:
 def _write_list(
     path: Path, places: list[tuple[int, int, int]], size: int, dates: int, uses: Sequence[np.ndarray]
 ) -> None:
-    """Writes one row a scene: its tile, window, slots, split and class."""
-    shown = " ".join(map(str, slots(dates)))
+    """Writes one row a scene: its tile, window, timesteps, split and class."""
+    shown = " ".join(map(str, timesteps(dates)))
     with path.open("w", newline="", encoding="utf8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)

@@ -87,7 +87,7 @@ def windows(size: int) -> list[tuple[int, int]]:
     return [(row, column) for row in starts for column in starts]
 
 
-def slots(dates: int) -> list[int]:
+def timesteps(dates: int) -> list[int]:
     """Which of the twelve months a scene of so many dates shows, spread evenly over the year."""
     if not 1 <= dates <= 12:
         raise ValueError(f"a scene has 1 to 12 dates, got {dates}")

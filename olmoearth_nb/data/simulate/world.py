@@ -29,7 +29,7 @@ class World:
         tile: (scenes,) tile of each scene.
         corner: (scenes, 2) its upper left pixel in the tile.
         size: edge of a scene in pixels.
-        slots: which of the twelve months a scene shows.
+        timesteps: which of the twelve months a scene shows.
         split: (scenes,) index into `SPLITS`.
         kind: (scenes,) index into `SCENE_CLASSES`.
 
@@ -46,7 +46,7 @@ class World:
         self.tile = np.array([int(row["tile"]) for row in rows])
         self.corner = np.array([(int(row["row"]), int(row["column"])) for row in rows])
         self.size = int(rows[0]["size"])
-        self.slots = [int(slot) for slot in rows[0]["slots"].split()]
+        self.timesteps = [int(step) for step in rows[0]["slots"].split()]
         self.split = np.array([SPLITS.index(row["split"]) for row in rows])
         self.kind = np.array([SCENE_CLASSES.index(row["class"]) for row in rows])
         self.tiles = OfficialDataset(self.folder)
@@ -63,8 +63,8 @@ class World:
         """The scenes as samples; months without a date are `bands.MISSING`."""
         found: dict[int, Sample] = {}
         for tile in np.unique(self.tile[scenes]):
-            whole = read_tile(self.tiles.path(int(tile)), modalities, all_slots=True)
-            whole = whole.select_times(self.slots)
+            whole = read_tile(self.tiles.path(int(tile)), modalities, all_timesteps=True)
+            whole = whole.select_times(self.timesteps)
             for scene in np.asarray(scenes)[self.tile[scenes] == tile].tolist():
                 row, column = (int(edge) for edge in self.corner[scene])
                 found[scene] = whole.window(row, column, self.size)
