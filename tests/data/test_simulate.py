@@ -182,13 +182,13 @@ def test_traits_are_balanced():
     assert 0.3 < (bits[bits >= 0]).mean() < 0.7
 
 
-def test_windows_slots_and_majority():
+def test_windows_timesteps_and_majority():
     assert windows(64) == [(0, 0), (0, 64), (64, 0), (64, 64)]
     assert len(windows(48)) == 4
     assert timesteps(12) == list(range(12))
     assert timesteps(6) == [1, 3, 5, 7, 9, 11]
     assert timesteps(1) == [6]
-    for wrong, call in ((4, windows), (129, windows), (0, slots), (13, slots)):
+    for wrong, call in ((4, windows), (129, windows), (0, timesteps), (13, timesteps)):
         with pytest.raises(ValueError, match=f"got {wrong}"):
             call(wrong)
     values = np.array([[0, 1, -1, -1], [1, 1, -1, 2], [-1, -1, 3, 3], [-1, 0, 4, 4]])
