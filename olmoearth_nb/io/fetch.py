@@ -12,10 +12,12 @@ import errno
 import hashlib
 import http.client
 import json
+import math
 import os
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +54,18 @@ def sha256(path: Path, quiet: bool = True) -> str:
     return digest.hexdigest()
 
 
+def public(url: str) -> str:
+    """An address for messages and files: without user, password, query and fragment, which may hold secrets."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def check_address(url: str) -> None:
-    """Raises a ValueError unless an address is one of http or https."""
+    """Raises a ValueError unless an address is one of http or https, without a user name or a password."""
     if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"an address begins with http:// or https://, got {url!r}")
+        raise ValueError(f"an address begins with http:// or https://, got {public(url)!r}")
+    if "@" in urllib.parse.urlsplit(url).netloc:
+        raise ValueError(f"the address {public(url)} holds a user name or a password; give it without")
 
 
 def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False, room: float = 1.0) -> Path:
@@ -88,6 +98,7 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
             try:
                 _receive(url, part, bar, room)
             except urllib.error.HTTPError as error:
+                error.close()  # its connection, which a traceback would keep open
                 failed += 1
                 if error.code == 416 and part.size and failed < TRIES:
                     part.beyond_the_end(error)
@@ -97,10 +108,10 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
                 failed = 1 if part.size > reached else failed + 1
                 reached = max(reached, part.size)
                 _broke_off(url, part, error, failed)
-        found = sha256(part.path)
-        if checksum is not None and found != checksum:
+        actual = sha256(part.path)
+        if checksum is not None and actual != checksum:
             part.remove()
-            raise ChecksumError(f"{path.name} has sha256 {found[:12]}, not {checksum[:12]}; removed")
+            raise ChecksumError(f"{path.name} has sha256 {actual[:12]}, not {checksum[:12]}; removed")
         part.path.replace(path)
         part.remove()
     return path
@@ -116,8 +127,9 @@ def _receive(url: str, part: _Part, bar: Bar, room: float) -> None:
         with part.path.open("r+b" if start else "wb") as file:
             file.truncate(start)
             file.seek(start)
-            while block := answer.read1(CHUNK):
-                file.write(block)
+            rest = (part.total or 0) - start
+            while rest and (block := answer.read1(min(CHUNK, rest))):  # a server may send more than it announced
+                rest -= file.write(block)
                 bar.advance(len(block))
             file.flush()
             os.fsync(file.fileno())
@@ -139,6 +151,11 @@ class _Part:
         return self.path.with_suffix(".json")
 
     @property
+    def address(self) -> str:
+        """What stands for the url in a file: its query may be a signature, and is not written down."""
+        return hashlib.sha256(self.url.encode()).hexdigest()
+
+    @property
     def size(self) -> int:
         """Bytes that have arrived."""
         return self.path.stat().st_size if self.path.is_file() else 0
@@ -151,7 +168,7 @@ class _Part:
     def headers(self) -> dict[str, str]:
         """Asks for the rest, on the condition that the server still has the same version."""
         known = json.loads(self.about.read_text(encoding="utf8")) if self.about.is_file() else {}
-        if not self.size or known.get("url") != self.url or not known.get("version"):
+        if not self.size or known.get("address") != self.address or not known.get("version"):
             return {}
         return {"Range": f"bytes={self.size}-", "If-Range": known["version"]}
 
@@ -161,13 +178,15 @@ class _Part:
         if start > self.size:
             raise ConnectionError(f"the server sent bytes from {start:,} on, {self.size:,} were asked for")
         if self.total is None:
-            raise DownloadError(f"{self.url} does not say how long it is, so a whole file cannot be told from a part")
+            raise DownloadError(
+                f"{public(self.url)} does not say how long it is, so a whole file cannot be told from a part"
+            )
         if start == 0:
             self.remove()  # before the new version is noted: old bytes are never taken for part of it
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
         weak = version is not None and version.startswith("W/")
         note = self.about.with_suffix(".note")
-        note.write_text(json.dumps({"url": self.url, "version": None if weak else version}), encoding="utf8")
+        note.write_text(json.dumps({"address": self.address, "version": None if weak else version}), encoding="utf8")
         note.replace(self.about)
         return start
 
@@ -193,9 +212,13 @@ def _announced(answer: Any) -> tuple[int, int | None]:
     length, span = answer.headers.get("Content-Length"), answer.headers.get("Content-Range")
     try:
         if answer.status != 206:
-            return 0, int(length) if length is not None else None
-        first, total = str(span).removeprefix("bytes ").split("/")
-        return int(first.split("-")[0]), int(total)
+            start, total = 0, int(length) if length is not None else None
+        else:
+            first, whole = str(span).removeprefix("bytes ").split("/")
+            start, total = int(first.split("-")[0]), int(whole)
+        if total is not None and not 0 <= start <= total:
+            raise ValueError(f"{start:,} is not within {total:,} bytes")
+        return start, total
     except ValueError as error:
         raise ConnectionError(f"Content-Length {length!r} and Content-Range {span!r} make no sense") from error
 
@@ -215,7 +238,7 @@ def _broke_off(url: str, part: _Part, error: Exception, failed: int) -> None:
         raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
     if failed >= TRIES:
         raise DownloadError(
-            f"{url} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
+            f"{public(url)} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
             "the same call goes on from there"
         ) from error
     time.sleep(min(2.0**failed, 30.0))
@@ -224,11 +247,18 @@ def _broke_off(url: str, part: _Part, error: Exception, failed: int) -> None:
 def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:
     """Waits as long as the server asks for, or raises where waiting does not help."""
     if error.code in _FINAL or failed >= TRIES:
-        raise DownloadError(f"the server refused {url}: {error.code} {error.reason}") from error
-    asked = error.headers.get("Retry-After") or ""
-    until = email.utils.parsedate_to_datetime(asked).timestamp() - time.time() if ":" in asked else None
-    wait = until if until is not None else float(asked) if asked.replace(".", "", 1).isdigit() else 2.0**failed
-    time.sleep(min(max(wait, 0.0), 60.0))
+        raise DownloadError(f"the server refused {public(url)}: {error.code} {error.reason}") from error
+    wait = _retry_after(error.headers.get("Retry-After") or "")
+    time.sleep(min(max(2.0**failed if wait is None else wait, 0.0), 60.0))
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds that a server asks to wait, given as a number or as a date; None if it is neither."""
+    try:
+        wait = email.utils.parsedate_to_datetime(text).timestamp() - time.time() if ":" in text else float(text)
+    except (ValueError, OverflowError):
+        return None
+    return wait if math.isfinite(wait) else None
 
 
 class Bar:

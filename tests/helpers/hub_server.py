@@ -16,6 +16,7 @@ LIES = {"says less than it has": 0.6, "says more than it has": 1.5, "says more t
 class Hub:
     """Serves one repository's files, or misbehaves.
 
+    `requests` holds (method, path, range) of all requests, `tokens` what they carried as authorization.
     `fault` names what is wrong with all answers, `breaks` counts connections yet to break half-way, `refusals` holds
     the status codes of the next requests of a file (None serves one), `stall_after` the bytes after which a connection
     falls silent.
@@ -30,7 +31,7 @@ class Hub:
         self.files, self.repository, self.fault = dict(files), repository, None
         self.listed = f"/api/{kind}/{repository}"
         self.served = f"/{repository}" if kind == "models" else f"/{kind}/{repository}"
-        self.requests, self.commit, self.breaks = [], "a" * 40, 0
+        self.requests, self.tokens, self.commit, self.breaks = [], [], "a" * 40, 0
         self.refusals, self.stall_after, self.stalled = [], None, threading.Event()
         hub = self
 
@@ -58,6 +59,7 @@ class Hub:
     def answer(self, request, body):
         """One request: the listing, or a file with ranges."""
         self.requests.append((request.command, request.path, request.headers.get("Range")))
+        self.tokens.append(request.headers.get("Authorization"))
         if self.fault in (404, 429, 500):
             return self.send(request, self.fault, b"{}", {"Retry-After": "0"}, body)
         if request.path.startswith(self.listed):

@@ -1,5 +1,6 @@
 """One file from a server on 127.0.0.1 that breaks in every way."""
 
+import contextlib
 import hashlib
 import shutil
 from collections import namedtuple
@@ -147,6 +148,68 @@ def test_a_range_that_makes_no_sense(hub, path, monkeypatch, span):
     )
     with pytest.raises(DownloadError, match=r"broke off 5 times .*make no sense"):
         fetch(hub.url, path)
+
+
+def answering(hub, monkeypatch, data, headers):
+    """Each request of a file is answered by these headers and all of the data, then the connection ends."""
+
+    def file(request, name, body):
+        request.send_response(206 if "Content-Range" in headers else 200)
+        for key, value in headers.items():
+            request.send_header(key, value)
+        request.end_headers()
+        request.close_connection = True
+        with contextlib.suppress(ConnectionError):  # it hangs up where it has enough
+            request.wfile.write(data)
+
+    monkeypatch.setattr(hub, "file", file)
+
+
+def test_more_than_was_announced_is_not_kept(hub, path, monkeypatch):
+    answering(hub, monkeypatch, bytes(50_000_000), {"Content-Range": "bytes 0-9/10"})
+    assert fetch(hub.url, path).read_bytes() == bytes(10)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Length": "-1"}, {"Content-Range": "bytes 0-9/-10"}])
+def test_a_negative_length(hub, path, monkeypatch, headers):
+    answering(hub, monkeypatch, DATA, headers)
+    with pytest.raises(DownloadError, match=r"broke off 5 times .*make no sense"):
+        fetch(hub.url, path)
+    assert left(path) == []
+
+
+@pytest.mark.parametrize("text", ["a:b", "soon", "", "nan", "-5", "\u00b2", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_wait_that_cannot_be_read(hub, path, monkeypatch, text):
+    """The server's wish is followed where it is one; the file is asked for again in any case."""
+    send, waits = hub.send, []
+    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr(hub, "send", lambda r, status, d, headers, b: send(r, status, d, patient(headers), b))
+
+    def patient(headers):
+        return headers | {"Retry-After": text} if "Retry-After" in headers else headers
+
+    hub.refusals = [503]
+    assert fetch(hub.url, path).read_bytes() == DATA
+    assert waits == [0.0 if text.startswith(("-", "Wed")) else 2.0]
+
+
+def test_a_signed_address_is_neither_printed_nor_kept(hub, path, monkeypatch):
+    signed = f"{hub.url}?sig=secret"
+    with pytest.raises(DownloadError, match=r"refused .*data\.tar\.pth: 404") as refused:
+        fetch(signed, path)
+    monkeypatch.setattr(hub, "answer", lambda request, body: Hub.file(hub, request, "data.tar.pth", body))
+    hub.breaks, hub.refusals = 1, [None, 403]
+    with pytest.raises(DownloadError, match="403") as broken:
+        fetch(signed, path)
+    assert "secret" not in f"{refused.value} {broken.value} {path.with_name('data.tar.json').read_text()}"
+    assert fetch(signed, path).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/x", "ftp://user:secret@127.0.0.1/x"])
+def test_a_password_in_an_address(path, url):
+    with pytest.raises(ValueError, match=r"127\.0\.0\.1") as caught:
+        fetch(url, path)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["FILE:///etc/hostname", "ftp://127.0.0.1/x", "data.tar"])

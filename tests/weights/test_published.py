@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -90,8 +89,9 @@ def starts_of(hub):
 
 
 def test_a_broken_connection_is_resumed(hub, options, monkeypatch, files):
-    """Each try goes on where the last one ended, and the whole is verified."""
+    """Each try goes on where the last one ended, in whole pieces, and the file is verified."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
     hub.breaks = 3
     load_model(NAME, **options)
     starts = starts_of(hub)
@@ -100,29 +100,27 @@ def test_a_broken_connection_is_resumed(hub, options, monkeypatch, files):
     assert starts[-1] > len(files["weights.pth"]) // 2
 
 
-def test_a_killed_process_is_resumed(hub, options, files):
-    """What had arrived when the process was killed is not asked for again."""
+def test_a_killed_process_leaves_nothing_that_counts(hub, options, files):
+    """The next call begins the file anew and removes what the killed one left."""
     hub.stall_after = 100_000
     call = f"from olmoearth_nb.weights.published import download; download({NAME!r}, endpoint={hub.endpoint!r}, "
     call += f"cache_dir={str(options['cache_dir'])!r}, lock_file={str(options['lock_file'])!r})"
     process = subprocess.Popen([sys.executable, "-c", call])
     assert hub.stalled.wait(60)
-    part = next(options["cache_dir"].rglob("weights.pth.part"), None)
-    while part is None or not part.stat().st_size:
-        time.sleep(0.05)
-        part = next(options["cache_dir"].rglob("weights.pth.part"), None)
     process.kill()
     process.wait()
+    assert list(options["cache_dir"].rglob("*.incomplete"))
     assert not options["lock_file"].exists()
     load_model(NAME, **options)
-    assert 0 < starts_of(hub)[-1] <= 100_000
+    assert not list(options["cache_dir"].rglob("*.incomplete"))
+    assert starts_of(hub) == [0, 0]
     assert (download(NAME, **options) / "weights.pth").read_bytes() == files["weights.pth"]
 
 
 def test_a_connection_that_never_holds(hub, options, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.breaks = 1000
-    with pytest.raises(DownloadError, match="broke off 5 times in a row"):
+    with pytest.raises(DownloadError, match=r"the hub cannot be had \(peer closed connection"):
         load_model(NAME, **options)
     assert not options["lock_file"].exists()
     hub.breaks = 0
@@ -159,10 +157,85 @@ def test_a_model_without_weights(hub, options):
         load_model(NAME, **options)
 
 
-def test_a_damaged_lock_file(options):
-    options["lock_file"].write_text("{")
-    with pytest.raises(DownloadError, match="is damaged"):
+@pytest.mark.parametrize("sha", ["/{outside}", "../../../outside", "", "a" * 39, "A" * 40, None, 7])
+def test_a_commit_that_is_none(hub, options, tmp_path, sha):
+    """A listing must not choose where files are written."""
+    hub.commit = sha.format(outside=tmp_path / "outside") if isinstance(sha, str) else sha
+    with pytest.raises(DownloadError, match="which is not 40 hex digits; nothing was written"):
+        download(NAME, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_commit_than_the_recorded_one(hub, options, tmp_path):
+    download(NAME, **options)
+    hub.commit = "b" * 40
+    with pytest.raises(DownloadError, match=f"lists the commit {'b' * 40} .*, {'a' * 40} was recorded"):
+        download(NAME, **{**options, "cache_dir": tmp_path / "empty"})
+
+
+@pytest.mark.parametrize("listing", [[], {"id": 7, "siblings": [{}]}, {"id": "x", "siblings": 7}])
+def test_a_listing_that_makes_no_sense(hub, options, monkeypatch, listing):
+    monkeypatch.setattr(hub, "listing", lambda: listing)
+    with pytest.raises(DownloadError, match=r"listing of .* cannot be read"):
+        download(NAME, **options)
+
+
+def test_the_token_goes_to_the_hub_alone(hub, options, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    download(NAME, **options)
+    assert hub.tokens
+    assert set(hub.tokens) == {None}
+    hub.tokens.clear()
+    monkeypatch.setattr("olmoearth_nb.io.hub._PUBLIC", hub.endpoint)
+    download(NAME, endpoint=hub.endpoint, cache_dir=options["cache_dir"] / "other")
+    assert len(hub.tokens) == 5, "the listing, and two requests a file"
+    assert set(hub.tokens) == {"Bearer hf_secret"}
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://127.0.0.1", "huggingface.co", "https://user:secret@huggingface.co"])
+def test_an_endpoint_that_is_no_address(options, endpoint):
+    with pytest.raises(ValueError, match=r"begins with http|holds a user name or a password") as caught:
+        download(NAME, **{**options, "endpoint": endpoint})
+    assert "secret" not in str(caught.value)
+
+
+def test_signed_addresses_are_not_printed(hub, options, monkeypatch):
+    """The hub sends on to another server, by an address that is signed."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    whole = hub.send
+
+    def signed(request, status, data, headers, body, cut=None):
+        if body and "/resolve/" in request.path and "sig=" not in request.path:
+            return whole(request, 302, b"", {"Location": f"{hub.endpoint}{request.path}?sig=secret"}, body)
+        return whole(request, 403 if "sig=" in request.path else status, data, headers, body, cut)
+
+    monkeypatch.setattr(hub, "send", signed)
+    with pytest.raises(DownloadError, match=r"refused .*: 403 Forbidden; check the name") as caught:
+        download(NAME, **options)
+    assert any("sig=secret" in path for _, path, _ in hub.requests)
+    assert "secret" not in str(caught.value)
+
+
+GOOD_SUMS = {"config.json": "0" * 64, "weights.pth": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is damaged"),
+        ("[" * 100_000, "is damaged"),
+        ("[]", "is damaged .*holds a list"),
+        (json.dumps({NAME: 7}), "no commit of 40 hex digits or no sha256 of config.json and weights.pth"),
+        (json.dumps({NAME: {"commit": "../../outside", "sha256": GOOD_SUMS}}), "no commit of 40 hex digits"),
+        (json.dumps({NAME: {"commit": "a" * 40, "sha256": {**GOOD_SUMS, "weights.pth": 7}}}), "no sha256"),
+        (json.dumps({NAME: {"commit": "a" * 40, "sha256": {"config.json": "0" * 64}}}), "no sha256"),
+    ],
+)
+def test_a_damaged_lock_file(hub, options, text, message):
+    options["lock_file"].write_text(text)
+    with pytest.raises(DownloadError, match=message):
         load_model(NAME, **options)
+    assert not hub.requests
 
 
 def test_names():

@@ -96,7 +96,7 @@ class GeoBench:
         lock_file: str | os.PathLike[str] | None = None,
         names: Literal["content", "published"] = "content",
     ) -> GeoBench:
-        """Downloads the data set, once, verified and pinned as models are (see `hub.py`), and unpacks it.
+        """Downloads the data set, once, verified and pinned as models are (see `io/hub.py`), and unpacks it.
 
         Args:
             repository: of data sets on the hub.
@@ -112,7 +112,7 @@ class GeoBench:
             OSError: if the disk is too small to unpack it.
             ValueError: if the archive or the data set in it is damaged.
         """
-        from olmoearth_nb.weights.published import Repository, default_cache, fetch_pinned
+        from olmoearth_nb.io.hub import Repository, default_cache, fetch_pinned
 
         cache = Path(cache_dir) if cache_dir else default_cache()
         lock = Path(lock_file) if lock_file else cache / "datasets.lock.json"

@@ -31,8 +31,8 @@ from olmoearth_nb.data.stac.months import Months
 from olmoearth_nb.data.stac.read import Reader
 from olmoearth_nb.data.stac.search import EARTH_SEARCH, search
 from olmoearth_nb.georeference import Georeference, degrees
+from olmoearth_nb.io.hub import default_cache
 from olmoearth_nb.sample import Sample
-from olmoearth_nb.weights.published import default_cache
 
 SIZES = (8, 1024)
 """Smallest and largest edge in pixels of 10 m."""
