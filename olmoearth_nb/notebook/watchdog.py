@@ -10,7 +10,7 @@ import contextlib
 import threading
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
