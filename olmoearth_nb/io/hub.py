@@ -206,7 +206,7 @@ def _plain_errors(repository: Repository, files: Sequence[str]) -> Iterator[None
         yield
     except DownloadError:
         raise
-    except (transport, OSError, RuntimeError) as error:  # hf_xet raises a RuntimeError where it cannot load
+    except (transport, OSError, RuntimeError) as error:  # not all errors of hf_xet are OSErrors
         if getattr(error, "filename", None) is not None:
             raise
         # what huggingface_hub raises where it looked into its cache in vain has the true reason as its cause
