@@ -1,4 +1,4 @@
-"""How hard the designed questions are: python benchmarks/difficulty.py WORLD [seeds [question]]
+"""How hard the designed targets are: python benchmarks/difficulty.py WORLD [seeds [target]]
 
 Floors that read raw bands, against a small supervised network that reads the same numbers; patches of 4 x 4 px, three
 seeds (of the patches drawn and of the network), 95 % intervals over seeds and test tiles. Prints docs/results' table.
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from olmoearth_nb.data.simulate.scenes import QUESTIONS
+from olmoearth_nb.data.simulate.scenes import TARGETS
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.baselines import band_statistics, patch_means, time_aware
 from olmoearth_nb.evaluation.intervals import accuracy, difference
@@ -31,20 +31,20 @@ def logarithms(means, bands):
     return time_aware(values[..., :bands])
 
 
-def rows_of(world, split, question, means, seed):
+def rows_of(world, split, target, means, seed):
     """Drawn patches that have an answer: their means, answers and scenes."""
     scenes = world.of(split)
-    answers = world.answers(question, scenes, PATCH).reshape(len(scenes), -1)
+    answers = world.answers(target, scenes, PATCH).reshape(len(scenes), -1)
     drawn = (answers >= 0) & (np.random.default_rng(seed).uniform(size=answers.shape) < SHARE)
     # what is resampled are tiles: the scenes of a tile share its weather
     return means[split][drawn], answers[drawn], np.repeat(world.tile[scenes], drawn.sum(1))
 
 
-def run(world, question, means, seed):
+def run(world, target, means, seed):
     """Right answers by test tile of every reader."""
-    bands = 14 if question == "two sensors" else 12
+    bands = 14 if target == "two sensors" else 12
     # the test patches are the same for all seeds, so that seeds and scenes are crossed
-    raw = {split: rows_of(world, split, question, means, 0 if split == "test" else seed) for split in means}
+    raw = {split: rows_of(world, split, target, means, 0 if split == "test" else seed) for split in means}
 
     def splits(features):
         return [Split(features(m[..., :bands]), y, scene) for m, y, scene in raw.values()]
@@ -81,16 +81,16 @@ def main():
         "time-aware, linear",
         "supervised network",
     ]
-    print("| question | " + " | ".join(names) + " | network over the best floor |")
+    print("| target | " + " | ".join(names) + " | network over the best floor |")
     print("|---|" + "---|" * (len(names) + 1))
-    for question in sys.argv[3:] or QUESTIONS:
-        found = [run(world, question, means, seed) for seed in range(seeds)]
+    for target in sys.argv[3:] or TARGETS:
+        found = [run(world, target, means, seed) for seed in range(seeds)]
         rows = found[0]["majority"][1]
         right = {name: np.stack([one[name][0] for one in found]) for name in names}
         cells = {name: accuracy(values, rows) for name, values in right.items()}
         best = max(names[:-1], key=lambda name: cells[name].value)
         gap = difference(right[names[-1]], right[best], rows)
-        print(f"| {question} | " + " | ".join(str(cells[name]) for name in names) + f" | {gap} |", flush=True)
+        print(f"| {target} | " + " | ".join(str(cells[name]) for name in names) + f" | {gap} |", flush=True)
     print(f"\n{(time.perf_counter() - start) / 60:.0f} minutes")
 
 

@@ -463,7 +463,7 @@ from olmoearth_nb.evaluation.tasks import Task, encoded, raw
 
 readings, gains = {}, {}
 for trait in ("water", "chlorophyll", "anthocyanin", "early", "late"):
-    task = Task(trait, reader="probe")
+    task = Task(trait, probe="probe")
     features = {"raw bands": raw(task)} | {name: encoded(one, task, aside.name) for name, one in encoders.items()}
     right = {name: task.right(world, feature, seed) for name, feature in features.items()}
     readings[trait] = {name: accuracy(hits, count) for name, (hits, count) in right.items()}

@@ -38,7 +38,7 @@ from olmoearth_nb.pretrain.run import pretrain, samples_in
 from olmoearth_nb.weights.small import load_trained, load_untrained
 
 Scores = dict[str, dict[str, list[int]]]
-"""Task -> right answers and questions of every tile, in the order of the tiles' numbers."""
+"""Task -> right answers and rows of every tile, in the order of the tiles' numbers."""
 
 
 ROUNDS = 3
@@ -147,8 +147,8 @@ def floors(study: Study, folder: Path) -> dict[str, Any]:
     """What the same readers make of no model: the commonest answer, and band means in place of embeddings."""
     world, kinds = world_of(study, folder), {"majority": "majority", "raw bands": None}
     found = [
-        {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", reader)}
-        for name, reader in kinds.items()
+        {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", probe)}
+        for name, probe in kinds.items()
         for seed in study.seeds
     ]
     return {"floors": found}
@@ -166,12 +166,12 @@ def _ask(
     features: Callable[[Task], Features],
     seed: int,
     asked: str,
-    reader: str | None = None,
+    probe: str | None = None,
 ) -> Scores:
     """Right answers to all tasks, by their own readers or another one."""
     found: Scores = {}
     for task in study.tasks:
-        read = replace(task, reader=reader or task.reader)
+        read = replace(task, probe=probe or task.probe)
         right, rows = read.right(world, features(read), seed, asked)
         found[task.name] = {"right": right.astype(int).tolist(), "rows": rows.astype(int).tolist()}
     return found

@@ -27,7 +27,7 @@ class Design:
         tasks: how many; arms differ alike in all of them.
         seeds: of training.
         tiles: of the test.
-        questions: mean number a tile; tiles differ in it.
+        rows: mean number of answers a tile; tiles differ in it.
         level: accuracy of the baseline.
         seed_spread: standard deviation of what a seed does to all arms.
         own_seed_spread: to each arm apart.
@@ -39,7 +39,7 @@ class Design:
     tasks: int = 6
     seeds: int = 5
     tiles: int = 120
-    questions: int = 50
+    rows: int = 50
     level: float = 0.6
     seed_spread: float = 0.01
     own_seed_spread: float = 0.01
@@ -56,7 +56,7 @@ def draw(design: Design, generator: np.random.Generator) -> Table:
     """One repetition of a study."""
     right, rows, names = {}, {}, tuple(f"task {number}" for number in range(design.tasks))
     for task in names:
-        rows[task] = 1 + generator.poisson(design.questions - 1, design.tiles)
+        rows[task] = 1 + generator.poisson(design.rows - 1, design.tiles)
         of_seed = generator.normal(0, design.seed_spread, (design.seeds, 1))
         of_tile = generator.normal(0, design.tile_spread, (1, design.tiles))
         for arm, difference in zip(design.arms, (0.0, *design.differences), strict=True):

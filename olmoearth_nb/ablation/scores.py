@@ -27,7 +27,7 @@ class Table:
         budgets: names, "untrained" left out.
         tasks: names.
         right: (arm, budget, task) -> (seeds, tiles) right answers; budgets of floors are "floor".
-        rows: task -> (tiles,) questions.
+        rows: task -> (tiles,) how many answers there are.
     """
 
     arms: tuple[str, ...]
@@ -64,7 +64,7 @@ def read_scores(folder: str | Path) -> Table:
         asked = [[count for _, count in tiles] for tiles in by_seed.values()]
         first = rows.setdefault(key[2], asked[0])
         if tuple(sorted(by_seed)) != seeds or any(counts != first for counts in asked):
-            raise ValueError(f"{path}: {' / '.join(key)} has not the seeds and questions that others have")
+            raise ValueError(f"{path}: {' / '.join(key)} has not the seeds and rows that others have")
         right[key] = np.array([[one for one, _ in by_seed[seed]] for seed in seeds])
     order = dict.fromkeys((row["arm"], row["budget"], row["task"]) for row in found)
     return Table(

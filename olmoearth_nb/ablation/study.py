@@ -113,7 +113,7 @@ class Study:
             raise ValueError("give budgets: samples, minutes, or both")
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("give at least one task, and none twice")
-        if len({(task.patch, task.share, task.most) for task in self.tasks}) > 1:
+        if len({(task.patch, task.fraction, task.most) for task in self.tasks}) > 1:
             raise ValueError("all tasks of a study have the same patch, share and most")
         for arm in self.arms:
             arm.recipe.config(self.size)
@@ -168,7 +168,7 @@ class Study:
         found: dict[str, Any] = {"size": self.size, "arms": {arm.name: _as_dict(arm.recipe) for arm in self.arms}}
         found |= {"seeds": [*self.seeds], "data": dict(self.data), "samples": [*self.samples]}
         found |= {"minutes": [*self.minutes], "tasks": [task.name for task in self.tasks]}
-        found |= {"patch": first.patch, "share": first.share, "most": first.most}
+        found |= {"patch": first.patch, "share": first.fraction, "most": first.most}
         found["rates"] = None if self.rates is None else asdict(self.rates) | {"choose": [*self.rates.choose]}
         found["crops"] = {"patch_sizes": [*crops.patch_sizes], "edges": [*crops.edges], "budget": crops.budget}
         return found
@@ -181,7 +181,7 @@ class Study:
             ValueError: for a key that there is not, one that is missing, or a value that makes no sense.
         """
         plain = _checked("a study", _Plain, given)
-        options = {key: given[key] for key in ("patch", "share", "most") if key in given}
+        options = {"patch": plain.patch, "fraction": plain.share, "most": plain.most}
         return cls(
             arms=tuple(Arm(name, _recipe(name, spec, plain.size)) for name, spec in plain.arms.items()),
             seeds=plain.seeds,
@@ -263,9 +263,9 @@ def _task(text: str, options: Mapping[str, Any]) -> Task:
     """A task from its name."""
     parts = [part.strip() for part in str(text).split(",")]
     if len(parts) != 3:
-        raise ValueError(f"a task is 'question, readout, reader', such as 'one band, patches, probe', got {text!r}")
-    question, readout, reader = parts
-    return Task(question, readout, reader, **options)
+        raise ValueError(f"a task is 'target, readout, probe', such as 'one band, patches, probe', got {text!r}")
+    target, readout, probe = parts
+    return Task(target, readout, probe, **options)
 
 
 def _recipe(name: str, spec: Mapping[str, Any] | str, size: str) -> Recipe:

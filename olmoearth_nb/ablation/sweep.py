@@ -146,12 +146,12 @@ def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
         with Client(scheduler) as client:
             yield client
         return
-    quiet = {"host": "127.0.0.1", "silence_logs": logging.ERROR}
+    quiet = {"host": "127.0.0.1", "silence_logs": logging.CRITICAL}
     options: dict[str, Any] = {"worker_kwargs": quiet | {"nthreads": 1, "memory_limit": 0}}
     worker = {"cls": SubprocessWorker, "options": options}  # a nanny, which replaces its worker when that dies
     here = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
     named = dict.fromkeys(range(workers), worker)
-    with SpecCluster(named, here, silence_logs=logging.ERROR) as cluster, Client(cluster) as client:
+    with SpecCluster(named, here, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
         client.wait_for_workers(1, timeout=START)
         yield client
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from olmoearth_nb.data.archive import ArchiveError, unpack
 from olmoearth_nb.data.official import OfficialDataset, is_tile
-from olmoearth_nb.io.fetch import check_address, fetch, sha256
+from olmoearth_nb.io.fetch import check_address, fetch, public, sha256
 from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
 
 URL = (
@@ -84,7 +84,7 @@ def _enforce(archive: Path, record: Path, url: str, quiet: bool) -> None:
     """Records the archive's checksum, or requires the one that was recorded."""
     found, pinned = sha256(archive, quiet), read_pins(record).get(_PIN)
     if pinned is None:
-        write_pin(record, _PIN, {"url": url, "bytes": archive.stat().st_size, "sha256": found})
+        write_pin(record, _PIN, {"url": public(url), "bytes": archive.stat().st_size, "sha256": found})
         return
     require([(archive, found, pinned["sha256"])], f"{RECORDED} (remove {record} to accept another version)")
 

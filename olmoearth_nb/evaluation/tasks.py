@@ -1,4 +1,4 @@
-"""Tasks of the ruler: a question about a world, how embeddings are read out, and who reads them.
+"""Tasks that embeddings are tested on: what is predicted, from which readout, by which probe.
 
 A task gives, for one encoder and one seed of the drawn training patches, how many answers are right in every test tile.
 Tiles are what intervals resample: the scenes of a tile share its weather.
@@ -20,9 +20,9 @@ from olmoearth_nb.evaluation.probes import Split, by_scene, knn, linear_probe, m
 from olmoearth_nb.model.encoder import Encoder
 
 SENSORS = {"two sensors": ("sentinel2_l2a", "sentinel1"), "radar": ("sentinel1",)}
-"""What a question is asked of; of Sentinel-2 alone where it is not named."""
+"""Modalities that a target is predicted from; Sentinel-2 alone where it is not named."""
 
-READERS: dict[str, Callable[[Split, Split, np.ndarray], np.ndarray]] = {
+PROBES: dict[str, Callable[[Split, Split, np.ndarray], np.ndarray]] = {
     "kNN": lambda train, valid, queries: knn(train, queries),
     "probe": linear_probe,
     "network": network_probe,  # from the same initial weights, whatever patches are drawn
@@ -35,42 +35,42 @@ Features = Callable[[World, np.ndarray, tuple[str, ...]], np.ndarray]
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked, and how.
+    """What is predicted, and how.
 
     Attributes:
-        question: one of the designed `QUESTIONS`, one of their traits or another label such as "cover", or "scene" for
+        target: one of the designed `TARGETS`, one of their traits or another label such as "cover", or "scene" for
             the class of a scene.
         readout: one of `embed.READOUTS`.
-        reader: "kNN", "probe" (linear), "network" (a small one) or "majority".
+        probe: "kNN", "probe" (linear), "network" (a small one) or "majority".
         patch: edge of a patch in pixels.
-        share: share of the patches that is drawn, for training and for the test.
+        fraction: fraction of the patches that is drawn, for training and for the test.
         most: scenes of a split at most; 0 for all.
     """
 
-    question: str
+    target: str
     readout: str = "patches"
-    reader: str = "probe"
+    probe: str = "probe"
     patch: int = 4
-    share: float = 0.2
+    fraction: float = 0.2
     most: int = 0
 
     def __post_init__(self) -> None:
-        if self.readout not in READOUTS or self.reader not in READERS:
+        if self.readout not in READOUTS or self.probe not in PROBES:
             raise ValueError(
-                f"no readout {self.readout!r} or reader {self.reader!r}; there are {READOUTS} and {tuple(READERS)}"
+                f"no readout {self.readout!r} or probe {self.probe!r}; there are {READOUTS} and {tuple(PROBES)}"
             )
-        if (self.question == "scene") != (self.readout == "scene"):
-            raise ValueError(f"the class of a scene goes with its mean, got {self.question!r} of {self.readout!r}")
+        if (self.target == "scene") != (self.readout == "scene"):
+            raise ValueError(f"the class of a scene goes with its mean, got {self.target!r} of {self.readout!r}")
 
     @property
     def name(self) -> str:
         """Name in tables."""
-        return f"{self.question}, {self.readout}, {self.reader}"
+        return f"{self.target}, {self.readout}, {self.probe}"
 
     @property
     def sensors(self) -> tuple[str, ...]:
         """Modalities that are read."""
-        return SENSORS.get(self.question, ("sentinel2_l2a",))
+        return SENSORS.get(self.target, ("sentinel2_l2a",))
 
     def scenes(self, world: World, split: str) -> np.ndarray:
         """Numbers of the scenes of a split that the task uses, spread over its tiles."""
@@ -79,32 +79,32 @@ class Task:
             return found
         return found[np.linspace(0, len(found) - 1, self.most).astype(int)]
 
-    def right(self, world: World, features: Features, seed: int, asked: str = "test") -> tuple[np.ndarray, np.ndarray]:
-        """Right answers and questions of every tile.
+    def right(self, world: World, features: Features, seed: int, split: str = "test") -> tuple[np.ndarray, np.ndarray]:
+        """Right answers and rows of every tile.
 
         Args:
             world: the scenes.
-            features: of an encoder (`encoded`) or a floor (`raw`).
-            seed: of the drawn training patches; those asked about are the same for all seeds, so that seeds and tiles
+            features: of an encoder (`encoded`) or a baseline (`raw`).
+            seed: of the drawn training patches; test patches are the same for all seeds, so that seeds and tiles
                 are crossed.
-            asked: "test", or "valid" for choosing anything.
+            split: "test", or "valid" for choosing anything.
 
         Returns:
             Two (tiles,) arrays.
         """
-        splits = {split: self._split(world, features, split, seed) for split in ("train", "valid")}
-        queries = self._split(world, features, asked, 0)
-        answers = READERS[self.reader](splits["train"], splits["valid"], queries.x)
+        train, valid = (self._split(world, features, name, seed) for name in ("train", "valid"))
+        queries = self._split(world, features, split, 0)
+        answers = PROBES[self.probe](train, valid, queries.x)
         return by_scene(answers, queries)
 
     def _split(self, world: World, features: Features, split: str, seed: int) -> Split:
         """Drawn patches of a split that have an answer."""
         scenes = self.scenes(world, split)
         found = features(world, scenes, self.sensors)  # (n, patches, D)
-        if self.question == "scene":
+        if self.target == "scene":
             return Split(found[:, 0], world.kind[scenes], world.tile[scenes])
-        answers = world.answers(self.question, scenes, self.patch).reshape(len(scenes), -1)
-        drawn = (answers >= 0) & (np.random.default_rng([seed, 7]).uniform(size=answers.shape) < self.share)
+        answers = world.answers(self.target, scenes, self.patch).reshape(len(scenes), -1)
+        drawn = (answers >= 0) & (np.random.default_rng([seed, 7]).uniform(size=answers.shape) < self.fraction)
         return Split(found[drawn], answers[drawn].astype(int), np.repeat(world.tile[scenes], drawn.sum(1)))
 
 
@@ -119,7 +119,7 @@ def encoded(encoder: Encoder, task: Task, cache: str | os.PathLike[str] | None =
 
 
 def raw(task: Task) -> Features:
-    """The floor of the same readout: means of the bands instead of embeddings."""
+    """The baseline of the same readout: means of the bands instead of embeddings."""
 
     def features(world: World, scenes: np.ndarray, sensors: tuple[str, ...]) -> np.ndarray:
         means = np.stack([patch_means(sample, task.patch, sensors) for sample in world.samples(scenes, sensors)])

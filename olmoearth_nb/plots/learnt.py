@@ -77,10 +77,10 @@ def show_components(sample: Sample, embeddings: Mapping[str, np.ndarray]) -> Non
 
 
 def show_readings(readings: Mapping[str, Mapping[str, Interval]], chance: float = 0.5) -> None:
-    """What is read off embeddings, with intervals: a row for each question, a mark for each of what is read.
+    """What is read off embeddings, with intervals: a row for each target, a mark for each of what is read.
 
     Args:
-        readings: question -> name of what is read (three at most) -> accuracy.
+        readings: target -> name of what is read (three at most) -> accuracy.
         chance: accuracy of a guess, drawn as a line.
     """
     _, ax = plt.subplots(figsize=(7.0, 0.6 + 0.55 * len(readings)), layout="constrained")

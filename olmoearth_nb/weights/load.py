@@ -20,7 +20,7 @@ def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEa
     Args:
         name_or_folder: such as ``"OlmoEarth-v1_1-Nano"``, a folder with `config.json` and `weights.pth`, or one with
             `encoder.safetensors`, `predictor.safetensors` and `run.json`.
-        options: for a name, the options of `hub.download`: `endpoint`, `cache_dir`, `lock_file`.
+        options: for a name, the options of `published.download`: `endpoint`, `cache_dir`, `lock_file`.
 
     Returns:
         The model in evaluation mode on the CPU.
@@ -51,7 +51,7 @@ def open_encoder(source: str | os.PathLike[str], **options: Any) -> Encoder:
     Args:
         source: the name of a published model, a model folder, or a `.safetensors` file that `save_encoder` wrote, or
             a folder that holds one as `encoder.safetensors` and no whole model.
-        options: for a name, those of `hub.download`.
+        options: for a name, those of `published.download`.
 
     Raises:
         FileNotFoundError: if there is no such file, or the folder holds no model.

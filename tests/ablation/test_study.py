@@ -87,7 +87,7 @@ MISTAKES = {
     "minutes of nothing": ({"minutes": [0]}, "minutes above 0"),
     "no task": ({"tasks": []}, "at least one task"),
     "a task twice": ({"tasks": ["one band, patches, kNN"] * 2}, "none twice"),
-    "half a task": ({"tasks": ["one band"]}, "'question, readout, reader'"),
+    "half a task": ({"tasks": ["one band"]}, "'target, readout, probe'"),
     "an unknown reader": ({"tasks": ["one band, patches, forest"]}, "no readout 'patches' or reader 'forest'"),
     "an unknown key": ({"sead": 3}, "a study has no sead; there are"),
     "a missing key": ({"data": None}, "a study needs data"),

@@ -1,4 +1,4 @@
-"""The simulated world: frozen, reproducible, complete, and its questions what they say."""
+"""The simulated world: frozen, reproducible, complete, and its targets what they say."""
 
 import csv
 import hashlib
@@ -15,7 +15,7 @@ from olmoearth_nb.data.simulate.generate import fingerprint, simulate
 from olmoearth_nb.data.simulate.geography import BITS, COVERS, SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import BANDS, CANOPIES, LAI, SPLITS, UNIT, library
 from olmoearth_nb.data.simulate.outlines import draw
-from olmoearth_nb.data.simulate.scenes import QUESTIONS, answer, majority, scene_class, timesteps, windows
+from olmoearth_nb.data.simulate.scenes import TARGETS, answer, majority, scene_class, timesteps, windows
 from olmoearth_nb.data.simulate.season import Climate
 from olmoearth_nb.data.simulate.sensors import clouds, kernel, light, shares
 from olmoearth_nb.data.simulate.tile import VERSION, make_tile, split_of, tile_place, tile_sample
@@ -156,13 +156,13 @@ def test_the_library_can_be_made_again():
                 assert np.abs(values.astype(int) - file[name].astype(int)).max() <= 1, name
 
 
-def test_questions_are_made_of_traits():
+def test_targets_are_made_of_traits():
     generator = np.random.default_rng(1)
     labels = {name: generator.integers(0, 2, (64, 64)).astype(np.int8) for name in BITS}
     for traits in labels.values():
         traits[:10] = -1
-    for question, traits in QUESTIONS.items():
-        found = answer(question, labels)
+    for target, traits in TARGETS.items():
+        found = answer(target, labels)
         assert (found[:10] == -1).all()
         inside = found[10:]
         if len(traits) == 1:
@@ -173,7 +173,7 @@ def test_questions_are_made_of_traits():
                 share = inside[labels[name][10:] == value].mean()
                 assert abs(share - 0.5) < 0.05, "one trait alone says nothing"
         assert set(np.unique(inside)) == {0, 1}
-    with pytest.raises(ValueError, match="no question 'taste'; there are one band"):
+    with pytest.raises(ValueError, match="no target 'taste'; there are one band"):
         answer("taste", labels)
 
 

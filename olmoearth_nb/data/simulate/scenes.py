@@ -1,6 +1,6 @@
 """Scenes are windows of tiles: where they lie, which timesteps they show, what they are, and the tasks that they pose.
 
-The designed questions are made of hidden traits with two values each, drawn independently for every parcel, so that
+The designed targets are made of hidden traits with two values each, drawn independently for every parcel, so that
 both answers are equally common and equally bright, whatever the plant, the soil and the weather:
 
 * one band: `water` in the leaves, which the 20 m bands B11 and B12 see;
@@ -20,28 +20,28 @@ import numpy as np
 
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES, TILE
 
-QUESTIONS: dict[str, tuple[str, ...]] = {
+TARGETS: dict[str, tuple[str, ...]] = {
     "one band": ("water",),
     "one resolution": ("chlorophyll", "water"),
     "two resolutions": ("anthocyanin", "water"),
     "time": ("early", "late"),
     "two sensors": ("radar", "anthocyanin"),
 }
-"""Designed question -> the traits that it is made of."""
+"""Designed target -> the traits that it is made of."""
 
 
-def answer(question: str, labels: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The answer to a question in every pixel: 0 or 1, -1 where nothing grows that has the traits.
+def answer(target: str, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The value of a target in every pixel: 0 or 1, -1 where nothing grows that has the traits.
 
     Args:
-        question: one of `QUESTIONS`, or the name of a label such as "cover" or "crop".
+        target: one of `TARGETS`, or the name of a label such as "cover" or "crop".
         labels: of a tile or a window.
     """
-    if question not in QUESTIONS:
-        if question not in labels:
-            raise ValueError(f"no question {question!r}; there are {', '.join([*QUESTIONS, *labels])}")
-        return labels[question]
-    traits = [labels[name] for name in QUESTIONS[question]]
+    if target not in TARGETS:
+        if target not in labels:
+            raise ValueError(f"no target {target!r}; there are {', '.join([*TARGETS, *labels])}")
+        return labels[target]
+    traits = [labels[name] for name in TARGETS[target]]
     value = traits[0] if len(traits) == 1 else (traits[0] == traits[1]).astype(np.int8)
     return np.where(traits[0] < 0, -1, value).astype(np.int8)
 

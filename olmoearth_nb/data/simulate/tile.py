@@ -51,7 +51,7 @@ class Tile:
         present: sensor -> (12,) bool.
         timestamps: (12, 3) day, month 0..11, year.
         latlon: (2,) degrees.
-        labels: name -> (128, 128) integers, -1 where the question does not arise: "scene" (land use of
+        labels: name -> (128, 128) integers, -1 where there is no answer: "scene" (land use of
             `SCENE_CLASSES`), "cover" (`COVERS`), "crop" (`CROPS`) and each of `BITS`; and float "height", "elevation".
         split: "train", "valid" or "test".
     """

@@ -74,23 +74,23 @@ class World:
         """The scenes as one normalised batch."""
         return Batch.from_samples(self.samples(scenes, modalities))
 
-    def answers(self, question: str, scenes: np.ndarray, patch: int) -> np.ndarray:
+    def answers(self, target: str, scenes: np.ndarray, patch: int) -> np.ndarray:
         """(n, H / P, W / P) commonest answer in each patch, -1 where there is none; mean height or elevation."""
         windows = []
         for scene in np.asarray(scenes).tolist():
             row, column = self.corner[scene]
             inside = slice(row, row + self.size), slice(column, column + self.size)
-            windows.append(self._answers(question, int(self.tile[scene]))[inside])
+            windows.append(self._answers(target, int(self.tile[scene]))[inside])
         values = np.stack(windows)
         if values.dtype.kind != "f":
             return majority(values, patch)
         n, height, width = values.shape
         return values.reshape(n, height // patch, patch, width // patch, patch).mean((2, 4))
 
-    def _answers(self, question: str, tile: int) -> np.ndarray:
+    def _answers(self, target: str, tile: int) -> np.ndarray:
         """(128, 128) answers of a tile."""
         labels = self._labels[tile]
-        return answer(question, labels)
+        return answer(target, labels)
 
     @cached_property
     def _labels(self) -> list[dict[str, np.ndarray]]:
