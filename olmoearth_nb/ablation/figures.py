@@ -17,7 +17,7 @@ GREYS = {"raw bands": ("--", "#444444"), "majority": (":", "#999999")}
 
 
 def plot_accuracies(found: Mapping[str, Mapping[tuple[str, str], Interval]]) -> Figure:
-    """One panel a task: arms side by side at each budget, untrained ones hollow, floors as lines.
+    """One panel a task: arms side by side at each budget, untrained ones hollow, arms without a model as lines.
 
     Args:
         found: budget -> (arm, task) -> accuracy; "untrained" and "floor" are budgets too.

@@ -117,7 +117,7 @@ def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
 
 
 def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
-    """Trains an arm with a seed through all budgets and asks the study's tasks on test tiles, once."""
+    """Trains an arm with a seed through all budgets and scores the tasks on test tiles, once."""
     rate = result(folder, Job("chosen", arm.name))["rate"] if study.rates else arm.recipe.optimisation.rate
     recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
     named = budgets(study, folder, arm.name)
@@ -144,7 +144,7 @@ def _forget(run: Path) -> None:
 
 
 def floors(study: Study, folder: Path) -> dict[str, Any]:
-    """What the same readers make of no model: the commonest answer, and band means in place of embeddings."""
+    """What the same probes make of no model: the commonest answer, and band means in place of embeddings."""
     world, kinds = world_of(study, folder), {"majority": "majority", "raw bands": None}
     found = [
         {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", probe)}
@@ -154,10 +154,10 @@ def floors(study: Study, folder: Path) -> dict[str, Any]:
     return {"floors": found}
 
 
-def scores(study: Study, folder: Path, encoder: Encoder, seed: int, asked: str = "test") -> Scores:
+def scores(study: Study, folder: Path, encoder: Encoder, seed: int, split: str = "test") -> Scores:
     """An encoder's right answers to all tasks of a study; the seed draws the training patches."""
     with tempfile.TemporaryDirectory(dir=folder) as cache:  # tasks share embeddings
-        return _ask(study, world_of(study, folder), lambda task: encoded(encoder, task, cache), seed, asked)
+        return _ask(study, world_of(study, folder), lambda task: encoded(encoder, task, cache), seed, split)
 
 
 def _ask(
@@ -165,14 +165,14 @@ def _ask(
     world: World,
     features: Callable[[Task], Features],
     seed: int,
-    asked: str,
+    split: str,
     probe: str | None = None,
 ) -> Scores:
-    """Right answers to all tasks, by their own readers or another one."""
+    """Right answers to all tasks, by their own probes or another one."""
     found: Scores = {}
     for task in study.tasks:
         read = replace(task, probe=probe or task.probe)
-        right, rows = read.right(world, features(read), seed, asked)
+        right, rows = read.right(world, features(read), seed, split)
         found[task.name] = {"right": right.astype(int).tolist(), "rows": rows.astype(int).tolist()}
     return found
 

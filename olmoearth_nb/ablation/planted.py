@@ -1,4 +1,4 @@
-"""Arms whose differences are known, to measure the ruler itself: do intervals cover, are false findings rare?
+"""Arms whose differences are known, to measure the evaluation itself: do intervals cover, are false findings rare?
 
 Accuracy of an arm with a seed on a tile is the sum of a common level, the arm's planted difference, what the seed does
 to all arms and to this one, and what the tile does to all arms and to this one. Answers are drawn from it.
@@ -69,14 +69,14 @@ def draw(design: Design, generator: np.random.Generator) -> Table:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a ruler did over many repetitions.
+    """What the comparisons did over many repetitions.
 
     Attributes:
-        false: share of comparisons without a difference whose p is below 1 - level.
-        false_in_table: share of repetitions with any false finding after Holm's rule; all true arms left out.
-        power: share of comparisons with a difference that are found, before Holm's rule.
+        false: fraction of comparisons without a difference whose p is below 1 - level.
+        false_in_table: fraction of repetitions with any false finding after Holm's rule; all true arms left out.
+        power: fraction of comparisons with a difference that are found, before Holm's rule.
         power_holm: the same after it.
-        covered: share of intervals that hold the truth.
+        covered: fraction of intervals that hold the truth.
         detectable: mean of the smallest detectable difference that is printed.
     """
 

@@ -85,7 +85,7 @@ def _run_lines(runs: list[dict[str, str]]) -> list[str]:
 
 
 def _accuracy_table(table: Table, budget: str) -> list[str]:
-    """Arms and floors by tasks."""
+    """Arms by tasks, those without a model last."""
     shown = accuracies(table, budget)
     before, floor = accuracies(table, "untrained"), accuracies(table, "floor")
     rows = [(arm, [shown[arm, task] for task in table.tasks]) for arm in table.arms]

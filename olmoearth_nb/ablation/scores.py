@@ -22,7 +22,7 @@ class Table:
     """What `scores.csv` holds.
 
     Attributes:
-        arms: in the order of the study, floors left out; the first is the baseline.
+        arms: in the order of the study, those of `FLOORS` left out; the first is the baseline.
         seeds: of training.
         budgets: names, "untrained" left out.
         tasks: names.
@@ -61,9 +61,9 @@ def read_scores(folder: str | Path) -> Table:
     right, rows = {}, dict[str, list[int]]()
     seeds = tuple(sorted({seed for by_seed in cells.values() for seed in by_seed}))
     for key, by_seed in cells.items():
-        asked = [[count for _, count in tiles] for tiles in by_seed.values()]
-        first = rows.setdefault(key[2], asked[0])
-        if tuple(sorted(by_seed)) != seeds or any(counts != first for counts in asked):
+        counted = [[count for _, count in tiles] for tiles in by_seed.values()]
+        first = rows.setdefault(key[2], counted[0])
+        if tuple(sorted(by_seed)) != seeds or any(counts != first for counts in counted):
             raise ValueError(f"{path}: {' / '.join(key)} has not the seeds and rows that others have")
         right[key] = np.array([[one for one, _ in by_seed[seed]] for seed in seeds])
     order = dict.fromkeys((row["arm"], row["budget"], row["task"]) for row in found)

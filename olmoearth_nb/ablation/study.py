@@ -84,7 +84,7 @@ class Study:
         arms: the first is the baseline.
         seeds: of training; the same for all arms, so that arms are compared in pairs.
         data: `scenes`, `size`, `dates` and `seed` of a simulated world, or the `folder` of one.
-        tasks: what embeddings are asked.
+        tasks: what embeddings are tested on.
         samples: budgets equal in samples.
         minutes: budgets equal in time, of one thread on one machine.
         rates: how each arm's learning rate is chosen; None takes that of its recipe.

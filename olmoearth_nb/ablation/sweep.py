@@ -92,15 +92,15 @@ def _remember(study: Study, folder: Path) -> None:
     false findings likelier than stated.
     """
     path = folder / "study.json"
-    asked = study.to_dict()
+    given = study.to_dict()
     if path.is_file():
-        found = read_study(folder).to_dict()
-        differs = [key for key in asked if key != "arms" and found[key] != asked[key]]
-        differs += [f"arm {name}" for name, arm in found["arms"].items() if asked["arms"].get(name) != arm]
-        differs += ["baseline"] if next(iter(found["arms"])) != next(iter(asked["arms"])) else []
+        written = read_study(folder).to_dict()
+        differs = [key for key in given if key != "arms" and written[key] != given[key]]
+        differs += [f"arm {name}" for name, arm in written["arms"].items() if given["arms"].get(name) != arm]
+        differs += ["baseline"] if next(iter(written["arms"])) != next(iter(given["arms"])) else []
         if differs:
             raise FileExistsError(f"{folder} holds another study ({', '.join(differs)} differ); give another folder")
-    write_json(path, asked)
+    write_json(path, given)
 
 
 def _take_timing(arm: Arm, folder: Path, other: Path | None) -> None:

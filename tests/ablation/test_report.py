@@ -1,6 +1,8 @@
 """Reports: from scores.csv alone, the same every time, and right about arms whose truth is known."""
 
 import csv
+import subprocess
+import sys
 
 import matplotlib
 import numpy as np
@@ -87,6 +89,14 @@ def test_what_is_planted_is_found(study):
     assert "different code" not in text
 
 
+def test_what_reads_tables_loads_nothing_that_trains():
+    code = "import sys; from olmoearth_nb.ablation import figures, planted, report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = ("pretrain", "weights", "data", "evaluation.tasks", "ablation.study", "ablation.kinds")
+    assert not [name for name in loaded for room in heavy if f"{name}.".startswith(f"olmoearth_nb.{room}.")]
+    assert "pydantic" not in loaded
+
+
 def test_arms_of_different_code_are_named(study, tmp_path):
     for name in ("scores.csv", "runs.csv"):
         (tmp_path / name).write_bytes((study / name).read_bytes())
@@ -132,7 +142,7 @@ def test_scores_that_do_not_fit_together(study, tmp_path):
         read_scores(tmp_path)
     text = (study / "scores.csv").read_text().splitlines()
     (tmp_path / "scores.csv").write_text("\n".join(text[:-1]))
-    with pytest.raises(ValueError, match=r"majority / floor / task 1 has not the seeds and questions"):
+    with pytest.raises(ValueError, match=r"majority / floor / task 1 has not the seeds and rows"):
         read_scores(tmp_path)
     (tmp_path / "scores.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="has not the columns"):

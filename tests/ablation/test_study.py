@@ -88,7 +88,7 @@ MISTAKES = {
     "no task": ({"tasks": []}, "at least one task"),
     "a task twice": ({"tasks": ["one band, patches, kNN"] * 2}, "none twice"),
     "half a task": ({"tasks": ["one band"]}, "'target, readout, probe'"),
-    "an unknown reader": ({"tasks": ["one band, patches, forest"]}, "no readout 'patches' or reader 'forest'"),
+    "an unknown probe": ({"tasks": ["one band, patches, forest"]}, "no readout 'patches' or probe 'forest'"),
     "an unknown key": ({"sead": 3}, "a study has no sead; there are"),
     "a missing key": ({"data": None}, "a study needs data"),
     "data of both kinds": ({"data": {"folder": "x", "scenes": 3}}, "a folder, or scenes"),

@@ -2,24 +2,28 @@
 
 import csv
 import json
-import os
+import multiprocessing
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
+from olmoearth_nb.ablation import kinds
 from olmoearth_nb.ablation.folder import done, result
-from olmoearth_nb.ablation.kinds import run_job
+from olmoearth_nb.ablation.kinds import environment, run_job, work
 from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import read_scores
 from olmoearth_nb.ablation.study import Arm, Rates, Study
-from olmoearth_nb.ablation.sweep import Pulse, SweepError, _choose, _wait, ablate
+from olmoearth_nb.ablation.sweep import SweepError, _choose, ablate
 from olmoearth_nb.cli.app import app
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.tasks import Task, raw
@@ -79,49 +83,117 @@ def test_a_sweep_has_every_arm_seed_budget_and_task(whole):
 
 
 def test_one_worker_of_another_scheduler_gives_the_same(world, whole, tmp_path):
-    from distributed import LocalCluster
+    """Also where the worker has two threads: torch's random state is the process's, so jobs take turns in it."""
+    from distributed.deploy.subprocess import SubprocessCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+    with SubprocessCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
         study, address = tiny(world, minutes=(0.005,)), cluster.scheduler_address
         one = ablate(study, tmp_path / "one", scheduler=address, timings=whole, quiet=True)
     assert (one / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
     assert rows(one, "runs.csv") == rows(whole, "runs.csv")
 
 
-def jobs_of(folder):
-    """Processes that run jobs of a sweep."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            said = path.read_bytes().decode()
-        except OSError:  # it ended meanwhile
-            continue
-        if "olmoearth_nb.ablation.kinds" in said and str(folder) in said:
-            found.append(int(path.parent.name))
-    return found
+def command(study, folder):
+    """A sweep in a process of its own, in whose group its workers are."""
+    write_json(folder.with_suffix(".yaml"), study.to_dict())  # JSON is YAML
+    words = ["-m", "olmoearth_nb", "ablate", folder.with_suffix(".yaml"), "--out", folder]
+    return subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_a_kill_loses_no_finished_arm(world, whole, tmp_path):
     folder, study = tmp_path / "killed", tiny(world)
-    write_json(tmp_path / "study.yaml", study.to_dict())  # JSON is YAML
-    command = [sys.executable, "-m", "olmoearth_nb", "ablate", tmp_path / "study.yaml", "--out", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ)
+    process = command(study, folder)
     while process.poll() is None and not list(folder.glob("jobs/cell*.json")):
         time.sleep(0.02)
+    workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
-    said = process.communicate()[0].decode()
     finished = {path: path.stat().st_mtime_ns for path in folder.glob("jobs/*.json")}
-    assert any(path.name.startswith("cell") for path in finished), said
+    assert any(path.name.startswith("cell") for path in finished), process.communicate()[0].decode()
     assert not (folder / "scores.csv").exists()
-    deadline = time.monotonic() + 30
-    while jobs_of(folder) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not jobs_of(folder), "jobs end with the sweep that started them"
+    assert len(workers) >= 4, "two workers and their nannies"
+    assert not psutil.wait_procs(workers, timeout=60)[1], "workers end with the sweep that started them"
+    process.communicate()
     ablate(study, folder, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     same = [row for row in rows(whole, "scores.csv") if not row["budget"].endswith("minutes")]
     assert rows(folder, "scores.csv") == same
+
+
+def test_a_worker_that_dies_is_replaced(world, whole, tmp_path):
+    folder = tmp_path / "sweep"
+    process = command(tiny(world), folder)
+    while process.poll() is None and not list(folder.glob("runs/cell*")):
+        time.sleep(0.02)
+    for nanny in psutil.Process(process.pid).children():
+        for worker in nanny.children():
+            if "spawn_main" in " ".join(worker.cmdline()):
+                worker.kill()
+    said = process.communicate()[0].decode()
+    assert process.returncode == 0, said
+    same = [row for row in rows(whole, "scores.csv") if not row["budget"].endswith("minutes")]
+    assert rows(folder, "scores.csv") == same
+
+
+def test_a_job_that_runs_elsewhere_is_waited_for(tmp_path):
+    """There is no study here, so that a job that ran would fail."""
+    lock = done(tmp_path, "cell naive 0").with_suffix(".lock")
+    lock.parent.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(lock):
+            waiting = pool.submit(work, str(tmp_path), "cell naive 0")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            write_json(done(tmp_path, "cell naive 0"), {"arm": "naive"})
+        assert waiting.result(30) is None
+    assert result(tmp_path, "cell naive 0") == {"arm": "naive"}
+
+
+def test_what_a_job_writes_and_why_it_failed_is_in_its_log(tmp_path, monkeypatch, capsys):
+    def fails(folder, key):
+        print("a line", file=sys.stderr)
+        raise ValueError(f"no {key}")
+
+    monkeypatch.setattr(kinds, "run_job", fails)
+    with pytest.raises(RuntimeError, match=r"^ValueError: no cell naive 0$"):
+        work(str(tmp_path), "cell naive 0")
+    log = done(tmp_path, "cell naive 0").with_suffix(".log").read_text()
+    assert log.startswith("a line\nTraceback")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_result_names_the_commit():
+    git = ["git", "-C", str(Path(__file__).parents[2]), "rev-parse", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    assert environment()["commit"].removesuffix("-dirty") == (commit or "none")
+
+
+SCRIPT = """
+import multiprocessing
+from pathlib import Path
+
+with open("started", "a") as file:
+    file.write("once\\n")
+multiprocessing.set_start_method({method!r})
+from olmoearth_nb.ablation import report, study, sweep
+from olmoearth_nb.data.simulate.generate import simulate
+
+simulate("world", 32, size=32, dates=1, workers=2, quiet=True)
+print(report.report(sweep.ablate(study.Study.load("study.yaml"), "sweep")).read_text())
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_a_script_needs_no_guard(world, whole, tmp_path, method):
+    """Its processes are none of `multiprocessing`'s children, which would run it again."""
+    (tmp_path / "script.py").write_text(SCRIPT.format(method=method))
+    write_json(tmp_path / "study.yaml", tiny(world).to_dict())
+    ran = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "# naive against v1.1" in ran.stdout
+    assert (tmp_path / "started").read_text() == "once\n"
+    assert (tmp_path / "world" / "world.json").is_file()
+    same = [row for row in rows(whole, "scores.csv") if not row["budget"].endswith("minutes")]
+    assert rows(tmp_path / "sweep", "scores.csv") == same
 
 
 def test_a_half_written_result_never_counts(world, whole, tmp_path):
@@ -192,19 +264,6 @@ def test_a_rate_that_diverges_is_not_chosen(world, tmp_path):
         _choose(study, tmp_path)
 
 
-@pytest.mark.parametrize("gone", ["silent", "replaced", "removed"])
-def test_a_job_ends_when_its_sweep_has_gone(tmp_path, monkeypatch, gone):
-    """Also where a worker lives on, as those of another scheduler do."""
-    monkeypatch.setattr(Pulse, "PATIENCE", 2.0)
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE)
-    with Pulse(tmp_path) as pulse:
-        if gone == "replaced":
-            Pulse(tmp_path).beat()
-        elif gone == "removed":
-            pulse.path.unlink()
-        assert _wait(process, pulse.path, pulse.sweep) == -signal.SIGKILL
-
-
 def test_another_study_is_refused(world, whole, tmp_path):
     with pytest.raises(FileExistsError, match=r"holds another study \(seeds differ\)"):
         ablate(tiny(world, minutes=(0.005,), seeds=(0, 2)), whole, quiet=True)
@@ -260,7 +319,7 @@ def test_trials_score_validation_tiles_and_their_rate_is_used(world, tmp_path):
 
 def test_traits_are_asked_of_the_sensors_that_see_them(world):
     """From the world to right answers: radar of Sentinel-1 alone."""
-    scenes, radar = World(world), Task("radar", reader="network")
+    scenes, radar = World(world), Task("radar", probe="network")
     right, rows = radar.right(scenes, raw(radar), 0)
     assert radar.sensors == ("sentinel1",)
     assert raw(radar)(scenes, scenes.of("test"), radar.sensors).shape[-1] == 2

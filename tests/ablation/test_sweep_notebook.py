@@ -1,13 +1,13 @@
 """Notebook 05 as a cell of a sweep: it is the record of the same result."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
-from threadpoolctl import threadpool_limits
 
 from olmoearth_nb.ablation.folder import result
-from olmoearth_nb.ablation.kinds import run_job, run_notebook
+from olmoearth_nb.ablation.kinds import run_job, run_notebook, work
 from olmoearth_nb.ablation.study import Study
 from olmoearth_nb.io.durable import write_json
 
@@ -39,16 +39,15 @@ def told(folder):
     return {"arm": found["arm"], "seed": found["seed"], "budgets": budgets}
 
 
-def test_a_notebook_gives_the_result_of_its_job(small_world, tmp_path, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the kernel, as `run_apart` sets it
+def test_a_notebook_gives_the_result_of_its_job(small_world, tmp_path):
     for name in ("plain", "noted"):
         write_json(tmp_path / name / "study.json", tiny_study(small_world).to_dict())
-    with threadpool_limits(1):
-        run_job(tmp_path / "plain", f"cell {ARM} 4")
-    copy = run_notebook(NOTEBOOK, tmp_path / "noted", f"cell {ARM} 4")
+    run_job(tmp_path / "plain", f"cell {ARM} 4")
+    with ThreadPoolExecutor(1) as pool:  # where Dask runs it
+        pool.submit(work, str(tmp_path / "noted"), f"cell {ARM} 4", str(NOTEBOOK)).result()
+    copy = tmp_path / "noted" / "notebooks" / f"{ARM} 4.ipynb"
     assert told(tmp_path / "noted") == told(tmp_path / "plain")
     assert [one["budget"] for one in told(tmp_path / "noted")["budgets"]] == ["untrained", "8 samples", "16 samples"]
-    assert copy == tmp_path / "noted" / "notebooks" / f"{ARM} 4.ipynb"
     said = "".join(
         output.get("text", "") for cell in nbformat.read(copy, 4).cells for output in cell.get("outputs", [])
     )
@@ -63,5 +62,5 @@ def test_a_notebook_that_does_not_run_the_job_is_an_error(small_world, tmp_path)
     idle = nbformat.v4.new_notebook(metadata=about)
     nbformat.write(idle, tmp_path / "idle.ipynb")
     write_json(tmp_path / "study.json", tiny_study(small_world).to_dict())
-    with pytest.raises(ValueError, match=r"idle.ipynb ended without a result: it must call jobs.run_job"):
+    with pytest.raises(ValueError, match=r"idle.ipynb ended without a result: it must call run_job"):
         run_notebook(tmp_path / "idle.ipynb", tmp_path, f"cell {ARM} 4")
