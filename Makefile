@@ -1,5 +1,5 @@
-# Two commands matter: `make run` and `make test`. Both need Python 3.11 or later and nothing else.
-MODERN := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+# Two commands matter: `make run` and `make test`. Both need Python 3.11 to 3.14 and nothing else.
+MODERN := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'
 PYTHON ?= $(or $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$name $(MODERN) 2>/dev/null && command -v $$name && break; done),python3)
 VENV := .venv
@@ -20,7 +20,7 @@ help:  ## show this list
 	@echo; echo "make run NB=02            one notebook"; echo "make run DATA=chip.hdf5   your own sample"
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) $(MODERN) 2>/dev/null || { echo 'This needs Python 3.11 or later, and $(PYTHON) is not: install one,' \
+	@$(PYTHON) $(MODERN) 2>/dev/null || { echo 'This needs Python 3.11 to 3.14, and $(PYTHON) is none of them: install one,' \
 		'or name it by make PYTHON=/path/to/python3' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock

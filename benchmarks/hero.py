@@ -9,7 +9,8 @@ from pathlib import Path
 
 from olmoearth_nb import TOKENIZATIONS
 from olmoearth_nb.data import load_embedded
-from olmoearth_nb.plots.style import tokens_figure, use_style
+from olmoearth_nb.plots.designs import tokens_figure
+from olmoearth_nb.plots.style import use_style
 
 if __name__ == "__main__":
     use_style()

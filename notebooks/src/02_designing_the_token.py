@@ -51,7 +51,7 @@ from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, Tokenization, encoder_co
 from olmoearth_nb.data import load_place
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
-from olmoearth_nb.plots import style as plots
+from olmoearth_nb.plots.designs import show_costs, show_patch_grid, show_tokens
 from olmoearth_nb.plots.widgets import calculate, token_calculator
 
 # %% [markdown]
@@ -72,7 +72,7 @@ for note in sample.notes:
 # %%
 time = image.shape[2] // 2
 row, column = (edge // patch_size // 2 for edge in image.shape[:2])
-plots.show_patch_grid(sample, patch_size, row, column, time)
+show_patch_grid(sample, patch_size, row, column, time)
 
 # %% [markdown]
 # *Left: the place in true colour (stretched) with its patch grid; the yellow square is our patch. Right: the
@@ -109,7 +109,7 @@ except ValueError as error:
 # The same patch under each of them:
 
 # %% tags=["headline"]
-plots.show_tokens(sample, list(designs.values()), row=row, column=column, patch_size=patch_size, time=time)
+show_tokens(sample, list(designs.values()), row=row, column=column, patch_size=patch_size, time=time)
 
 # %% [markdown]
 # *Left: the place and the marked patch. Right: each small picture is one band of that patch; bands in one frame share a
@@ -172,7 +172,7 @@ for name, tokenization in designs.items():
 
 # %%
 costs = {name: encoder_cost(size_config(size, one), image.shape[:3], patch_size) for name, one in designs.items()}
-plots.show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={patch_size}")
+show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={patch_size}")
 
 # %% [markdown]
 # *Left: tokens of the whole sample. Right: MACs of one pass, attention hatched; cheapest first, a design of your own in

@@ -54,8 +54,11 @@ def write(path: Path, save: Callable[[Path], Any]) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the list of files in a folder, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Waits until a file, or the list of files in a folder, is on the disk; Windows has that for files alone."""
+    folder = path.is_dir()
+    if folder and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

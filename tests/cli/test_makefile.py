@@ -105,5 +105,5 @@ def test_no_python_that_is_new_enough(place):
     assert done.returncode != 0
     assert saw is None
     first, *rest = done.stderr.splitlines()
-    assert first.startswith("This needs Python 3.11 or later, and python3 is not: install one")
+    assert first.startswith("This needs Python 3.11 to 3.14, and python3 is none of them: install one")
     assert all(line.startswith("make") for line in rest)

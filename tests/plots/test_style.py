@@ -15,9 +15,10 @@ from olmoearth_nb.data import load_embedded
 from olmoearth_nb.data.simulate.library import SURFACES, library
 from olmoearth_nb.plots import map as plots_map
 from olmoearth_nb.plots import sample as plots_sample
-from olmoearth_nb.plots import style as plots
 from olmoearth_nb.plots import tokens as plots_tokens
 from olmoearth_nb.plots import world as plots_world
+from olmoearth_nb.plots.designs import FIGURE_INCHES, show_costs, show_patch_grid, show_tokens, tokens_figure
+from olmoearth_nb.plots.style import BY_WAVELENGTH, RESOLUTION_COLOURS, true_colour
 
 
 def cut(height, width, hole=False):
@@ -30,17 +31,17 @@ def cut(height, width, hole=False):
 
 @pytest.mark.parametrize("size", [(64, 32), (16, 64)])
 def test_grid_of_a_non_square_image(figures, size):
-    plots.show_patch_grid(cut(*size), 8, size[0] // 16, size[1] // 16)
+    show_patch_grid(cut(*size), 8, size[0] // 16, size[1] // 16)
     left = figures[0].axes[0]
     assert left.get_xlim() == (-0.5, size[1] - 0.5)
     assert left.get_ylim() == (size[0] - 0.5, -0.5)
 
 
 def test_gaps_are_grey_and_do_not_stretch_the_picture(figures):
-    whole, holed = plots.true_colour(cut(64, 64)), plots.true_colour(cut(64, 64, hole=True))
+    whole, holed = true_colour(cut(64, 64)), true_colour(cut(64, 64, hole=True))
     assert (holed[2:12, 2:12] == 0.6).all()
     assert np.abs(holed[20:] - whole[20:]).max() < 0.1
-    plots.show_patch_grid(cut(64, 64, hole=True), 8, 1, 1)
+    show_patch_grid(cut(64, 64, hole=True), 8, 1, 1)
     assert figures[0].axes[1].get_ylim()[1] < 20_000
 
 
@@ -52,7 +53,7 @@ def rows_of(figure):
 @pytest.mark.parametrize("bands", ["B02 B03 B04", "B09"])
 def test_every_band_is_inside_the_figure(figures, bands):
     few = Tokenization("few", {"sentinel2_l2a": [bands]})
-    plots.show_tokens(cut(64, 64), [few, TOKENIZATIONS["per_band"]], row=1, column=1)
+    show_tokens(cut(64, 64), [few, TOKENIZATIONS["per_band"]], row=1, column=1)
     assert len(rows_of(figures[0])) == 2
     for ax in rows_of(figures[0]):
         assert max(image.get_extent()[1] for image in ax.images) < ax.get_xlim()[1]
@@ -61,12 +62,12 @@ def test_every_band_is_inside_the_figure(figures, bands):
 
 
 def test_one_frame_for_each_token_and_one_ground_for_each_resolution(figures):
-    plots.show_tokens(cut(64, 64), list(TOKENIZATIONS.values()), row=1, column=1)
+    show_tokens(cut(64, 64), list(TOKENIZATIONS.values()), row=1, column=1)
     for ax, tokenization in zip(rows_of(figures[0]), TOKENIZATIONS.values(), strict=True):
         frames = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
         assert len(frames) == len(tokenization.groups_of("sentinel2_l2a"))
         grounds = [to_hex(patch.get_facecolor()) for patch in ax.patches if isinstance(patch, Rectangle)]
-        assert [grounds.count(colour) for colour in plots.RESOLUTION_COLOURS.values()] == [4, 6, 2]
+        assert [grounds.count(colour) for colour in RESOLUTION_COLOURS.values()] == [4, 6, 2]
         widths = {frame.get_x(): frame.get_x() + frame.get_width() for frame in frames}
         inside = [image for image in ax.images if any(a < image.get_extent()[0] < b for a, b in widths.items())]
         assert len(inside) == 12 - len(tokenization.left_out())
@@ -78,11 +79,11 @@ def test_a_band_has_one_grey_scale_in_the_whole_place(figures, hole):
     image = cut(64, 64, hole=hole).images["sentinel2_l2a"]
     image[16:24, 16:24] = np.median(image[32:], axis=(0, 1))
     sample = Sample({"sentinel2_l2a": image}, load_embedded("forest").timestamps)
-    plots.show_tokens(sample, [TOKENIZATIONS["v1.1"]], row=2, column=2, time=5)
+    show_tokens(sample, [TOKENIZATIONS["v1.1"]], row=2, column=2, time=5)
     flat = np.stack([image.get_array() for image in rows_of(figures[0])[0].images])
     assert np.ptp(flat, axis=(1, 2)).max() == 0
     assert 0.1 < flat.min() < flat.max() < 0.95
-    plots.show_tokens(sample, [TOKENIZATIONS["v1.1"]], row=0, column=0, time=5)
+    show_tokens(sample, [TOKENIZATIONS["v1.1"]], row=0, column=0, time=5)
     assert np.ma.getmaskarray(rows_of(figures[1])[0].images[0].get_array())[2:, 2:].all() == hole
 
 
@@ -90,15 +91,15 @@ def test_the_hero_of_the_readme_is_sharp_and_light():
     path = Path(__file__).parents[2] / "docs" / "figures" / "hero.png"
     assert path.stat().st_size < 400_000
     width = plt.imread(path).shape[1]
-    assert width >= 150 * plots.FIGURE_INCHES
-    figure = plots.tokens_figure(cut(64, 64), list(TOKENIZATIONS.values()), row=1, column=1)
-    assert figure.get_figwidth() == plots.FIGURE_INCHES <= 900 / 95, "at 900 px, 96 to the inch, no letter shrinks"
+    assert width >= 150 * FIGURE_INCHES
+    figure = tokens_figure(cut(64, 64), list(TOKENIZATIONS.values()), row=1, column=1)
+    assert figure.get_figwidth() == FIGURE_INCHES <= 900 / 95, "at 900 px, 96 to the inch, no letter shrinks"
     assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 10
 
 
 def test_costs_are_sorted(figures):
     costs = {name: encoder_cost(size_config("nano", name), (64, 64, 1), 8) for name in TOKENIZATIONS}
-    plots.show_costs(costs, "t")
+    show_costs(costs, "t")
     names = [label.get_text() for label in figures[0].axes[0].get_yticklabels()]
     assert names[-1] == "per_band"
     assert set(names[:2]) == {"v1.1", "croma"}
@@ -127,11 +128,11 @@ def test_true_colours_are_one_stretch_for_all():
     image[:, 4:, 0] = 1500
     image[:, :, 1] = 9000
     sample = Sample({"sentinel2_l2a": image}, [(1, 0, 2020), (1, 1, 2020)])
-    dark, white = plots.true_colour(sample, 0), plots.true_colour(sample, 1)
+    dark, white = true_colour(sample, 0), true_colour(sample, 1)
     assert np.ptp(dark, axis=-1).max() == 0
     assert 0.2 < dark[0, 0, 0] < dark[0, 5, 0] < 0.8
     assert (white == 1).all()
-    assert (plots.true_colour(sample.select_times([0])) == dark).all(), "other dates do not matter"
+    assert (true_colour(sample.select_times([0])) == dark).all(), "other dates do not matter"
 
 
 @pytest.mark.parametrize("sample", AWKWARD)
@@ -183,7 +184,7 @@ def test_a_few_roofs_do_not_make_the_fields_black(figures):
     sample.images["sentinel2_l2a"][:4, :4] = 20_000
     plots_sample.show_bands(sample)
     whole = plots_sample.reflectance(sample)[:, :, 0]
-    for ax, channel in zip(figures[0].subfigs[1].axes, plots.BY_WAVELENGTH, strict=True):
+    for ax, channel in zip(figures[0].subfigs[1].axes, BY_WAVELENGTH, strict=True):
         assert ax.images[0].get_clim() == pytest.approx(np.percentile(whole[..., channel], (2, 98)))
         assert ax.images[0].get_clim()[1] < 1
 
