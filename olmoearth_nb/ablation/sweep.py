@@ -149,7 +149,10 @@ def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
     quiet = {"host": "127.0.0.1", "silence_logs": logging.CRITICAL}
     options: dict[str, Any] = {"worker_kwargs": quiet | {"nthreads": 1, "memory_limit": 0}}
     worker = {"cls": SubprocessWorker, "options": options}  # a nanny, which replaces its worker when that dies
-    here = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    here = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
+    }
     named = dict.fromkeys(range(workers), worker)
     with SpecCluster(named, here, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
         client.wait_for_workers(1, timeout=START)
