@@ -43,9 +43,8 @@ def simulate(
 ) -> Path:
     """Writes scenes and all the tiles that they are windows of.
 
-    The same parameters give the same files, whatever the number of workers. Tiles are made one at a time in each
-    worker, so memory does not grow with the number of scenes. A folder that is only partly written has no
-    `world.json` and is begun anew.
+    The same parameters give the same files, whatever the number of workers, and memory does not grow with the number
+    of scenes. A folder that is only partly written has no `world.json` and is begun anew.
 
     Args:
         out: folder to make; it must not hold anything else.
