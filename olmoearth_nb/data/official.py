@@ -8,6 +8,7 @@ they fill.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ def write_tile(
 
     Raises:
         ValueError: if a shape does not fit, or no sensor has anything.
+        DiskFullError: if the disk is full; nothing is left of the tile.
     """
     import h5py
     import hdf5plugin
@@ -65,8 +67,8 @@ def write_tile(
             arrays[name] = image[:, :, np.asarray(present[name], dtype=bool)]
     if not any(name in SENSORS for name in arrays):
         raise ValueError(f"a tile needs at least one date of one of {', '.join(SENSORS)}")
-    part = path.with_name(path.name + ".part")
-    with h5py.File(part, "w") as file:
+    whole = io.BytesIO()  # HDF5 ends the process when the disk is full, so that it must not write there itself
+    with h5py.File(whole, "w") as file:
         file["latlon"] = np.asarray(latlon, dtype=np.float32)
         file["timestamps"] = stamps
         for name in sorted(arrays):
@@ -74,7 +76,7 @@ def write_tile(
             file.create_dataset(name, data=data, chunks=data.shape, **hdf5plugin.Zstd(clevel=3))
             if name in SENSORS:
                 file[f"{PRESENT}/{name}"] = np.asarray(present[name], dtype=bool)
-    part.replace(path)
+    write(path, lambda part: part.write_bytes(whole.getbuffer()))
 
 
 def read_tile(
@@ -86,7 +88,7 @@ def read_tile(
 ) -> Sample:
     """Reads one tile, or a window of it.
 
-    Slots before the first and after the last that any sensor has are cut off, as the official loader does.
+    Timesteps before the first and after the last that any sensor has are cut off, as the official loader does.
 
     Args:
         path: the `.h5` file.

@@ -125,8 +125,8 @@ def _make(
     if workers == 1:
         yield from track(map(_write, jobs), "simulating tiles", total=tiles, disable=quiet)
         return
-    from joblib import Parallel, delayed  # type: ignore[import-untyped]
-    from joblib.externals.loky import BrokenProcessPool  # type: ignore[import-untyped]
+    from joblib import Parallel, delayed
+    from joblib.externals.loky import BrokenProcessPool
 
     # Processes of loky, which unlike those of `multiprocessing` never run the caller's script again.
     pool = Parallel(workers, backend="loky", return_as="generator")
