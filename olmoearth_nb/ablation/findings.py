@@ -40,7 +40,7 @@ class Finding:
         return self.p_holm < 1 - LEVEL
 
     @property
-    def said(self) -> str:
+    def verdict(self) -> str:
         """In words; a null comes with what the design could have seen."""
         if self.seen:
             return "better" if self.comparison.difference.value > 0 else "worse"

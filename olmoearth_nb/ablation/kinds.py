@@ -143,7 +143,7 @@ def _forget(run: Path) -> None:
         path.unlink()
 
 
-def floors(study: Study, folder: Path) -> dict[str, Any]:
+def baselines(study: Study, folder: Path) -> dict[str, Any]:
     """What the same probes make of no model: the commonest answer, and band means in place of embeddings."""
     world, kinds = world_of(study, folder), {"majority": "majority", "raw bands": None}
     found = [
@@ -226,7 +226,7 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
 def _run(study: Study, folder: Path, job: Job) -> dict[str, Any]:
     """What a job finds."""
     if job.kind == "floors":
-        return floors(study, folder)
+        return baselines(study, folder)
     arm = study.arm(job.arm)
     if job.kind == "timing":
         return timing(study, folder, arm)
@@ -267,9 +267,9 @@ def work(folder: str, key: str, notebook: str = "") -> None:
                 else:
                     run_job(Path(folder), key)
             except Exception:  # not every exception can be sent to another process, its words can
-                said = traceback.format_exc()
-                out.write(said)
-                raise RuntimeError(said.strip().splitlines()[-1]) from None
+                message = traceback.format_exc()
+                out.write(message)
+                raise RuntimeError(message.strip().splitlines()[-1]) from None
             finally:
                 atexit.unregister(os._exit)
 

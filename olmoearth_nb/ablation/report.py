@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from olmoearth_nb.ablation.figures import plot_accuracies, plot_differences
 from olmoearth_nb.ablation.findings import LEVEL, Finding, accuracies, findings, gate
-from olmoearth_nb.ablation.scores import FLOORS, Table, read_runs, read_scores
+from olmoearth_nb.ablation.scores import BASELINES, Table, read_runs, read_scores
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.plots.style import use_style
 
@@ -90,7 +90,7 @@ def _accuracy_table(table: Table, budget: str) -> list[str]:
     before, floor = accuracies(table, "untrained"), accuracies(table, "floor")
     rows = [(arm, [shown[arm, task] for task in table.tasks]) for arm in table.arms]
     rows += [(f"{arm}, untrained", [before[arm, task] for task in table.tasks]) for arm in table.arms]
-    rows += [(name, [floor[name, task] for task in table.tasks]) for name in FLOORS]
+    rows += [(name, [floor[name, task] for task in table.tasks]) for name in BASELINES]
     head = [f"| arm | {' | '.join(table.tasks)} |", "|---" * (len(table.tasks) + 1) + "|"]
     return head + [f"| {name} | {' | '.join(map(str, cells))} |" for name, cells in rows]
 
@@ -99,7 +99,14 @@ def _finding_table(found: list[Finding]) -> list[str]:
     """Comparisons of one budget."""
     lines = ["| task | arm | difference | p | p, Holm | finding |", "|---|---|---|---|---|---|"]
     for one in found:
-        cells = (one.task, one.arm, one.comparison.difference, f"{one.comparison.p:.4f}", f"{one.p_holm:.4f}", one.said)
+        cells = (
+            one.task,
+            one.arm,
+            one.comparison.difference,
+            f"{one.comparison.p:.4f}",
+            f"{one.p_holm:.4f}",
+            one.verdict,
+        )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
@@ -123,4 +130,4 @@ def _write_comparisons(path: Path, found: list[Finding]) -> None:
         for one in found:
             by, apart = one.comparison, one.comparison.difference
             numbers = (apart.value, apart.low, apart.high, by.p, one.p_holm, by.detectable)
-            writer.writerow([one.budget, one.task, one.arm, one.against, *(f"{x:.6f}" for x in numbers), one.said])
+            writer.writerow([one.budget, one.task, one.arm, one.against, *(f"{x:.6f}" for x in numbers), one.verdict])

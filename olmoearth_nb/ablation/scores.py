@@ -13,7 +13,7 @@ import numpy as np
 
 SCORES = ("arm", "seed", "budget", "samples", "rate", "task", "tile", "right", "rows")
 RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "at_edge", "loss", "seconds", "threads", "host", "commit")
-FLOORS = ("majority", "raw bands")
+BASELINES = ("majority", "raw bands")
 """Arms that are no model; their budget is "floor"."""
 
 
@@ -22,11 +22,11 @@ class Table:
     """What `scores.csv` holds.
 
     Attributes:
-        arms: in the order of the study, those of `FLOORS` left out; the first is the baseline.
+        arms: in the order of the study, those of `BASELINES` left out; the first is the baseline.
         seeds: of training.
         budgets: names, "untrained" left out.
         tasks: names.
-        right: (arm, budget, task) -> (seeds, tiles) right answers; budgets of floors are "floor".
+        right: (arm, budget, task) -> (seeds, tiles) right answers; budgets of baselines are "floor".
         rows: task -> (tiles,) how many answers there are.
     """
 

@@ -1,4 +1,4 @@
-"""The command line's doors to data: `olmoearth-nb data simulate` and its neighbours."""
+"""The command line's ways to data: `olmoearth-nb data simulate` and its neighbours."""
 
 from __future__ import annotations
 

@@ -64,10 +64,10 @@ def to_sample(
         raise ValueError(f"image has {image.shape[2]} timesteps (axis 2 of {image.shape}) but {len(timestamps)} dates")
     image = _scaled(_masked(image.astype(np.float32), valid), spec, scale)
     image, filled = completed(image, names, spec, missing_bands)
-    said = [*notes, *_warned(spec, level)]
+    message = [*notes, *_warned(spec, level)]
     if filled:
-        said.append(f"bands not in the data, filled by {missing_bands!r}: {', '.join(filled)}")
-    return Sample({modality_name: image}, timestamps, title, provenance, tuple(said))
+        message.append(f"bands not in the data, filled by {missing_bands!r}: {', '.join(filled)}")
+    return Sample({modality_name: image}, timestamps, title, provenance, tuple(message))
 
 
 def _warned(spec: Modality, level: str) -> list[str]:
@@ -250,5 +250,5 @@ def fit(
         fitted = sample.window(top, left, rows, columns)
     else:
         raise ValueError(f"crop must be 'center' or 'top-left', got {crop!r}")
-    said = f"{'padded' if pad else 'cropped'} from {height}x{width} px to whole patches of {patch_size} px"
-    return replace(fitted, notes=(*sample.notes, said))
+    message = f"{'padded' if pad else 'cropped'} from {height}x{width} px to whole patches of {patch_size} px"
+    return replace(fitted, notes=(*sample.notes, message))

@@ -21,7 +21,7 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.arrays import Date, to_sample
 from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, FILE_ORDER
 from olmoearth_nb.georeference import degrees
-from olmoearth_nb.io.inside import inside
+from olmoearth_nb.io.paths import inside
 from olmoearth_nb.sample import Sample
 
 CLASSES = tuple(

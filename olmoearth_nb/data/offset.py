@@ -53,7 +53,7 @@ _FIRST_BASELINE = 400
 
 
 @dataclass(frozen=True)
-class Said:
+class Declared:
     """What metadata say of the offset.
 
     Attributes:
@@ -67,7 +67,7 @@ class Said:
     done: bool = False
 
 
-def read_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> Said:
+def read_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> Declared:
     """What an item's properties, or a file's tags, say of the offset.
 
     Args:
@@ -79,20 +79,20 @@ def read_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[st
     """
     for key in _APPLIED:
         if key in properties and _true(properties[key], key):
-            return Said(0, f"{key} is {properties[key]}", done=True)
+            return Declared(0, f"{key} is {properties[key]}", done=True)
     for key in _ADDED:
         if key in properties:
-            return Said(_checked(-_number(properties[key], key), key), f"{key} is {properties[key]}")
+            return Declared(_checked(-_number(properties[key], key), key), f"{key} is {properties[key]}")
     baseline, why = _baseline(properties)
     if baseline is not None and baseline < _FIRST_BASELINE:
-        return Said(0, why)
+        return Declared(0, why)
     stated = {_of_band(band) for band in raster_bands or [] if _get(band, "offset") is not None}
     if len(stated) > 1:
         raise ValueError(f"the bands have different offsets: {sorted(stated)}; take them off band by band")
     if stated:
         offset = stated.pop()
-        return Said(_checked(offset, "raster:bands"), f"raster:bands put {offset:g} on")
-    return Said(1000, why) if baseline is not None else Said()
+        return Declared(_checked(offset, "raster:bands"), f"raster:bands put {offset:g} on")
+    return Declared(1000, why) if baseline is not None else Declared()
 
 
 def boa_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str, Any]] | None = None) -> int:
@@ -135,16 +135,16 @@ def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
     return np.where(signed > 0, reduced, signed).astype(image.dtype)
 
 
-def settle(given: Offset, said: Sequence[Said], dates: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def settle(given: Offset, declared: Sequence[Declared], dates: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """What to take off, and the notes that say so.
 
     Args:
         given: what the caller wants.
-        said: what the metadata say, one for each date (or band and date).
+        declared: what the metadata say, one for each date (or band and date).
         dates: ISO date of each.
 
     Returns:
-        Integers like `said`, and notes for the sample.
+        Integers like `declared`, and notes for the sample.
 
     Raises:
         ValueError: if the caller's number is none, or the metadata say another.
@@ -155,7 +155,7 @@ def settle(given: Offset, said: Sequence[Said], dates: Sequence[str]) -> tuple[n
         raise ValueError(f"offset must be 'auto', None or 0 to {_MOST} digital numbers to take off, got {given!r}")
     notes: dict[str, list[str]] = {}
     offsets = []
-    for one, date in zip(said, dates, strict=True):
+    for one, date in zip(declared, dates, strict=True):
         offset, note = _settled(wanted, one, date)
         offsets.append(offset)
         if note:
@@ -167,40 +167,45 @@ def settle(given: Offset, said: Sequence[Said], dates: Sequence[str]) -> tuple[n
 
 
 def take_off(
-    image: np.ndarray, given: Offset, said: Sequence[Said], dates: Sequence[Date] | np.ndarray
+    image: np.ndarray, given: Offset, declared: Sequence[Declared], dates: Sequence[Date] | np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """A series without the offset, and the notes that say so.
 
     Args:
         image: (H, W, T, C) digital numbers.
         given: what the caller wants.
-        said: what the metadata say of each date.
+        declared: what the metadata say of each date.
         dates: see `parse_dates`.
 
     Raises:
         ValueError: see `settle`; or if there is not one date for each timestep.
     """
     days = [f"{year}-{month + 1:02d}-{day:02d}" for day, month, year in parse_dates(dates).tolist()]
-    if len(days) != len(said):
-        raise ValueError(f"{len(said)} timesteps of digital numbers but {len(days)} dates")
-    offsets, notes = settle(given, said, days)
+    if len(days) != len(declared):
+        raise ValueError(f"{len(declared)} timesteps of digital numbers but {len(days)} dates")
+    offsets, notes = settle(given, declared, days)
     return remove_offset(image, offsets[:, None]), notes
 
 
-def _settled(wanted: int | str, said: Said, date: str) -> tuple[int, str]:
+def _settled(wanted: int | str, declared: Declared, date: str) -> tuple[int, str]:
     """What to take off one date, and the note."""
     if wanted == "auto":
-        if said.offset:
-            return said.offset, f"{said.offset} {DONE} ({said.why})"
-        if said.done:
-            return 0, f"an offset was {DONE} before ({said.why}); nothing more is"
-        return 0, UNSAID if said.offset is None else ""
+        if declared.offset:
+            return declared.offset, f"{declared.offset} {DONE} ({declared.why})"
+        if declared.done:
+            return 0, f"an offset was {DONE} before ({declared.why}); nothing more is"
+        return 0, UNSAID if declared.offset is None else ""
     if not wanted:
-        return 0, f"an offset of {said.offset} is in the digital numbers ({said.why}) and stays" if said.offset else ""
-    if said.offset is not None and said.offset != wanted:
+        return (
+            0,
+            f"an offset of {declared.offset} is in the digital numbers ({declared.why}) and stays"
+            if declared.offset
+            else "",
+        )
+    if declared.offset is not None and declared.offset != wanted:
         raise ValueError(
-            f"offset={wanted} would be {'taken off twice' if said.done else 'wrong'} at {date}: {said.why}, so that "
-            f"{said.offset} is to be taken off; say offset='auto' or leave it out"
+            f"offset={wanted} would be {'taken off twice' if declared.done else 'wrong'} at {date}: {declared.why}, so "
+            f"that {declared.offset} is to be taken off; say offset='auto' or leave it out"
         )
     return int(wanted), f"{wanted} {DONE} (by the caller's word)"
 

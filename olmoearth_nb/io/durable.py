@@ -134,7 +134,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _is_full(error: BaseException) -> bool:
     """Whether an error says that the disk takes no more."""
-    return getattr(error, "errno", None) in _FULL or any(said in str(error) for said in _FULL_SAID)
+    return getattr(error, "errno", None) in _FULL or any(message in str(error) for message in _FULL_SAID)
 
 
 def _full(path: Path) -> DiskFullError:

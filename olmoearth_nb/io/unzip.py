@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from olmoearth_nb.io.inside import inside
+from olmoearth_nb.io.paths import inside
 
 _BLOCK = 1 << 20
 

@@ -96,7 +96,7 @@ def describe(plan: Plan, minutes: float | None = None, official: bool = False) -
     """
     cost, samples = training_cost(plan), plan.budgets[-1]
     timed = minutes is not None
-    said = {
+    facts = {
         "size": f"{plan.size}, {plan.precision}, seed {plan.seed}",
         "patch sizes": f"{' '.join(map(str, plan.crops.patch_sizes))} px",
         "edges of crops": f"{' '.join(map(str, plan.crops.fitting))} patches",
@@ -107,9 +107,9 @@ def describe(plan: Plan, minutes: float | None = None, official: bool = False) -
         "optimiser steps": ("" if timed else f"{samples // plan.batch:,}, ") + f"batches of {plan.batch}",
     }
     if official and not timed:
-        said["passes over the data"] = f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples"
-    said["tokens a sample"] = f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view"
-    said["MACs a sample"] = f"{cost.macs / 1e9:,.2f} G, two views, forward and backward"
+        facts["passes over the data"] = f"{samples / OFFICIAL_SAMPLES:.3g} of the official {OFFICIAL_SAMPLES:,} samples"
+    facts["tokens a sample"] = f"{cost.tokens:,.0f}; encoded {cost.encoded:,.0f}, predicted {cost.hidden:,.0f} a view"
+    facts["MACs a sample"] = f"{cost.macs / 1e9:,.2f} G, two views, forward and backward"
     if not timed:
-        said["MACs of the run"] = f"{cost.macs * samples:.2e}"
-    return "\n".join([str(plan.recipe), *(f"{name:24} {value}" for name, value in said.items())])
+        facts["MACs of the run"] = f"{cost.macs * samples:.2e}"
+    return "\n".join([str(plan.recipe), *(f"{name:24} {value}" for name, value in facts.items())])

@@ -117,8 +117,8 @@ class Monitor:
         if self.writes:
             append(self.path, json.dumps(line))
         if self.bar is not None:
-            said = f"{self.title}: loss {losses[0]:.3f}, {line['tokens_per_second']:,} tokens/s"
-            self.bar.update(self.task, completed=step + 1, description=said)
+            message = f"{self.title}: loss {losses[0]:.3f}, {line['tokens_per_second']:,} tokens/s"
+            self.bar.update(self.task, completed=step + 1, description=message)
 
     def safe(self) -> None:
         """Brings the log to the disk, so that no checkpoint is ahead of it."""

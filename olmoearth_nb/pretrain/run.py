@@ -208,5 +208,5 @@ def _refuse_another(path: Path, about: dict[str, Any], but: Sequence[str]) -> No
     keys = [key for key in {**wanted, **kept} if key not in but]  # of both: defaults are left out
     differs = {key: (kept.get(key), wanted.get(key)) for key in keys if kept.get(key) != wanted.get(key)}
     if differs:
-        said = "; ".join(f"{key}: {old} there, {new} asked for" for key, (old, new) in differs.items())
-        raise FileExistsError(f"{path.parent} holds another run ({said}); give another folder")
+        message = "; ".join(f"{key}: {old} there, {new} asked for" for key, (old, new) in differs.items())
+        raise FileExistsError(f"{path.parent} holds another run ({message}); give another folder")

@@ -8,7 +8,7 @@ from olmoearth_nb.ablation.figures import plot_detectable, plot_differences
 from olmoearth_nb.ablation.findings import Finding
 from olmoearth_nb.ablation.planted import BUDGET, Design, draw
 from olmoearth_nb.ablation.report import report
-from olmoearth_nb.ablation.scores import FLOORS, RUNS, SCORES
+from olmoearth_nb.ablation.scores import BASELINES, RUNS, SCORES
 from olmoearth_nb.ablation.tables import _write_csv
 from olmoearth_nb.evaluation.intervals import Comparison, Interval
 from olmoearth_nb.plots.style import use_style
@@ -23,7 +23,7 @@ def write_planted(folder):
     """`scores.csv` of a planted study; untrained models and floors answer as the trained ones do."""
     table, rows = draw(Design((0.0,), tasks=1, seeds=2, tiles=5), np.random.default_rng(0)), []
     models = [(arm, budget, arm) for arm in table.arms for budget in (BUDGET, "untrained")]
-    for name, budget, arm in models + [(floor, "floor", table.arms[0]) for floor in FLOORS]:
+    for name, budget, arm in models + [(floor, "floor", table.arms[0]) for floor in BASELINES]:
         for (seed, tile), right in np.ndenumerate(table.right[arm, BUDGET, "task 0"]):
             values = (name, seed, budget, 1, 0.001, "task 0", tile, int(right), int(table.rows["task 0"][tile]))
             rows.append(dict(zip(SCORES, values, strict=True)))
@@ -46,10 +46,12 @@ def test_the_figures_of_a_report_are_the_same_in_whatever_style(tmp_path):
 
 
 def test_a_null_says_what_could_have_been_seen():
-    assert finding(0.031).said == "no difference seen; 0.031 would have been, four times in five"
-    assert finding(2.3).said == "no difference seen; not even the largest possible would have been, four times in five"
-    assert finding(0.031, p=0.01).said == "better"
-    assert finding(2.3, p=0.01, value=-0.02).said == "worse"
+    assert finding(0.031).verdict == "no difference seen; 0.031 would have been, four times in five"
+    assert (
+        finding(2.3).verdict == "no difference seen; not even the largest possible would have been, four times in five"
+    )
+    assert finding(0.031, p=0.01).verdict == "better"
+    assert finding(2.3, p=0.01, value=-0.02).verdict == "worse"
 
 
 def test_no_band_is_wider_than_the_largest_difference():

@@ -79,8 +79,8 @@ def test_the_same_bytes_every_time(study):
 def test_what_is_planted_is_found(study):
     found = findings(read_scores(study), BUDGET)
     assert [one.arm for one in found] == ["arm 1", "arm 2"] * 2
-    assert [one.said == "better" for one in found] == [False, True] * 2
-    assert all("would have been" in one.said for one in found if one.arm == "arm 1")
+    assert [one.verdict == "better" for one in found] == [False, True] * 2
+    assert all("would have been" in one.verdict for one in found if one.arm == "arm 1")
     assert all(one.p_holm >= one.comparison.p for one in found)
     text = report(study).read_text()
     assert f"{found[0].comparison.detectable:.3f} would have been" in text
@@ -126,7 +126,7 @@ def test_arms_that_answer_alike_are_said_to(tmp_path):
     for arm in table.arms:
         table.right[arm, BUDGET, "task 0"] = table.right["baseline", BUDGET, "task 0"]
     found = findings(table, BUDGET)
-    assert {one.said for one in found} == {"no difference at all: both gave the same answers with every seed"}
+    assert {one.verdict for one in found} == {"no difference at all: both gave the same answers with every seed"}
 
 
 def test_the_gate_is_the_raw_floor(tmp_path):

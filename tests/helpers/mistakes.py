@@ -99,7 +99,7 @@ WRONG = {
 UNSEEN = """## What nobody can see in the numbers
 * **An offset of 1,000.** Products *processed* since 25 January 2022 (baseline 04.00, and Collection 1 of earlier
   years) hold 10,000 x reflectance + 1,000. Subtract it (not below 1; 0 stays "no data") unless your source has done so.
-  The doors to GeoTIFF, `.npz`, `.SAFE` and STAC do so where the metadata say that it is in them
+  The loaders of GeoTIFF, `.npz`, `.SAFE` and STAC do so where the metadata say that it is in them
   (`olmoearth_nb/data/offset.py`), and say what they did.
 * **Pixels of another size.** Arrays do not say how large their pixels are; the models were trained on 10 m, and know
   places in pixels of 10 m.

@@ -30,7 +30,7 @@ from olmoearth_nb.data.geobench.chip import (
     read_label,
     read_pickle,
 )
-from olmoearth_nb.io.inside import inside
+from olmoearth_nb.io.paths import inside
 from olmoearth_nb.io.unzip import unpack_zip
 from olmoearth_nb.sample import Sample
 

@@ -92,10 +92,10 @@ def _resolved(raster: Raster, resolution: str) -> list[str]:
     if raster.georeference is None:
         return []
     size = raster.georeference.pixel_size(*raster.values.shape[1:])
-    said = f"pixels of {round(size[0], 1):g} x {round(size[1], 1):g} m; the models read 10 m"
+    size_note = f"pixels of {round(size[0], 1):g} x {round(size[1], 1):g} m; the models read 10 m"
     if resolution == "10 m" and not all(5 <= edge <= 15 for edge in size):
-        raise ValueError(f"{raster.path.name} has {said}: resample, or say resolution='as is' to load_geotiff")
-    return [] if all(9 <= edge <= 11 for edge in size) else [said]
+        raise ValueError(f"{raster.path.name} has {size_note}: resample, or say resolution='as is' to load_geotiff")
+    return [] if all(9 <= edge <= 11 for edge in size) else [size_note]
 
 
 def _seen(image: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
@@ -152,10 +152,10 @@ def _part(
     )
 
 
-def _together(parts: list[Sample], first: Raster, said: list[str]) -> Sample:
+def _together(parts: list[Sample], first: Raster, common: list[str]) -> Sample:
     """One sample of all sensors."""
     title, place = first.path.stem, first.place
     where = "place unknown (no coordinate system)" if place is None else degrees(*place)
     images = {name: image for part in parts for name, image in part.images.items()}
-    notes = (*said, *(note for part in parts for note in part.notes))
+    notes = (*common, *(note for part in parts for note in part.notes))
     return Sample(images, parts[0].timestamps, title, f"{title}, {where}", notes, first.georeference)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.data.offset import Said, read_offset
+from olmoearth_nb.data.offset import Declared, read_offset
 from olmoearth_nb.georeference import Georeference
 
 DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE")
@@ -53,7 +53,7 @@ class Raster:
     place: tuple[float, float] | None
     georeference: Georeference | None
 
-    def offset(self) -> Said:
+    def offset(self) -> Declared:
         """What the file says of the offset of Sentinel-2's digital numbers."""
         try:
             return read_offset(self.tags, self.scaling)
@@ -132,33 +132,33 @@ def by_date(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -> 
     """
     title = raster.path.name
     found, sensor = _found(_named(raster, bands), sensor, title)
-    slots = sorted({slot for _, slot, _ in found})
-    names = [name for name, slot, _ in found if slot == slots[0]]
+    steps = sorted({step for _, step, _ in found})
+    names = [name for name, step, _ in found if step == steps[0]]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"{title} has bands twice: {twice}; dates behind one another need numbers, as in B04_1")
-    index = {(name, slot): i for name, slot, i in found}
-    lacking = [f"{name}_{slot}" for slot in slots for name in names if (name, slot) not in index]
-    if lacking or len(index) != len(slots) * len(names):
+    index = {(name, step): i for name, step, i in found}
+    lacking = [f"{name}_{step}" for step in steps for name in names if (name, step) not in index]
+    if lacking or len(index) != len(steps) * len(names):
         raise ValueError(f"{title} does not have the same bands at every date; absent: {lacking[:5]}")
     values = np.ma.filled(raster.values.astype(np.float64), np.nan)
-    stack = np.stack([np.stack([values[index[name, slot]] for name in names], -1) for slot in slots], 2)
+    stack = np.stack([np.stack([values[index[name, step]] for name in names], -1) for step in steps], 2)
     return stack, names, sensor
 
 
-def _found(said: list[tuple[str, int]], sensor: str | None, title: str) -> tuple[list[tuple[str, int, int]], str]:
+def _found(described: list[tuple[str, int]], sensor: str | None, title: str) -> tuple[list[tuple[str, int, int]], str]:
     """Our name, the date's number and the position of each band that we know, and whether they are Landsat's."""
-    given = [(name.strip().upper(), slot, i) for i, (name, slot) in enumerate(said)]
+    given = [(name.strip().upper(), step, i) for i, (name, step) in enumerate(described)]
     upper = {name for name, _, _ in given}
     if sensor is None and upper & _LANDSAT_QUALITY:
         sensor = "landsat"
     known = _KNOWN[sensor] if sensor else _KNOWN["sentinel2_l2a"] | _RADAR
-    found = [(known[name], slot, i) for name, slot, i in given if name in known]
+    found = [(known[name], step, i) for name, step, i in given if name in known]
     if not found:
         level2 = any(name.startswith(("SR_", "ST_")) for name in upper)
         raise ValueError(
             f"{title} has no band of {sensor or 'Sentinel-2 or Sentinel-1'}; its bands are "
-            f"{[name for name, _ in said][:20]}{'; SR_ and ST_ are Level 2, the models read Level 1' * level2}"
+            f"{[name for name, _ in described][:20]}{'; SR_ and ST_ are Level 2, the models read Level 1' * level2}"
         )
     own = {name for name, _, _ in found}
     if sensor is None and own >= {"B10", "B11"} and not own & {"B8A", "B12"}:

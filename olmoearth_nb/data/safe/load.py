@@ -14,10 +14,10 @@ import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, SENTINEL2
 from olmoearth_nb.data.arrays import to_sample
-from olmoearth_nb.data.offset import Offset, Said, remove_offset, settle
+from olmoearth_nb.data.offset import Declared, Offset, remove_offset, settle
 from olmoearth_nb.data.safe.metadata import Metadata, read_metadata
 from olmoearth_nb.data.safe.read import PIXEL, Grid, georeference, place_of, read_grid, read_window, window_of
-from olmoearth_nb.io.inside import inside
+from olmoearth_nb.io.paths import inside
 from olmoearth_nb.sample import Sample
 
 NODATA, SATURATED = 0, 65535
@@ -180,11 +180,11 @@ def _valid(
 def _without_offset(image: np.ndarray, products: list[_Product], offset: Offset) -> tuple[np.ndarray, list[str]]:
     """The digital numbers without each band's offset, and the notes that say so."""
     bands = SENTINEL2.band_names
-    said = [product.metadata.offsets.get(band, Said()) for product in products for band in bands]
-    unknown = [one for one in said if one.offset is None and one.why]
+    declared = [product.metadata.offsets.get(band, Declared()) for product in products for band in bands]
+    unknown = [one for one in declared if one.offset is None and one.why]
     if unknown and offset == "auto":
         raise ValueError(
             f"{unknown[0].why}; say offset=1000 to load_safe if it is in the digital numbers, offset=None if it is not"
         )
-    offsets, notes = settle(offset, said, [product.date for product in products for _ in bands])
+    offsets, notes = settle(offset, declared, [product.date for product in products for _ in bands])
     return remove_offset(image, offsets.reshape(len(products), len(bands))), notes

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from olmoearth_nb.data.offset import Said, read_offset
-from olmoearth_nb.io.inside import inside
+from olmoearth_nb.data.offset import Declared, read_offset
+from olmoearth_nb.io.paths import inside
 
 _BAND_IDS = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
 """Band of each `band_id`, 0 to 12."""
@@ -34,7 +34,7 @@ class Metadata:
     level: str
     sensed: dt.datetime
     baseline: str
-    offsets: dict[str, Said]
+    offsets: dict[str, Declared]
 
 
 def read_metadata(folder: Path) -> Metadata:
@@ -94,9 +94,9 @@ def _first(texts: dict[str, str], *names: str) -> str | None:
     return next((texts[name] for name in names if texts.get(name)), None)
 
 
-def _offsets(root: Any, title: str, baseline: str) -> dict[str, Said]:
+def _offsets(root: Any, title: str, baseline: str) -> dict[str, Declared]:
     """What is said of each band's offset, by its own element or by the baseline."""
-    offsets: dict[str, Said] = {}
+    offsets: dict[str, Declared] = {}
     for element in root.iter():
         name, number = _local(element), element.get("band_id")
         if name not in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
@@ -107,7 +107,7 @@ def _offsets(root: Any, title: str, baseline: str) -> dict[str, Said]:
             offsets[_BAND_IDS[int(number)]] = read_offset({name: (element.text or "").strip()})
         except ValueError as error:
             raise ValueError(f"{title}: {error}") from error
-    said = read_offset({"PROCESSING_BASELINE": baseline}) if baseline else Said()
-    if said.offset or offsets:  # such a product names the offset of every band: where it does not, nothing is known
-        said = Said(None, f"{title} of processing baseline {baseline} does not name the offset of every band")
-    return {band: offsets.get(band, said) for band in _BAND_IDS}
+    declared = read_offset({"PROCESSING_BASELINE": baseline}) if baseline else Declared()
+    if declared.offset or offsets:  # such a product names the offset of every band: where it does not, nothing is known
+        declared = Declared(None, f"{title} of processing baseline {baseline} does not name the offset of every band")
+    return {band: offsets.get(band, declared) for band in _BAND_IDS}

@@ -118,8 +118,8 @@ def _described(offered: Mapping[str, Mapping[str, Any]], names: list[str]) -> st
     """Key of an asset of one band whose metadata (`eo:bands`, or `bands` since STAC 1.1) name it so."""
     for key, asset in offered.items():
         bands = asset.get("eo:bands") or asset.get("bands") or []
-        said = [bands[0].get(field) for field in ("name", "common_name", "eo:common_name")] if len(bands) == 1 else []
-        if any(str(text).lower() in names for text in said if text):
+        named = [bands[0].get(field) for field in ("name", "common_name", "eo:common_name")] if len(bands) == 1 else []
+        if any(str(text).lower() in names for text in named if text):
             return key
     return ""
 

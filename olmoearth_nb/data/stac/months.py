@@ -112,17 +112,17 @@ class Months:
             f"{offset or 'nothing'} {DONE} of {count} of {counted(len(self.used), 'item')}"
             for offset, count in sorted(self.taken.items(), reverse=True)
         ]
-        said = [
+        notes = [
             f"each month is the median of its clear days ({days} a month); not clear: {', '.join(DROPPED.values())}",
             "20 m and 60 m bands are repeated to 10 m (nearest neighbour)",
             f"{', '.join(offsets)} ({source})",
         ]
         if self.failed:
-            said.append(f"left out, because unreadable: {', '.join(self.failed)}")
+            notes.append(f"left out, because unreadable: {', '.join(self.failed)}")
         if self.doubtful:
-            said.append(
+            notes.append(
                 f"values below the offset that was taken off, in {', '.join(self.doubtful)}: it may have been taken "
                 "off before, against what the catalogue says (seen on Earth Search); compare offset=0"
             )
-            warnings.warn(said[-1], UserWarning, stacklevel=3)
-        return said
+            warnings.warn(notes[-1], UserWarning, stacklevel=3)
+        return notes

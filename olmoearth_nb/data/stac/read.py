@@ -156,9 +156,9 @@ def _check(file: Any, item: StacItem, name: str) -> None:
         raise DownloadError(f"{what} must be one band of unsigned integers, it is {file.count} of {file.dtypes[0]}")
     if file.crs is None:
         raise DownloadError(f"{what} has no coordinate system: {asset['href']}")
-    said = said_crs(asset) or item.crs
-    if said is not None and CRS.from_user_input(said) != file.crs:
-        raise DownloadError(f"{what} is in {file.crs}, but the catalogue says {said}")
+    declared = said_crs(asset) or item.crs
+    if declared is not None and CRS.from_user_input(declared) != file.crs:
+        raise DownloadError(f"{what} is in {file.crs}, but the catalogue says {declared}")
     shape = asset.get("proj:shape")
     if shape is not None and tuple(shape) != file.shape:
         raise DownloadError(f"{what} has {file.shape} px, but the catalogue says {tuple(shape)}")

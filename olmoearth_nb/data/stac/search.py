@@ -99,10 +99,10 @@ def _ask(
             return list(islice(client.search(**asked).items_as_dicts(), MOST_ITEMS + 1))
     except APIError as error:
         code = getattr(error, "status_code", None)
-        said = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300]
         if code is not None:
-            raise DownloadError(f"the catalogue {catalogue} refused: {code} {said}") from error
-        raise DownloadError(f"the catalogue {catalogue} cannot be reached ({said}); are you online?") from error
+            raise DownloadError(f"the catalogue {catalogue} refused: {code} {reason}") from error
+        raise DownloadError(f"the catalogue {catalogue} cannot be reached ({reason}); are you online?") from error
     except (ClientTypeError, PystacClientWarning, STACError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise DownloadError(
             f"{catalogue} does not answer as a STAC API with item search ({type(error).__name__}: {error})"
