@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from olmoearth_nb.model import packing
 from olmoearth_nb.model.transformer import Mlp
 
 SIZES = [(6144, 64), (6144, 128), (9216, 192), (6144, 768)]
@@ -32,7 +33,7 @@ def main():
             with torch.set_grad_enabled(backward):
                 for _ in range(15):
                     for chunk in CHUNKS:
-                        mlp.TOKENS_AT_ONCE = chunk
+                        packing.TOKENS_AT_ONCE = chunk
                         times[chunk].append(seconds(mlp, x, backward) * 1000)
             cells = [f"{sorted(values)[len(values) // 2]:.1f}" for values in times.values()]
             print(f"| {tokens}, {width}, {'both' if backward else 'forward'} | " + " | ".join(cells) + " |")

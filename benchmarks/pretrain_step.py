@@ -102,14 +102,14 @@ def without_chance(ours, theirs, recipe):
     """Switches drop path and band dropout off; returns what switches them on again."""
     paths = [module for module in theirs.modules() if type(module).__name__ == "DropPath"]
     blocks, embeddings = ours.model.encoder.blocks, ours.model.encoder.patch_embeddings
-    kept = [path.drop_prob for path in paths], [block.drop_path for block in blocks]
+    kept = [path.drop_prob for path in paths], [block.drop_path.rate for block in blocks]
 
     def switch(on):
         for path, value in zip(paths, kept[0], strict=True):
             path.drop_prob = value if on else 0.0
         for block, value in zip(blocks, kept[1], strict=True):
-            block.drop_path = value if on else 0.0
-        embeddings.band_dropout_enabled = on
+            block.drop_path.rate = value if on else 0.0
+        embeddings.band_dropout.enabled = on
         theirs.model.encoder.patch_embeddings.band_dropout_rate = recipe.band_dropout if on else 0.0
 
     switch(False)
