@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
-from test_intervals import scores
+from crossed import scores
 
 from olmoearth_nb.evaluation.intervals import accuracy
 

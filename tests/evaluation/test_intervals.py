@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
+from crossed import scores
 
 from olmoearth_nb.evaluation.intervals import accuracy, compare, difference, holm
-
-
-def scores(generator, seeds, scenes, rows=4, seed_spread=0.3, scene_spread=0.8, lift=0.0):
-    """Right answers of crossed random seeds and scenes, (seeds, scenes): a logistic model of both."""
-    ability = 0.5 + seed_spread * generator.normal(size=(seeds, 1)) + lift
-    ease = scene_spread * generator.normal(size=(1, scenes))
-    own = 0.3 * generator.normal(size=(seeds, scenes))
-    return generator.binomial(rows, 1 / (1 + np.exp(-(ability + ease + own)))).astype(float)
 
 
 @pytest.mark.parametrize(("seeds", "seed_spread"), [(3, 0.3), (5, 0.1), (5, 0.3), (3, 0.0)])
