@@ -23,7 +23,7 @@ from olmoearth_nb.pretrain.batches import MicroBatches
 from olmoearth_nb.pretrain.crops import Crops
 from olmoearth_nb.pretrain.losses import chance_and_best, patch_discrimination
 from olmoearth_nb.pretrain.recipes import two_cores
-from olmoearth_nb.weights.small import RUN, load_trained
+from olmoearth_nb.weights.trained import RUN, load_trained
 
 TILES = Path(__file__).parents[1] / "data" / "world" / "tiles"
 SEED = 99

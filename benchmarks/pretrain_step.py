@@ -31,7 +31,7 @@ from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
 from olmoearth_nb.pretrain.objective import Pretraining
 from olmoearth_nb.pretrain.recipes import two_cores
 from olmoearth_nb.weights.reference import reference_sample
-from olmoearth_nb.weights.small import initial_model
+from olmoearth_nb.weights.trained import initial_model
 
 TILES = Path(__file__).parents[1] / "data" / "world" / "tiles"
 

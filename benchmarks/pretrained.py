@@ -23,7 +23,7 @@ from olmoearth_nb.data.simulate.scenes import TARGETS
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.intervals import accuracy, difference
 from olmoearth_nb.evaluation.tasks import Task, encoded, raw
-from olmoearth_nb.weights.small import load_trained, load_untrained
+from olmoearth_nb.weights.trained import load_trained, load_untrained
 
 
 def main():

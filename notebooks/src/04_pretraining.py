@@ -181,7 +181,7 @@ print(", ".join(f"{near[NEIGHBOURS[0]]} % in {name}" for name, near in percent.i
 
 # %%
 from olmoearth_nb.model.patch_embed import observed
-from olmoearth_nb.weights.small import initial_model
+from olmoearth_nb.weights.trained import initial_model
 
 official = Batch.from_samples(place)
 standard = Batch({name: standardise(image, image) for name, image in official.images.items()}, official.timestamps)
@@ -392,7 +392,7 @@ plots_curves.show_curves(short, curves)
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.weights.load import open_encoder
-from olmoearth_nb.weights.small import load_untrained
+from olmoearth_nb.weights.trained import load_untrained
 
 chosen = pretrained_dir(model)
 encoders = {"untrained": load_untrained(chosen), "trained": open_encoder(chosen)}

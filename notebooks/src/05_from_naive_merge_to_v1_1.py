@@ -429,7 +429,7 @@ for one in study.arms:
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from olmoearth_nb.ablation.kinds import read_study, world_of
+from olmoearth_nb.ablation.jobs import read_study, world_of
 from olmoearth_nb.data.simulate.world import open_world
 
 aside = TemporaryDirectory()
@@ -520,7 +520,7 @@ if not sweep:
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.ablation.folder import Job, run_of
-from olmoearth_nb.ablation.kinds import run_job
+from olmoearth_nb.ablation.jobs import run_job
 from olmoearth_nb.plots import training as plots_training
 
 job = Job("cell", arm, str(seed))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from olmoearth_nb.ablation.folder import Job, done, result, run_of
-from olmoearth_nb.ablation.kinds import budgets, corpus_of, read_study, timed_plan, work
+from olmoearth_nb.ablation.jobs import budgets, corpus_of, read_study, timed_plan, work
 from olmoearth_nb.ablation.study import Arm, Study
 from olmoearth_nb.ablation.tables import write_scores
 from olmoearth_nb.errors import PlainError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.ablation.folder import Job, result
-from olmoearth_nb.ablation.kinds import environment, read_study
+from olmoearth_nb.ablation.jobs import environment, read_study
 from olmoearth_nb.ablation.scores import RUNS, SCORES
 from olmoearth_nb.io.durable import write, write_json
 

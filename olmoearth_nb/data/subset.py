@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from olmoearth_nb.data.archive import ArchiveError, unpack
 from olmoearth_nb.data.official import OfficialDataset, is_tile
 from olmoearth_nb.io.fetch import check_address, fetch, public, sha256
 from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
+from olmoearth_nb.io.untar import ArchiveError, unpack
 
 URL = (
     "https://storage.googleapis.com/ai2-olmoearth-projects-public-data/pretraining_data/subset_1k/"

@@ -15,7 +15,7 @@ from olmoearth_nb.io.durable import write_array
 from olmoearth_nb.model.encoder import Encoded, Encoder
 from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.sample import Batch, Sample
-from olmoearth_nb.weights.small import weights_hash
+from olmoearth_nb.weights.trained import weights_hash
 
 READOUTS = ("scene", "patches", "patches by date")
 """What becomes of the tokens: a mean of each scene; of each patch; of each date of a patch, side by side."""

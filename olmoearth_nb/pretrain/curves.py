@@ -16,7 +16,7 @@ import numpy as np
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import TRUNK
-from olmoearth_nb.weights.small import RUN
+from olmoearth_nb.weights.trained import RUN
 
 CURVE = "log.csv"
 COLUMNS = ("samples", "patches", "chance", "best", "rank", "rate")

@@ -29,7 +29,7 @@ from olmoearth_nb.pretrain.log import Monitor
 from olmoearth_nb.pretrain.objective import Pretraining
 from olmoearth_nb.pretrain.plan import TRUNK, Leg, Plan, learning_rate
 from olmoearth_nb.pretrain.saves import Checkpoints, DamagedError, read
-from olmoearth_nb.weights.small import initial_model
+from olmoearth_nb.weights.trained import initial_model
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints."""

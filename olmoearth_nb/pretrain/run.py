@@ -24,7 +24,7 @@ from olmoearth_nb.pretrain.fabric import launch
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import TRUNK, Leg, Plan, budgets_of
 from olmoearth_nb.pretrain.saves import Checkpoints
-from olmoearth_nb.weights.small import is_trained, save_trained
+from olmoearth_nb.weights.trained import is_trained, save_trained
 
 PLAN, MINUTES = "plan.json", "minutes.json"
 

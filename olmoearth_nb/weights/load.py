@@ -11,7 +11,7 @@ from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.weights.encoder_file import FILE as ENCODER
 from olmoearth_nb.weights.encoder_file import load_encoder
 from olmoearth_nb.weights.official import CONFIG, WEIGHTS, load_official
-from olmoearth_nb.weights.small import PREDICTOR, RUN, is_trained, load_trained
+from olmoearth_nb.weights.trained import PREDICTOR, RUN, is_trained, load_trained
 
 
 def load_model(name_or_folder: str | os.PathLike[str], **options: Any) -> OlmoEarth:

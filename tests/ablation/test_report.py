@@ -92,7 +92,7 @@ def test_what_is_planted_is_found(study):
 def test_what_reads_tables_loads_nothing_that_trains():
     code = "import sys; from olmoearth_nb.ablation import figures, planted, report; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = ("pretrain", "weights", "data", "evaluation.tasks", "ablation.study", "ablation.kinds")
+    heavy = ("pretrain", "weights", "data", "evaluation.tasks", "ablation.study", "ablation.jobs")
     assert not [name for name in loaded for room in heavy if f"{name}.".startswith(f"olmoearth_nb.{room}.")]
     assert "pydantic" not in loaded
 

@@ -17,9 +17,8 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from olmoearth_nb.ablation import kinds
 from olmoearth_nb.ablation.folder import done, result
-from olmoearth_nb.ablation.kinds import environment, run_job, work
+from olmoearth_nb.ablation.jobs import environment, run_job, work
 from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import read_scores
 from olmoearth_nb.ablation.study import Arm, Rates, Study
@@ -153,7 +152,7 @@ def test_what_a_job_writes_and_why_it_failed_is_in_its_log(tmp_path, monkeypatch
         print("a line", file=sys.stderr)
         raise ValueError(f"no {key}")
 
-    monkeypatch.setattr(kinds, "run_job", fails)
+    monkeypatch.setattr(jobs, "run_job", fails)
     with pytest.raises(RuntimeError, match=r"^ValueError: no cell naive 0$"):
         work(str(tmp_path), "cell naive 0")
     log = done(tmp_path, "cell naive 0").with_suffix(".log").read_text()

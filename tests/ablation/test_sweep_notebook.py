@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from olmoearth_nb.ablation.folder import result
-from olmoearth_nb.ablation.kinds import run_job, run_notebook
+from olmoearth_nb.ablation.jobs import run_job, run_notebook
 from olmoearth_nb.ablation.scores import read_scores
 from olmoearth_nb.ablation.study import Study
 from olmoearth_nb.ablation.sweep import ablate
@@ -61,7 +61,7 @@ def test_a_sweep_runs_its_cells_as_notebooks(small_world, tmp_path):
     """In Dask's workers, where the main thread is not the one that runs a job."""
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
     given = nbformat.v4.new_code_cell('sweep, arm, seed = "", "", 0', metadata={"tags": ["parameters"]})
-    code = "from pathlib import Path\nfrom olmoearth_nb.ablation.kinds import run_job\n"
+    code = "from pathlib import Path\nfrom olmoearth_nb.ablation.jobs import run_job\n"
     runs = nbformat.v4.new_code_cell(code + 'print(run_job(Path(sweep), f"cell {arm} {seed}")["seed"])')
     nbformat.write(nbformat.v4.new_notebook(cells=[given, runs], metadata=about), tmp_path / "cell.ipynb")
     folder = ablate(tiny_study(small_world), tmp_path / "sweep", notebook=tmp_path / "cell.ipynb", quiet=True)

@@ -17,10 +17,10 @@ from hub_server import Hub
 from terminal import invoke
 
 from olmoearth_nb.data import data_dir
-from olmoearth_nb.data.archive import ArchiveError
 from olmoearth_nb.data.official import OfficialDataset, read_tile
 from olmoearth_nb.data.subset import URL, fetch_subset
 from olmoearth_nb.io.fetch import ChecksumError, DownloadError
+from olmoearth_nb.io.untar import ArchiveError
 
 TILES = data_dir() / "world" / "tiles"
 ROOT = next(TILES.glob("h5py_data_w_missing_timesteps*"))

@@ -18,7 +18,7 @@ from olmoearth_nb.pretrain.masking import draw_roles
 from olmoearth_nb.pretrain.objective import Pretraining
 from olmoearth_nb.pretrain.plan import Plan
 from olmoearth_nb.pretrain.recipes import RECIPES, official, recipe, two_cores
-from olmoearth_nb.weights.small import initial_model
+from olmoearth_nb.weights.trained import initial_model
 
 
 def plan(name, size="mini", crops=TWO_CORES, **changes):

@@ -20,7 +20,7 @@ from olmoearth_nb.pretrain.log import LOG, Monitor, read_log
 from olmoearth_nb.pretrain.losses import chance_and_best
 from olmoearth_nb.pretrain.objective import Pretraining
 from olmoearth_nb.pretrain.run import pretrain
-from olmoearth_nb.weights.small import initial_model
+from olmoearth_nb.weights.trained import initial_model
 
 pytestmark = pytest.mark.xdist_group("engine")
 

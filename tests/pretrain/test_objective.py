@@ -15,7 +15,7 @@ from olmoearth_nb.pretrain.masking import draw_roles
 from olmoearth_nb.pretrain.objective import Pretraining
 from olmoearth_nb.pretrain.recipes import recipe
 from olmoearth_nb.sample import Batch
-from olmoearth_nb.weights.small import initial_model
+from olmoearth_nb.weights.trained import initial_model
 
 RECIPES = ("v1", "naive", "v1.1", "v1.2")
 MAPS = [name for name, spec in MODALITIES.items() if spec.decode_only]

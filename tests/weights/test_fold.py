@@ -15,7 +15,7 @@ from olmoearth_nb.model.patch_embed import PatchEmbed
 from olmoearth_nb.pretrain.recipes import RECIPES, recipe
 from olmoearth_nb.tokenization import TOKENIZATIONS
 from olmoearth_nb.weights.encoder_file import load_encoder
-from olmoearth_nb.weights.small import (
+from olmoearth_nb.weights.trained import (
     ENCODER,
     PREDICTOR,
     RUN,

@@ -14,7 +14,7 @@ from olmoearth_nb.pretrain.batches import standardise
 from olmoearth_nb.pretrain.curves import read_curve
 from olmoearth_nb.pretrain.recipes import two_cores
 from olmoearth_nb.weights.load import open_encoder
-from olmoearth_nb.weights.small import initial_model, load_trained, load_untrained, save_trained
+from olmoearth_nb.weights.trained import initial_model, load_trained, load_untrained, save_trained
 
 CONFIG = two_cores("v1.1").config("mini")
 

@@ -11,7 +11,7 @@ from archives import EVIL, folder, member
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from olmoearth_nb.data.archive import ArchiveError, look_through, unpack
+from olmoearth_nb.io.untar import ArchiveError, look_through, unpack
 
 
 def write(path, *members, form=tarfile.PAX_FORMAT):
@@ -50,7 +50,7 @@ def test_nothing_evil_is_unpacked(tmp_path, name):
 
 
 def test_a_size_beyond_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr("olmoearth_nb.data.archive.MOST_BYTES", 2000)
+    monkeypatch.setattr("olmoearth_nb.io.untar.MOST_BYTES", 2000)
     with pytest.raises(ArchiveError, match=r"'\./b/c/two.txt' has 3,000 bytes; at most 2,000"):
         look_through(write(tmp_path / "x.tar", *GOOD))
 

@@ -35,7 +35,7 @@ from olmoearth_nb.pretrain.engine import DivergedError
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import Plan, budgets_of
 from olmoearth_nb.pretrain.run import pretrain, samples_in
-from olmoearth_nb.weights.small import load_trained, load_untrained
+from olmoearth_nb.weights.trained import load_trained, load_untrained
 
 Scores = dict[str, dict[str, list[int]]]
 """Task -> right answers and rows of every tile, in the order of the tiles' numbers."""

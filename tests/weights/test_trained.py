@@ -14,7 +14,7 @@ from olmoearth_nb.cli.app import app
 from olmoearth_nb.data import pretrained_dir, pretrained_names
 from olmoearth_nb.pretrain.batches import standardise
 from olmoearth_nb.pretrain.recipes import recipe
-from olmoearth_nb.weights.small import ENCODER, PREDICTOR, RUN, initial_model, load_trained, save_trained
+from olmoearth_nb.weights.trained import ENCODER, PREDICTOR, RUN, initial_model, load_trained, save_trained
 
 NAMES = ("sentinel2_l2a", "sentinel1", "landsat", "worldcover", "openstreetmap_raster")
 MODELS = [("v1", "nano"), ("naive", "mini"), ("v1.1", "nano"), ("v1.1", "mini"), ("v1.2", "mini")]
