@@ -17,6 +17,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
+from olmoearth_nb.ablation import jobs
 from olmoearth_nb.ablation.folder import done, result
 from olmoearth_nb.ablation.jobs import environment, run_job, work
 from olmoearth_nb.ablation.report import report
