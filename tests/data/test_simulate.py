@@ -11,7 +11,7 @@ import pytest
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.data.official import OfficialDataset, read_tile
-from olmoearth_nb.data.simulate.generate import fingerprint, simulate
+from olmoearth_nb.data.simulate.generate import simulate
 from olmoearth_nb.data.simulate.geography import BITS, COVERS, SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import BANDS, CANOPIES, LAI, SPLITS, UNIT, library
 from olmoearth_nb.data.simulate.outlines import draw
@@ -41,6 +41,18 @@ def tile():
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     return World(simulate(tmp_path_factory.mktemp("world") / "made", 40, size=32, dates=6, seed=3, quiet=True))
+
+
+def fingerprint(tile):
+    """sha256 of all values of a tile: what "the world is frozen" is checked against."""
+    digest = hashlib.sha256()
+    groups = (tile.images, tile.present, tile.labels, {"timestamps": tile.timestamps, "latlon": tile.latlon})
+    for arrays in groups:
+        for name in sorted(arrays):
+            values = np.ascontiguousarray(arrays[name])
+            digest.update(f"{name} {values.dtype} {values.shape}".encode())
+            digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 @pytest.mark.parametrize("number", FROZEN[VERSION])

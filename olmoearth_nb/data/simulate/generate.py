@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ import numpy as np
 from olmoearth_nb.data.official import folder_name, write_index, write_tile
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.scenes import scene_class, timesteps, windows
-from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, Tile, make_tile, split_of
+from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, make_tile, split_of
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import write_arrays
 
@@ -146,15 +145,3 @@ def _write(job: tuple[int, int, Path, Path]) -> tuple[list[str], np.ndarray, np.
     write_tile(path, tile.images, tile.present, tile.timestamps, tile.latlon)
     write_arrays(labels, tile.labels)
     return [name for name in MODALITY_NAMES if name in tile.images], tile.latlon, tile.labels["scene"]
-
-
-def fingerprint(tile: Tile) -> str:
-    """sha256 of all values of a tile: what "the world is frozen" is checked against."""
-    digest = hashlib.sha256()
-    groups = (tile.images, tile.present, tile.labels, {"timestamps": tile.timestamps, "latlon": tile.latlon})
-    for arrays in groups:
-        for name in sorted(arrays):
-            values = np.ascontiguousarray(arrays[name])
-            digest.update(f"{name} {values.dtype} {values.shape}".encode())
-            digest.update(values.tobytes())
-    return digest.hexdigest()
