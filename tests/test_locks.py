@@ -129,5 +129,5 @@ def test_a_pin_for_a_newer_python_is_refused(tmp_path):
     newer = tmp_path / "newer.lock"
     newer.write_text("soupsieve==4.1.2\n")
     assert chosen(compile_pins(str(newer), python="3.11.7")) == {"soupsieve": "4.1.2"}
-    with pytest.raises(AssertionError, match=r"does not satisfy Python>=3\.11\.5"):
+    with pytest.raises(AssertionError, match=r"satisfy\s+Python>=3\.11\.5"):
         chosen(compile_pins(str(newer), python="3.11.2"))

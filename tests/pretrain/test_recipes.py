@@ -196,7 +196,7 @@ WRONG = {
     "no clip": (lambda: Optimisation(clip=0), "rate and clip must be above 0"),
     "negative decay of weights": (lambda: Optimisation(weight_decay=-1), "weight_decay and warmup not below 0"),
     "negative warm-up": (lambda: Optimisation(warmup=-1), "weight_decay and warmup not below 0"),
-    "more decay than budget": (lambda: Optimisation(decay=1.5), "decay must be a share from 0 to 1, got 1.5"),
+    "more decay than budget": (lambda: Optimisation(decay=1.5), "decay must be a fraction from 0 to 1, got 1.5"),
     "uneven micro-batches": (lambda: Optimisation(batch=100), "multiple of micro_batch, got 100 and 32"),
     "empty micro-batch": (lambda: Optimisation(micro_batch=0), "multiple of micro_batch, got 512 and 0"),
 }
