@@ -41,8 +41,8 @@ class Encoded:
 
     @property
     def online(self) -> Tensor:
-        """(B, N) bool, True = the token was encoded; on the host."""
-        return self.roles == Role.ONLINE
+        """(B, N) bool, True = the token was encoded; on the device of the tokens."""
+        return (self.roles == Role.ONLINE).to(self.tokens.device)
 
     def of(self, modality: str) -> Tensor:
         """(B, rows, columns, timesteps, groups, D) tokens of one modality."""
@@ -50,7 +50,7 @@ class Encoded:
 
     def pool(self) -> Tensor:
         """(B, D) mean over the encoded tokens of all modalities together."""
-        return self.tokens.sum(1) / self.online.sum(1, keepdim=True).to(self.tokens.device)
+        return self.tokens.sum(1) / self.online.sum(1, keepdim=True)
 
     def pool_patches(self) -> Tensor:
         """(B, rows, columns, D): mean over dates and groups of each modality, then over modalities.
@@ -60,7 +60,7 @@ class Encoded:
         means = []
         for name in self.grid.shapes:
             counts = self.grid.unflatten(self.online.unsqueeze(-1), name).sum((3, 4))  # (B, rows, columns, 1)
-            means.append(self.of(name).sum((3, 4)) / counts.to(self.tokens.device))  # tokens not encoded are 0
+            means.append(self.of(name).sum((3, 4)) / counts)  # tokens not encoded are 0
         return torch.stack(means).nanmean(0)
 
 

@@ -47,7 +47,7 @@ class Predictor(nn.Module):
             (B, N, D); exactly 0 for tokens of any other role.
         """
         grid, timestamps, device = encoded.grid, encoded.timestamps, encoded.tokens.device
-        online, hidden = encoded.online, encoded.roles == Role.DECODER
+        online, hidden = encoded.roles == Role.ONLINE, encoded.roles == Role.DECODER  # on the host
         encodings = self.composite_encodings(grid, timestamps)  # (B, N, D)
         at = token_coordinates(grid, timestamps) if self.config.rotary else None  # (B, N, 3)
         parts, groups = [], by_length(hidden, device)

@@ -48,7 +48,7 @@ def draw_roles(
         view: 0 or 1; the two views of one sample are masked independently.
 
     Returns:
-        (B, N) int64 `Role`.
+        (B, N) int64 `Role`, on the host.
 
     Raises:
         ValueError: for an unknown strategy, numbers that are not one a sample, or a sample of which no sensor
@@ -65,7 +65,7 @@ def draw_roles(
             raise ValueError(f"sample {sample} cannot be masked: no sensor observed any token of it")
         generator = np.random.default_rng([seed, step, sample, 1 + view])  # a 0 at the end would change nothing
         drawn[row] = STRATEGIES[strategy](grid, absent[row], generator)
-    return torch.from_numpy(drawn).to(missing.device)
+    return torch.from_numpy(drawn)
 
 
 def modality_cross_random(grid: TokenGrid, missing: np.ndarray, generator: np.random.Generator) -> np.ndarray:
