@@ -107,6 +107,7 @@ class Modality:
         image = image if image.is_floating_point() else image.float()
         mean = image.new_tensor([band.mean for band in self.bands])
         std = image.new_tensor([band.std for band in self.bands])
+        # unclipped, as in official training: snow and saturated pixels lie above 1
         return torch.where(image == MISSING, image, (image - mean) / (4 * std) + 0.5)
 
 

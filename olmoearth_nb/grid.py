@@ -79,7 +79,7 @@ class TokenGrid:
         """(N,) coordinate of every token along axis 0 row, 1 column, 2 time, 3 group."""
         parts = []
         for shape in self.shapes.values():
-            view = [1, 1, 1, 1]
+            view = [1, 1, 1, 1]  # a ramp along one axis, repeated along the three others
             view[axis] = shape[axis]
             parts.append(torch.arange(shape[axis]).view(view).expand(shape).reshape(-1))
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.long)
@@ -112,7 +112,7 @@ class TokenGrid:
     @cached_property
     def band_set(self) -> Tensor:
         """(N,) index into `band_sets` of each token: what masking encodes or decodes as a unit."""
-        first = {name: self.band_sets.index((name, 0)) for name in self.shapes}
+        first = {name: self.band_sets.index((name, 0)) for name in self.shapes}  # groups count on over modalities
         return self.group + torch.cat([torch.full((s.stop - s.start,), first[n]) for n, s in self.slices.items()])
 
     @cached_property
@@ -149,7 +149,9 @@ class TokenGrid:
         """One modality's part of a (B, N, ...) tensor as (B, rows, columns, timesteps, groups, ...)."""
         if modality not in self.shapes:
             raise ValueError(f"the grid holds {', '.join(self.shapes)}, not {modality!r}")
-        return values[:, self.slices[modality]].unflatten(1, self.shapes[modality])
+        return values[:, self.slices[modality]].unflatten(
+            1, self.shapes[modality]
+        )  # (B, n, ...) -> (B, h, w, T, G, ...)
 
     def labels(self) -> Iterator[tuple[str, int, int, int, int]]:
         """(modality, row, column, time, group) of every token, in order."""

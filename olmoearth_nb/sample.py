@@ -46,7 +46,7 @@ class Sample:
             raise ValueError("a sample needs at least one image")
         images = {name: np.ascontiguousarray(image, dtype=np.float32) for name, image in self.images.items()}
         object.__setattr__(self, "images", images)
-        object.__setattr__(self, "timestamps", np.asarray(self.timestamps, dtype=np.int64))
+        object.__setattr__(self, "timestamps", np.asarray(self.timestamps, dtype=np.int64))  # frozen: set once, here
         steps = len(self.timestamps)
         if np.shape(self.timestamps) != (steps, 3) or not 1 <= steps <= MAX_TIMESTEPS:
             raise ValueError(

@@ -32,8 +32,9 @@ def patch_means(sample: Sample, patch: int, modalities: Sequence[str] = ("sentin
         image = sample.images[name]
         values = np.where(image == MISSING, np.nan, image)
         rows, columns = (edge // patch for edge in image.shape[:2])
-        blocks = values.reshape(rows, patch, columns, patch, *values.shape[2:])
-        parts.append(blocks.mean((1, 3)).reshape(rows * columns, *values.shape[2:]))
+        blocks = values.reshape(rows, patch, columns, patch, *values.shape[2:])  # (h, P, w, P, T, C)
+        # a mean with NaN is NaN: a patch that was seen in part was not seen, as for the encoder
+        parts.append(blocks.mean((1, 3)).reshape(rows * columns, *values.shape[2:]))  # (patches, T, C)
     return np.concatenate(parts, -1)
 
 
@@ -48,7 +49,7 @@ def band_statistics(means: np.ndarray) -> np.ndarray:
 
 def time_aware(means: np.ndarray) -> np.ndarray:
     """(n, T (bands + 1)) all dates side by side of (n, T, bands), each with a mark where something is missing."""
-    gone = np.isnan(means).any(-1, keepdims=True).astype(float)
+    gone = np.isnan(means).any(-1, keepdims=True).astype(float)  # (n, T, 1), so that filled dates can be told
     return np.concatenate([fill(means), gone], -1).reshape(len(means), -1)
 
 

@@ -81,7 +81,7 @@ def _read(encoded: Encoded, readout: str) -> torch.Tensor:
         tokens, online = encoded.of(name), encoded.grid.unflatten(encoded.online.unsqueeze(-1), name)
         by_date.append(tokens.sum(4) / online.sum(4))  # (B, h, w, T, D), NaN where a date has no token
     dates = torch.stack(by_date).nanmean(0).flatten(1, 2)
-    mean = dates.nanmean(2, keepdim=True)
+    mean = dates.nanmean(2, keepdim=True)  # stands in for dates that nobody saw
     return torch.where(dates.isnan(), mean, dates).flatten(2)
 
 

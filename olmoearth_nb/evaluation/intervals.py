@@ -115,7 +115,7 @@ def compare_all(
     spreads = [_Spread.of(_paired(right, other), rows, draws, seed) for right, other, rows in pairs]
     of_seeds = float(np.mean([spread.of_seeds for spread in spreads]))
     freedom = sum(spread.freedom[1] for spread in spreads)
-    strict = 1 - (1 - level) / len(spreads)
+    strict = 1 - (1 - level) / len(spreads)  # the first, strictest step of Holm
     return [
         Comparison(spread.interval(level), spread.p, spread.detectable(strict, of_seeds, freedom)) for spread in spreads
     ]
@@ -130,6 +130,7 @@ def holm(values: Sequence[float]) -> list[float]:
     order = np.argsort(values)
     scaled = [min(1.0, float(values[i]) * (len(values) - place)) for place, i in enumerate(order)]
     adjusted = np.empty(len(values))
+    # a larger p never becomes smaller than a smaller one
     adjusted[order] = np.maximum.accumulate(scaled) if len(values) else []
     return adjusted.tolist()
 
@@ -151,9 +152,11 @@ class _Spread:
             raise ValueError(
                 f"needs at least two scenes with a number of rows each, got {right.shape} and {rows.shape}"
             )
-        times = _times_drawn(scenes, draws, seed)
-        drawn = times @ right.mean(0) / np.maximum(times @ rows, 1e-12)
-        of_scenes = float(drawn.var(ddof=1)) * scenes / (scenes - 1)
+        times = _times_drawn(scenes, draws, seed)  # (draws, scenes)
+        # whole scenes are drawn again, since the rows of one scene share its weather and are no independent answers
+        drawn = times @ right.mean(0) / np.maximum(times @ rows, 1e-12)  # (draws,)
+        of_scenes = float(drawn.var(ddof=1)) * scenes / (scenes - 1)  # unbiased: a bootstrap variance is too small
+        # every seed answers the same scenes, so that the spread between them is of training alone
         of_seeds = float((right.sum(1) / rows.sum()).var(ddof=1)) / seeds if seeds > 1 else 0.0
         value = float(right.mean(0).sum() / rows.sum())
         return cls(value, of_scenes, of_seeds, (scenes - 1, max(seeds - 1, 1)))
@@ -173,7 +176,7 @@ class _Spread:
     @property
     def p(self) -> float:
         """1 - the level at which the interval ends at 0, by bisection."""
-        low, high = 0.0, 1.0
+        low, high = 0.0, 1.0  # 40 halvings are more than a p-value is ever printed to
         for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if self.reach(middle) < abs(self.value) else (low, middle)

@@ -69,6 +69,7 @@ def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, EPOCHS * -(-len(target) // ROWS))
         for epoch in range(1, EPOCHS + 1):
             for rows in torch.randperm(len(target)).split(ROWS):
+                # like dropout, noise keeps few rows from being learnt by heart
                 noisy = known[rows] + NOISE * torch.randn(len(rows), known.shape[1])
                 optimiser.zero_grad()
                 F.cross_entropy(network.train()(noisy), target[rows]).backward()

@@ -57,15 +57,16 @@ def knn(train: Split, queries: np.ndarray, k: int = 20, temperature: float | Non
     """
     if not 1 <= k <= len(train.x):
         raise ValueError(f"k must be from 1 to the {len(train.x)} rows of the bank, got {k}")
-    bank, classes = _unit(train.x), int(train.y.max()) + 1
+    bank, classes = _unit(train.x), int(train.y.max()) + 1  # rows of length 1: their products are cosines
     answers = []
     for part in np.array_split(_unit(queries), -(-len(queries) // 1024)):
-        similarity = part @ bank.T
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        similarity = part @ bank.T  # (m, n)
+        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]  # (m, k), in no order
         near = np.take_along_axis(similarity, nearest, 1)
-        far = near - near.max(1, keepdims=True)
+        far = near - near.max(1, keepdims=True)  # the largest weight is 1, so that no exponential overflows
         weight = np.ones_like(near) if temperature is None else np.exp(far / temperature)
         votes = np.zeros((len(part), classes))
+        # (m, classes); `at` adds up the votes of neighbours of the same class
         np.add.at(votes, (np.arange(len(part))[:, None], train.y[nearest]), weight)
         answers.append(votes.argmax(1))
     return np.concatenate(answers)

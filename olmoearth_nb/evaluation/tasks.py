@@ -104,6 +104,7 @@ class Task:
         if self.target == "scene":
             return Split(found[:, 0], world.kind[scenes], world.tile[scenes])
         answers = world.answers(self.target, scenes, self.patch).reshape(len(scenes), -1)
+        # a fraction of the patches alone, since neighbours say nearly the same
         drawn = (answers >= 0) & (np.random.default_rng([seed, 7]).uniform(size=answers.shape) < self.fraction)
         return Split(found[drawn], answers[drawn].astype(int), np.repeat(world.tile[scenes], drawn.sum(1)))
 

@@ -48,6 +48,7 @@ class ModelConfig:
         for name in ("band_dropout", "drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)!r}")
+        # encodings are quarters of the width, and that of the position is halved twice more: 16
         if self.width % self.heads or self.width % 16:
             raise ValueError(
                 f"width must be a multiple of 16 and of the number of heads, got width {self.width}, {self.heads} heads"

@@ -56,7 +56,7 @@ def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequ
     by_name = _encoded(shapes)
     tokens = config.tokenization.token_count(by_name, patch_size)
     width, resize = config.width, 0
-    linear = config.depth * 12 * width**2 * tokens
+    linear = config.depth * 12 * width**2 * tokens  # 4 D^2 for q, k, v and out, 8 D^2 for the MLP, a token and block
     for name, shape in by_name.items():
         rows, columns, timesteps, _ = config.tokenization.token_shape(name, shape, patch_size)
         pixels = rows * columns * timesteps * PATCH**2

@@ -57,7 +57,7 @@ class Crops:
 
     def dates(self, edge: int) -> int:
         """Most dates of a crop: min(12, floor((budget - 6 edge^2) / (G edge^2))); 0 where not even one fits."""
-        patches = edge * edge
+        patches = edge * edge  # the maps have one date and one token each: 6 a patch, whatever the dates
         return max(0, min(MAX_TIMESTEPS, (self.budget - MAPS * patches) // (self.band_sets * patches)))
 
     @property
@@ -67,7 +67,7 @@ class Crops:
 
     def draw(self, generator: np.random.Generator) -> tuple[int, int, int]:
         """Patch size, edge in patches and most dates of a micro-batch."""
-        edge = int(generator.choice(self.fitting))
+        edge = int(generator.choice(self.fitting))  # drawn first: the dates that fit follow from it
         return int(generator.choice(self.patch_sizes)), edge, self.dates(edge)
 
 
@@ -85,5 +85,6 @@ def first_date(observed: np.ndarray, most: int, generator: np.random.Generator) 
     """
     if len(observed) <= most:
         return 0
+    # only dates from which a whole series follows: a crop at the end of the year would be shorter than the budget
     starts = np.flatnonzero(observed[: len(observed) - most + 1])
     return int(generator.choice(starts)) if len(starts) else None

@@ -127,6 +127,7 @@ class Engine:
         for turn in range(self.turns):
             micro = next(stream).to(self.fabric.device)
             self.random.manual_seed(int(np.random.SeedSequence([self.plan.seed, micro.number]).generate_state(1)[0]))
+            # gradients of all processes are averaged once, behind the last micro-batch
             with self.fabric.no_backward_sync(self.module, enabled=turn < self.turns - 1):
                 result = self.module(micro)
                 self.fabric.backward(result.loss / self.turns)
@@ -136,7 +137,7 @@ class Engine:
         everyone = self._gathered(torch.stack(seen))
         clip = self.plan.recipe.optimisation.clip
         norm = float(self.fabric.clip_gradients(self.module, self.optimiser, max_norm=clip, error_if_nonfinite=False))
-        self._check(step, everyone[:, 0], norm)
+        self._check(step, everyone[:, 0], norm)  # before the step: weights that were good stay good
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         tokens, stops = everyone[:, -2:].T

@@ -76,9 +76,10 @@ class Plan:
         """The trunk, then one branch for each budget."""
         branches = []
         for budget in self.budgets:
-            end = budget // self.batch
+            end = budget // self.batch  # in optimiser steps
             start = end - max(1, round(self.recipe.optimisation.decay * end)) if self.recipe.optimisation.decay else end
             branches.append(Leg(f"budget-{budget}", start, end, falls=True))
+        # one long run serves all budgets: each branches off where its rate begins to fall, none is trained from 0
         starts = sorted({leg.start for leg in branches})
         keeps = tuple(start for start in starts if start)  # step 0 is made again from the seed
         return [Leg(TRUNK, 0, starts[-1], falls=False, keeps=keeps), *branches]

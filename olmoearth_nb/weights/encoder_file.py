@@ -40,7 +40,7 @@ def save_encoder(
     config = encoder.config
     if without_maps:
         config = replace(config, modalities=tuple(n for n in config.modalities if not modality(n).decode_only))
-    with torch.device("meta"):
+    with torch.device("meta"):  # which weights an encoder of this configuration has
         kept = Encoder(config).state_dict().keys()
     weights = {key: value.to(dtype).contiguous() for key, value in encoder.state_dict().items() if key in kept}
     header = {_KEY: json.dumps(config_to_official(config))}

@@ -59,7 +59,7 @@ def load_official(folder: Path) -> OlmoEarth:
     """
     config = config_from_official(json.loads((folder / CONFIG).read_text(encoding="utf8")))
     state = state_from_official(_read_tensors(folder / WEIGHTS))
-    with torch.device("meta"):
+    with torch.device("meta"):  # shapes alone: no weight is drawn that a file replaces
         model = OlmoEarth(config)
     wanted = model.state_dict()
     wrong = [
@@ -125,7 +125,7 @@ def state_from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
         raise ValueError("these are weights of v1.3, which is out of scope; load v1, v1.1 or v1.2")
     ours = {}
     for key, value in state.items():
-        if _DROPPED.search(key):
+        if _DROPPED.search(key):  # never read in any version
             continue
         if _PROJECTION.search(key) and value.ndim == 4:  # (D, C, 8, 8) -> (D, 8 * 8 * C)
             value = value.permute(0, 2, 3, 1).flatten(1).contiguous()

@@ -32,7 +32,7 @@ PREDICTOR, RUN = "predictor.safetensors", "run.json"
 
 def initial_model(config: ModelConfig, seed: int) -> OlmoEarth:
     """A model as it is before its first step, the same for the same seed."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
         torch.manual_seed(seed)
         return OlmoEarth(config)
 
@@ -64,7 +64,7 @@ def fold(embeddings: PatchEmbed) -> None:
             if isinstance(layer, GroupEmbed):
                 first = layer.proj if layer.pixel_proj is None else layer.pixel_proj[0]
                 assert isinstance(first, nn.Linear)
-                first.bias.sub_(2 * first.weight.sum(1))
+                first.bias.sub_(2 * first.weight.sum(1))  # before the weights change
                 first.weight.mul_(4)
 
 
@@ -90,7 +90,7 @@ def save_trained(model: OlmoEarth, folder: Path, about: dict[str, Any], half: bo
         The folder.
     """
     about = about | {"targets": weights_hash(model.target_encoder)}
-    kept = initial_model(model.config, about["seed"])
+    kept = initial_model(model.config, about["seed"])  # a copy: folding must not touch the model in training
     kept.load_state_dict(model.state_dict())
     if about["normalisation"] == "standard":
         fold(kept.encoder.patch_embeddings)
