@@ -243,7 +243,8 @@ def test_an_archive_changed_on_the_disk(hub, out, monkeypatch):
 
 SLOW = """
 import sys, time
-from olmoearth_nb.data import archive, subset
+from olmoearth_nb.data import subset
+from olmoearth_nb.io import untar
 
 def half(source, file, length):
     file.write(source.read(5000))
@@ -253,7 +254,7 @@ def half(source, file, length):
         time.sleep(60)
     file.write(source.read())
 
-archive.shutil.copyfileobj = half
+untar.shutil.copyfileobj = half
 subset.fetch_subset(sys.argv[2], sys.argv[3], quiet=True)
 """
 
