@@ -123,6 +123,9 @@ class Study:
 
     def _check_budgets(self) -> None:
         """Every arm makes at least one step."""
+        whole = (*self.samples, *self.seeds)
+        if any(isinstance(value, bool) or not isinstance(value, int) for value in whole):
+            raise ValueError(f"samples and seeds are whole numbers, got {[*self.samples]} and {[*self.seeds]}")
         counts = [*self.samples, *([self.rates.samples] if self.rates else [])]
         most = max(arm.recipe.optimisation.batch for arm in self.arms)
         if min(counts, default=most) < most or min(self.minutes, default=1) <= 0:

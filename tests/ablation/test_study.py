@@ -153,3 +153,9 @@ def test_a_file_that_is_no_study(text, tmp_path):
         Study.load(path)
     with pytest.raises(FileNotFoundError):
         Study.load(tmp_path / "other.yaml")
+
+
+@pytest.mark.parametrize("change", [{"seeds": (0, 0.5)}, {"samples": (2048.0,)}, {"seeds": (0, True)}])
+def test_whole_numbers_of_a_study_built_in_python(change):
+    with pytest.raises(ValueError, match="samples and seeds are whole numbers"):
+        replace(Study.from_dict(given()), **change)
