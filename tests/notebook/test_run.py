@@ -121,9 +121,9 @@ def test_a_kernel_that_falls_silent_is_started_once_more(folder, tmp_path, capsy
     path = write_notebook(
         folder, "01_once", mark + "if not p.exists():\n    p.touch()\n    time.sleep(1000)\nprint(42)"
     )
-    assert execute(path, tmp_path / "out.ipynb", {}, SILENCE) == ""
+    assert execute(path, tmp_path / "out.ipynb", {}, 12.0) == ""  # a busy machine starts a kernel slowly
     assert "42" in (tmp_path / "out.ipynb").read_text()
-    assert "no output and no CPU use for 3 s; trying once more" in " ".join(capsys.readouterr().out.split())
+    assert "no output and no CPU use for 12 s; trying once more" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_kernel_that_does_not_start(folder, tmp_path, monkeypatch):
