@@ -115,9 +115,10 @@ class Encoder(nn.Module):
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
         online = roles == Role.ONLINE
-        frames = {name: enlarged(images[name], patch_size) for name in grid.shapes}
         encodings = self.composite_encodings(grid, batch.timestamps)  # (B, N, D)
-        tokens = self.tokens(frames, grid, encodings, None if bool(online.all()) else online)  # (B, N, D)
+        tokens = self.tokens(
+            enlarged(images, grid), grid, encodings, None if bool(online.all()) else online
+        )  # (B, N, D)
         return self.encode(tokens, roles, grid, batch.timestamps)
 
     def tokens(

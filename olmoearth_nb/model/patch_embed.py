@@ -8,7 +8,7 @@ units, ReLU): the pixel layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import torch
@@ -166,7 +166,7 @@ class PatchEmbed(nn.Module):
         Returns:
             (B, N, D).
         """
-        return self._all(lambda name: enlarged(images[name], grid.patch_size), grid, keep)
+        return self.embed(enlarged(images, grid), grid, keep)
 
     def embed(self, frames: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None = None) -> Tensor:
         """`forward` for frames that are enlarged already, which pretraining does once for targets and both views.
@@ -176,13 +176,9 @@ class PatchEmbed(nn.Module):
             grid: their layout.
             keep: see `forward`.
         """
-        return self._all(frames.__getitem__, grid, keep)
-
-    def _all(self, frames: Callable[[str], Tensor], grid: TokenGrid, keep: Tensor | None) -> Tensor:
-        """(B, N, D) tokens, from the frames of one modality at a time."""
         return torch.cat(
             [
-                self._modality(name, frames(name), shape[2], None if keep is None else grid.unflatten(keep, name))
+                self._modality(name, frames[name], shape[2], None if keep is None else grid.unflatten(keep, name))
                 for name, shape in grid.shapes.items()
             ],
             dim=1,
@@ -206,9 +202,12 @@ class PatchEmbed(nn.Module):
         return torch.stack(tokens, dim=4).flatten(1, 4)  # (B, h, w, T, G, D) -> (B, N of the modality, D)
 
 
-def enlarged(image: Tensor, patch_size: int) -> Tensor:
-    """(B, H, W, T, C) to frames (B T, C, 8 H/P, 8 W/P)."""
-    return resize_to_patches(image.permute(0, 3, 4, 1, 2).flatten(0, 1), patch_size)
+def enlarged(images: Mapping[str, Tensor], grid: TokenGrid) -> dict[str, Tensor]:
+    """The images of a grid, each (B, H, W, T, C), as frames (B T, C, 8 H/P, 8 W/P)."""
+    return {
+        name: resize_to_patches(images[name].permute(0, 3, 4, 1, 2).flatten(0, 1), grid.patch_size)
+        for name in grid.shapes
+    }
 
 
 def _channels(frames: Tensor, indices: list[int]) -> Tensor:

@@ -65,7 +65,7 @@ class Pretraining(nn.Module):
     def forward(self, micro: MicroBatch) -> Step:
         """The losses of a micro-batch."""
         encoder, grid = self.model.encoder, micro.grid
-        frames = {name: enlarged(micro.images[name], grid.patch_size) for name in grid.shapes}  # (B T, C, 8h, 8w)
+        frames = enlarged(micro.images, grid)  # (B T, C, 8h, 8w)
         with torch.no_grad():
             hidden = (micro.roles == Role.DECODER).any(0)  # (B, N), hidden in either view
             targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)  # (B, N, D)
