@@ -65,7 +65,7 @@ class Sample:
         shapes = ", ".join(f"{name} {'x'.join(map(str, image.shape))}" for name, image in self.images.items())
         place = "place unknown"
         if self.georeference is not None:
-            height, width = next(iter(self.images.values())).shape[:2]
+            height, width = self.shape
             try:
                 lon, lat = self.georeference.to_lonlat(width / 2, height / 2)
                 place = degrees(float(lat), float(lon))
@@ -73,6 +73,17 @@ class Sample:
                 place = f"in {self.georeference.crs}"
         days = " to ".join(dict.fromkeys([self.dates[0], self.dates[-1]]))
         return f"Sample({self.title}: {shapes}; {days}; {place}; notes: {len(self.notes)})"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the images' modalities."""
+        return tuple(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = next(iter(self.images.values())).shape[:2]
+        return height, width
 
     @property
     def dates(self) -> list[str]:
@@ -97,7 +108,7 @@ class Sample:
         Raises:
             ValueError: if the corner lies outside, or the window has no pixel.
         """
-        rows, columns = next(iter(self.images.values())).shape[:2]
+        rows, columns = self.shape
         width = height if width is None else width
         if not (0 <= row < rows and 0 <= column < columns):
             raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
