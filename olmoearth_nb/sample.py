@@ -7,12 +7,14 @@ holds normalised tensors. Keeping the two as two types means nobody normalises t
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import _pytree
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
 from olmoearth_nb.georeference import Georeference, degrees
@@ -201,3 +203,32 @@ class Batch:
     def grid(self, tokenization: Tokenization, patch_size: int) -> TokenGrid:
         """The token grid of every sample of this batch."""
         return TokenGrid.build({k: v.shape[1:] for k, v in self.images.items()}, tokenization, patch_size)
+
+
+def _flattened(batch: Batch) -> tuple[list[Any], Any]:
+    """What a batch holds, in order, and the names of its images."""
+    return [*batch.images.values(), batch.timestamps], list(batch.images)
+
+
+def _flattened_with_keys(batch: Batch) -> tuple[list[tuple[Any, Any]], Any]:
+    """The same, each part with the attribute that it is."""
+    parts, names = _flattened(batch)
+    return list(zip([*map(_pytree.MappingKey, names), _pytree.GetAttrKey("timestamps")], parts, strict=True)), names
+
+
+def _unflattened(parts: Iterable[Any], names: list[str]) -> Batch:
+    """A batch of what stands for its tensors, such as their shapes; so nothing is checked."""
+    *images, timestamps = parts
+    batch = object.__new__(Batch)
+    object.__setattr__(batch, "images", dict(zip(names, images, strict=True)))
+    object.__setattr__(batch, "timestamps", timestamps)
+    return batch
+
+
+_pytree.register_pytree_node(  # so that torch.export takes a batch; the names of its images are part of the program
+    Batch,
+    _flattened,
+    _unflattened,
+    serialized_type_name=f"{Batch.__module__}.{Batch.__qualname__}",
+    flatten_with_keys_fn=_flattened_with_keys,
+)
