@@ -9,6 +9,7 @@ widths, ESA; Landsat 8 centres and widths, USGS (full width at half maximum of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +73,19 @@ class Modality:
         """Names of the channels in order."""
         return tuple(band.name for band in self.bands)
 
+    def spelled(self, name: str) -> str | None:
+        """The band that archives also write as ``B1``, ``b01``, ``B08A``, ``8A`` or ``VV``, in our spelling.
+
+        Args:
+            name: any text.
+
+        Returns:
+            One of `band_names` (and ``"B10"`` of Sentinel-2, which top-of-atmosphere data have), or None.
+        """
+        plain = _plain(name)
+        known = (*self.band_names, *(["B10"] if self.name == "sentinel2_l2a" else []))
+        return next((band for band in known if _plain(band) == plain), None)
+
     def indices(self, names: Iterable[str]) -> list[int]:
         """Channel indices of the named bands.
 
@@ -81,8 +95,11 @@ class Modality:
         names = list(names)
         unknown = [name for name in names if name not in self.band_names]
         if unknown:
+            meant = dict.fromkeys(band for name in unknown if (band := self.spelled(name)) in self.band_names)
+            hint = f"; did you mean {' '.join(map(str, meant))}?" if meant else ""
             raise ValueError(
-                f"{self.title} has no band {', '.join(map(repr, unknown))}; its bands are {' '.join(self.band_names)}"
+                f"{self.title} has no band {', '.join(map(repr, unknown))}; its bands are "
+                f"{' '.join(self.band_names)}{hint}"
             )
         return [self.band_names.index(name) for name in names]
 
@@ -109,6 +126,13 @@ class Modality:
         std = image.new_tensor([band.std for band in self.bands])
         # unclipped, as in official training: snow and saturated pixels lie above 1
         return torch.where(image == MISSING, image, (image - mean) / (4 * std) + 0.5)
+
+
+def _plain(name: str) -> str:
+    """A band's name without what archives write differently: case, spaces, a leading B, zeros before the number."""
+    text = str(name).strip().upper()
+    number = re.fullmatch(r"B?0*(\d+A?)", text)
+    return number.group(1) if number else text
 
 
 def _range_band(name: str, resolution: float, low: float, high: float) -> Band:

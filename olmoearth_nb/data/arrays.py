@@ -14,6 +14,9 @@ import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
 from olmoearth_nb.data.fill import completed
+from olmoearth_nb.data.observed import require_possible, unmasked, without_empty, without_fills
+from olmoearth_nb.data.sanity import contradictions
+from olmoearth_nb.data.units import check_scale, to_native
 from olmoearth_nb.errors import warn
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import check_patch_size
@@ -23,6 +26,9 @@ Date = str | dt.date | np.datetime64
 _FIRST_YEAR = {"sentinel2_l2a": 2015, "sentinel1": 2014, "landsat": 2013}
 """Launch of the first satellite of each mission."""
 
+_RELEASED = dt.date(2026, 11, 26)
+"""A day on which this was written: whatever the clock says, today is not earlier."""
+
 
 def to_sample(
     image: np.ndarray,
@@ -31,9 +37,10 @@ def to_sample(
     *,
     modality_name: str = "sentinel2_l2a",
     scale: Literal["native", "reflectance", "linear"] = "native",
-    level: Literal["L2A", "L1C"] = "L2A",
+    level: Literal["L2A", "L1C"] | None = None,
     valid: np.ndarray | None = None,
     missing_bands: Literal["error", "zero", "nearest"] = "error",
+    empty_dates: Literal["drop", "keep"] = "drop",
     title: str = "sample",
     provenance: str = "unknown",
     notes: Sequence[str] = (),
@@ -41,15 +48,18 @@ def to_sample(
     """Checks one modality of one place and brings its bands into the models' order.
 
     Args:
-        image: (H, W, T, C) values; `bands.MISSING` where unobserved.
-        bands: the C names of the last axis, in any order.
+        image: (H, W, T, C) values, also a numpy masked array; `bands.MISSING` and the usual fill values (-9999, -32768
+            and others, see `data.observed`) are not observed, nor is Sentinel-2 where all bands are 0.
+        bands: the C names of the last axis, in any order; ``B1``, ``b8a`` and ``VV`` are read as B01, B8A and vv.
         dates: T dates (ISO strings, dates, datetimes), or (T, 3) integers of day, month 0..11 and year.
         modality_name: which modality the bands belong to.
         scale: "native" (digital numbers, dB); "reflectance" (0..1) and "linear" radar power are converted.
-        level: "L1C" lets top-of-atmosphere Sentinel-2 pass with a warning, without its cirrus band B10.
+        level: of Sentinel-2: "L1C" is top-of-atmosphere data, which pass with a warning, without their cirrus band
+            B10; by default L1C where there is B10, else L2A.
         valid: (H, W), (H, W, T) or (H, W, T, C) bool, True = observed.
         missing_bands: "error"; "zero" is 0 after normalisation (the policy of v1.1 and later, trained with
             dropped bands); "nearest" copies the band nearest in wavelength (the policy for v1).
+        empty_dates: whether to leave out timesteps of which nothing was observed, with a note.
         title: what to call it in a figure.
         provenance: where it comes from, in words.
         notes: what the caller had to assume.
@@ -58,22 +68,81 @@ def to_sample(
         ValueError: naming what was given and what is valid.
     """
     spec = modality(modality_name)
-    image, names = _named(np.asarray(image), bands, spec, level)
+    check_scale(spec, scale)
+    if empty_dates not in ("drop", "keep"):
+        raise ValueError(f"empty_dates must be 'drop' or 'keep', got {empty_dates!r}")
+    image = image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    require_axes(image, bands, dates, spec)
+    names, spelling = read_names(bands, spec)
+    known_level = _level(level, names, spec)
     timestamps = parse_dates(dates, _FIRST_YEAR.get(modality_name, 1970))
-    if len(timestamps) != image.shape[2]:
-        raise ValueError(f"image has {image.shape[2]} timesteps (axis 2 of {image.shape}) but {len(timestamps)} dates")
-    image = _scaled(_masked(image.astype(np.float32), valid), spec, scale)
-    image, filled = completed(image, names, spec, missing_bands)
-    message = [*notes, *_warned(spec, level)]
+    values, observing = observe(image, spec, scale, valid)
+    if "B10" in names and spec.name == "sentinel2_l2a":
+        kept = [i for i, name in enumerate(names) if name != "B10"]
+        values, names = values[..., kept], [names[i] for i in kept]
+    message = [*notes, *spelling, *observing, *_warned(spec, known_level)]
+    if spec.name == "sentinel2_l2a":
+        odd = contradictions(values, names, known_level)
+        for note in odd:
+            warn(f"{title}: {note}")
+        message += odd
+    values, filled = completed(values, names, spec, missing_bands)
     if filled:
         message.append(f"bands not in the data, filled by {missing_bands!r}: {', '.join(filled)}")
-    return Sample({modality_name: image}, timestamps, title, provenance, tuple(message))
+    sample = Sample({modality_name: values}, timestamps, title, provenance, tuple(message))
+    return without_empty_dates(sample) if empty_dates == "drop" else sample
+
+
+def observe(
+    image: np.ndarray, spec: Modality, scale: str = "native", valid: np.ndarray | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """Foreign numbers as observed values in the sensor's native unit, and notes on what does not count as observed.
+
+    Args:
+        image: (H, W, T, C) numbers, also a masked array.
+        spec: whose numbers they are, C of its bands.
+        scale: see `to_sample`.
+        valid: see `to_sample`.
+
+    Returns:
+        (H, W, T, C) float32, `MISSING` where nothing was observed.
+
+    Raises:
+        ValueError: for numbers that cannot be those of the sensor in this scale.
+    """
+    values, notes = without_fills(unmasked(image, valid), spec)
+    values = to_native(values, spec, scale, image.dtype)
+    values, scaled = without_fills(values, spec)  # a fill value that was scaled with the rest
+    values, empty = without_empty(values, spec)
+    require_possible(values, spec)
+    if (values == MISSING).all():
+        raise ValueError(f"{spec.title} holds no observed value")
+    return values, [*notes, *scaled, *empty]
+
+
+def without_empty_dates(sample: Sample) -> Sample:
+    """The sample without timesteps of which no sensor observed anything, and a note that names them."""
+    sensors = [image for name, image in sample.images.items() if modality(name).multitemporal]
+    seen = np.any([(image != MISSING).any((0, 1, 3)) for image in sensors], axis=0)
+    if not sensors or seen.all() or not seen.any():
+        return sample
+    gone = ", ".join(date for date, kept in zip(sample.dates, seen, strict=True) if not kept)
+    kept = sample.select_times(np.flatnonzero(seen).tolist())
+    return replace(kept, notes=(*sample.notes, f"nothing was observed on {gone}: left out"))
+
+
+def _level(level: str | None, names: Sequence[str], spec: Modality) -> str:
+    """The processing level, which a cirrus band gives away."""
+    if level not in (None, "L2A", "L1C"):
+        raise ValueError(f"level must be 'L2A' or 'L1C', got {level!r}")
+    cirrus = spec.name == "sentinel2_l2a" and "B10" in names
+    if cirrus and level == "L2A":
+        raise ValueError("B10 (cirrus) exists in top-of-atmosphere data only; say level='L1C', or leave level out")
+    return level or ("L1C" if cirrus else "L2A")
 
 
 def _warned(spec: Modality, level: str) -> list[str]:
     """Warns of top-of-atmosphere data and returns the note to keep with the sample."""
-    if level not in ("L2A", "L1C"):
-        raise ValueError(f"level must be 'L2A' or 'L1C', got {level!r}")
     if level == "L2A" or spec.name != "sentinel2_l2a":
         return []
     warn(
@@ -109,7 +178,7 @@ def parse_dates(dates: Sequence[Date] | np.ndarray | None, first_year: int = 197
     for day, previous in zip(days[1:], days, strict=False):
         if day < previous:
             raise ValueError(f"dates must be in order of time, but {day} is given after {previous} and is earlier")
-    latest = dt.date.today() + dt.timedelta(days=1)
+    latest = max(dt.date.today(), _RELEASED) + dt.timedelta(days=1)  # a clock may be wrong, but not by that
     for day in days:
         if day.year < first_year or day > latest:
             raise ValueError(f"{day} cannot be the date of such an image; valid are {first_year}-01-01 to today")
@@ -117,9 +186,16 @@ def parse_dates(dates: Sequence[Date] | np.ndarray | None, first_year: int = 197
 
 
 def _iso(given: Date) -> dt.date:
-    """A date from text or a date type."""
+    """A date from text or a date type; a time of day is left out, anything else behind the date is refused."""
+    if isinstance(given, (int, float, np.number)):
+        raise ValueError(
+            f"{given} is a number, not a date; give ISO dates such as '2020-07-01', or rows of day, month 0..11, year"
+        )
+    if isinstance(given, dt.date):  # a datetime, and so a pandas Timestamp, is one
+        return dt.date(given.year, given.month, given.day)
     try:
-        return dt.date.fromisoformat(str(given)[:10])
+        text = str(np.datetime_as_string(given, unit="D")) if isinstance(given, np.datetime64) else str(given).strip()
+        return dt.datetime.fromisoformat(text).date()
     except ValueError as error:
         raise ValueError(f"{given!r} is not a date; give ISO dates such as '2020-07-01'") from error
 
@@ -134,85 +210,73 @@ def _day(day: int, month: int, year: int) -> dt.date:
         raise ValueError(f"{(day, month, year)} is no date (day, month 0..11, year): {error}") from error
 
 
-def _named(image: np.ndarray, bands: Sequence[str], spec: Modality, level: str) -> tuple[np.ndarray, list[str]]:
-    """The image and its band names, all valid and each once."""
+def read_names(bands: Sequence[str], spec: Modality) -> tuple[list[str], list[str]]:
+    """Names of bands in our spelling, each once, and a note on those that were spelled otherwise.
+
+    Raises:
+        ValueError: for a name that is no band, or bands given twice.
+    """
+    given = [str(band) for band in bands]
+    names = [spec.spelled(name) or name for name in given]
+    spec.indices(given[i] for i, name in enumerate(names) if name not in spec.band_names and name != "B10")
+    if spec.name != "sentinel2_l2a":
+        spec.indices(names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{spec.title} bands given twice: {twice}")
+    other = [f"{old} as {new}" for old, new in zip(given, names, strict=True) if old != new]
+    return names, [f"names of bands were read as ours: {', '.join(other)}"] if other else []
+
+
+def require_axes(image: np.ndarray, bands: Sequence[str], dates: Sequence[Date] | np.ndarray, spec: Modality) -> None:
+    """Raises a ValueError unless the image is (H, W, T, C) with a name for each channel and a date for each timestep.
+
+    The message says which axes seem to be swapped, if that can be told.
+    """
     if bands is None or isinstance(bands, str) or len(bands) == 0:
         raise ValueError(
             f"name the bands of the last axis: archives order them differently, and the models expect "
             f"{' '.join(spec.band_names)}; got bands={bands!r}"
         )
-    names = [str(band) for band in bands]
-    if image.ndim != 4 or image.shape[-1] != len(names):
+    if dates is None or isinstance(dates, str) or len(dates) == 0:
         raise ValueError(
-            f"image must be (H, W, T, C) with one of the {len(names)} named bands per channel, got {image.shape}"
+            "dates are needed, in a list: the models read the month of every timestep; give one ISO date for each, got "
+            f"dates={dates!r}"
         )
     if image.dtype.kind not in "uif":
         raise ValueError(f"image must hold numbers, got {image.dtype}")
-    spec.indices(name for name in names if name != "B10" or spec.name != "sentinel2_l2a")
-    if spec.name == "sentinel2_l2a" and "B10" in names:
-        if level != "L1C":
-            raise ValueError("B10 (cirrus) exists in top-of-atmosphere data only; say level='L1C' to go on without it")
-        image, names = image[..., [i for i, n in enumerate(names) if n != "B10"]], [n for n in names if n != "B10"]
-    twice = sorted({band for band in names if names.count(band) > 1})
-    if twice:
-        raise ValueError(f"{spec.title} bands given twice: {twice}")
-    return image, names
-
-
-def _masked(image: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
-    """The image with `MISSING` where it is not valid, free of NaN."""
-    if valid is not None:
-        valid = np.asarray(valid)
-        shapes = (image.shape[:2], image.shape[:3], image.shape)
-        if valid.dtype != bool or valid.shape not in shapes:
-            raise ValueError(
-                f"valid must be a bool array (True = observed) of shape {', '.join(map(str, shapes))}; "
-                f"got {valid.dtype} {valid.shape}"
-            )
-        image = np.where(valid.reshape(valid.shape + (1,) * (4 - valid.ndim)), image, np.float32(MISSING))
-    if not np.isfinite(image).all():
-        count = int((~np.isfinite(image)).sum())
+    shape, channels, steps = image.shape, len(bands), len(dates)
+    if image.ndim == 4 and shape[2:] == (steps, channels):
+        return
+    hint = _swapped(shape, channels, steps)
+    if image.ndim != 4 or shape[-1] != channels or hint:
         raise ValueError(
-            f"{count:,} values are NaN or infinite; mark what was not observed by valid= (bool, True = observed) "
-            f"or by the value {MISSING:.0f}"
+            f"image must be (H, W, T, C) with one of the {channels} named bands per channel and one of the {steps} "
+            f"dates per timestep, got {shape}{hint}"
         )
-    return image
+    raise ValueError(f"image has {shape[2]} timesteps (axis 2 of {shape}) but {steps} dates")
 
 
-def _scaled(image: np.ndarray, spec: Modality, scale: str) -> np.ndarray:
-    """The image in the modality's native unit, after a look whether it can be what was said."""
-    valid_scales = {"sentinel2_l2a": ("native", "reflectance"), "sentinel1": ("native", "linear")}
-    if scale not in valid_scales.get(spec.name, ("native",)):
-        raise ValueError(f"{spec.title} has no scale {scale!r}; valid are {valid_scales.get(spec.name, ('native',))}")
-    seen = image[image != MISSING]
-    if seen.size == 0:
-        raise ValueError(f"{spec.title} holds no observed value")
-    small = float(seen.max()) <= 2.0 and float(seen.max()) > 0
-    if spec.name == "sentinel2_l2a":
-        if scale == "native" and small:
-            raise ValueError(
-                f"values up to {seen.max():.3g} look like reflectance 0..1, but digital numbers (10,000 x reflectance) "
-                "are expected; say scale='reflectance' to to_sample or load_geotiff"
-            )
-        if scale == "reflectance" and not small:
-            raise ValueError(f"scale='reflectance' means 0..1, but values reach {seen.max():.4g}; leave scale out")
-        return np.where(image == MISSING, image, image * 10_000) if scale == "reflectance" else image
-    if spec.name == "landsat" and small:
-        raise ValueError(
-            f"values up to {seen.max():.3g} look like reflectance 0..1, but digital numbers of Collection 2 Level 1 "
-            "are expected"
-        )
-    if spec.name == "sentinel1":
-        if scale == "native" and seen.min() >= 0:
-            raise ValueError(
-                f"Sentinel-1 values from {seen.min():.3g} to {seen.max():.3g} look like linear power, but dB are "
-                "expected; say scale='linear', or sentinel1='linear' to load_geotiff"
-            )
-        if scale == "linear":
-            if seen.min() < 0:
-                raise ValueError(f"linear power cannot be negative, but values reach {seen.min():.3g}; leave scale out")
-            return np.where(image == MISSING, image, 10 * np.log10(np.maximum(image, 1e-10)))
-    return image
+def _swapped(shape: tuple[int, ...], channels: int, steps: int) -> str:
+    """Advice on axes that stand in another order, where only one order fits."""
+    if len(shape) == 3 and steps == 1 and shape[-1] == channels:
+        return "; there is no axis of timesteps: image[:, :, None]"
+    if len(shape) == 3 and steps == 1 and shape[0] == channels:
+        return "; it looks like (C, H, W): image.transpose(1, 2, 0)[:, :, None]"
+    if len(shape) in (2, 3) and shape[-2:] == (steps, channels):
+        return "; series of pixels without height and width go through to_samples"
+    fitting = [
+        (t, c)
+        for t, size in enumerate(shape)
+        for c, count in enumerate(shape)
+        if t != c and size == steps and count == channels
+    ]
+    if len(shape) != 4 or len(fitting) != 1:
+        return ""
+    (time, channel), order = fitting[0], [axis for axis in range(4) if axis not in fitting[0]]
+    names = {time: "T", channel: "C", order[0]: "H", order[1]: "W"}
+    looks = ", ".join(names[axis] for axis in range(4))
+    return f"; it looks like ({looks}): image.transpose({', '.join(map(str, [*order, time, channel]))})"
 
 
 def fit(

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
-from olmoearth_nb.bands import Modality
+from olmoearth_nb.bands import MISSING, Modality
 from olmoearth_nb.errors import warn
 
 _MANY_FILLED = 0.2
-"""Share of filled bands above which a model hardly sees what it was trained on."""
+"""Fraction of filled bands above which a model hardly sees what it was trained on."""
 
 
 def completed(image: np.ndarray, names: list[str], spec: Modality, policy: str) -> tuple[np.ndarray, list[str]]:
-    """The bands in channel order, absent ones filled by the policy; and the names of those."""
+    """The bands in channel order, absent ones filled by the policy where any other was observed; their names.
+
+    Args:
+        image: (H, W, T, C) of the bands that there are, `MISSING` where unobserved.
+        names: their C names.
+        spec: whose bands they are.
+        policy: "error", "zero" or "nearest".
+
+    Returns:
+        (H, W, T, bands) float32, and the names of the filled bands.
+
+    Raises:
+        ValueError: for another policy, or absent bands under "error".
+    """
     absent = [band for band in spec.band_names if band not in names]
     if policy not in ("error", "zero", "nearest"):
         raise ValueError(f"missing_bands must be 'error', 'zero' or 'nearest', got {policy!r}")
     if absent and policy == "error":
         raise ValueError(
-            f"{spec.title} bands missing: {absent}; fill them by missing_bands='zero' (v1.1 and later) or "
-            "'nearest' (v1) in to_sample or load_geotiff, or choose a tokenization that leaves "
-            "them out and fill by either"
+            f"{spec.title} bands missing: {absent}; say missing_bands='zero' (for v1.1 and later) or "
+            "missing_bands='nearest' (for v1); for a tokenization that leaves them out, either will do"
         )
     if len(absent) > _MANY_FILLED * len(spec.bands):
         warn(
             f"{len(absent)} of {len(spec.bands)} bands are filled ({policy}): the model hardly sees what it was "
             "trained on"
         )
+    seen = (image != MISSING).any(-1)  # (H, W, T): where nothing was seen, a filled band is no observation
     columns = []
     for band in spec.bands:
         if band.name in names:
@@ -34,7 +47,7 @@ def completed(image: np.ndarray, names: list[str], spec: Modality, policy: str) 
         elif policy == "nearest" and (source := _nearest(band.name, names, spec)) is not None:
             columns.append(image[..., names.index(source)])
         else:
-            columns.append(np.full(image.shape[:3], band.mean - 2 * band.std, dtype=np.float32))
+            columns.append(np.where(seen, np.float32(band.mean - 2 * band.std), np.float32(MISSING)))
     return np.stack(columns, axis=-1).astype(np.float32), absent
 
 

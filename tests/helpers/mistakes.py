@@ -79,7 +79,10 @@ WRONG = {
         r"got bool \(8, 8, 3\)",
     ),
     "mask of numbers": (lambda: to_sample(image(), BANDS, DATES, valid=np.ones((8, 8))), "valid must be a bool array"),
-    "cirrus band in L2A": (lambda: to_sample(image(bands=13), [*BANDS, "B10"], DATES), "say level='L1C'"),
+    "cirrus band in L2A": (
+        lambda: to_sample(image(bands=13), [*BANDS, "B10"], DATES, level="L2A"),
+        "say level='L1C'",
+    ),
     "unknown processing level": (lambda: to_sample(image(), BANDS, DATES, level="L3"), "level must be 'L2A' or 'L1C'"),
     "unknown policy for missing bands": (
         lambda: to_sample(image(), BANDS, DATES, missing_bands="mean"),
@@ -103,10 +106,14 @@ UNSEEN = """## What nobody can see in the numbers
   (`olmoearth_nb/data/offset.py`), and say what they did.
 * **Pixels of another size.** Arrays do not say how large their pixels are; the models were trained on 10 m, and know
   places in pixels of 10 m.
-* **Zeros as "no data".** In an array they are black ground; give `valid=`, or `-99999`.
+* **Zeros as "no data" in some bands alone.** Where all bands are 0 nothing was observed; a 0 in one band is black
+  ground: give `valid=`, or `-99999`.
 * **Latitude and longitude swapped**, where both could be either: GeoJSON has longitude first, `load_stac` latitude.
 * **A wrong name on a band**, or names in the order of another product.
-* **Top-of-atmosphere data given as L2A**, unless they bring a cirrus band.
+* **Top-of-atmosphere data given as L2A** over water, or without B09 and B10. Over land B09 far below B8A gives them
+  away, and a note says so.
+* **A stack ordered by bands where it is read by dates** (or the other way round), where nothing names its bands: all
+  dates of B02, then all dates of B03. Give `bands=` in the order of the file for one date, or number the descriptions.
 * **Dates of another series** with the right number of entries.
 """
 

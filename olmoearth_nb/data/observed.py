@@ -1,0 +1,151 @@
+"""Where a foreign number becomes an observed value: masks, fill values, impossible values, zeros that mean no data.
+
+Archives mark what was not observed in many ways, and most files that people exchange have lost the tag that says so.
+Taken as an observation, -9999 is a reflectance of -1, and the model embeds it without a word. So a number is observed
+only if its sensor can have measured it: known fill values become `bands.MISSING` with a note, other impossible values
+are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from olmoearth_nb.bands import MISSING, Modality
+
+FILLS = (-9999.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 1e20, -1e20, 9.969209968386869e36)
+"""Numbers that programs write for "no data" (GDAL, netCDF, Earth Engine and others), whatever the sensor."""
+
+HUGE = 3.4e38
+"""From here on a float32 is the fill value of the programs that write the smallest or largest number there is."""
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What numbers of a sensor can be, in its native unit.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        fills: further numbers that mean no data in this sensor.
+        zero: what 0 means: "value"; "band", no data in that band; "pixel", no data where all bands are 0.
+    """
+
+    low: float
+    high: float
+    fills: tuple[float, ...] = ()
+    zero: str = "value"
+
+
+LIMITS = {
+    # 10,000 x reflectance; below 0 by the atmospheric correction, 65535 is saturated or no data
+    "sentinel2_l2a": Limits(-2000, 65534, (65535.0,), "pixel"),
+    "sentinel1": Limits(-100, 60, (), "pixel"),  # dB; 0 dB in both bands at once is a frame around the scene
+    "landsat": Limits(1, 65534, (65535.0,), "band"),  # Collection 2 Level 1: 0 is fill
+    "srtm": Limits(-600, 9000),
+    "wri_canopy_height_map": Limits(0, 150),
+}
+"""By modality. Class maps have no limits here: their codes are their own."""
+
+
+def unmasked(image: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    """A float32 image with `MISSING` where it is masked, not valid, or a fill value of any sensor.
+
+    Args:
+        image: (H, W, T, C) numbers, also a numpy masked array.
+        valid: (H, W), (H, W, T) or (H, W, T, C) bool, True = observed; None for all.
+
+    Raises:
+        ValueError: for a mask of another shape or type, or NaN and infinite values that no mask covers.
+    """
+    hidden = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else np.zeros((1,) * image.ndim, bool)
+    values = np.ma.getdata(image)
+    if values.dtype.itemsize > 4 and values.dtype.kind == "f":  # a fill value of float64 stays one
+        values = np.where(np.isfinite(values), np.clip(values, -_LARGEST, _LARGEST), values)
+    values = values.astype(np.float32)
+    if valid is not None:
+        hidden = hidden | ~_broadcast(np.asarray(valid), values.shape)
+    values = np.where(hidden, np.float32(MISSING), values)
+    if not np.isfinite(values).all():
+        bad = ~np.isfinite(values)
+        raise ValueError(
+            f"{int(bad.sum()):,} values are NaN or infinite; mark what was not observed by valid= (bool, True = "
+            f"observed), by a numpy mask, or by the value {MISSING:.0f}"
+        )
+    return values
+
+
+def _broadcast(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask that broadcasts to the image."""
+    shapes = (shape[:2], shape[:3], shape)
+    if valid.dtype != bool or valid.shape not in shapes:
+        raise ValueError(
+            f"valid must be a bool array (True = observed) of shape {', '.join(map(str, shapes))}; "
+            f"got {valid.dtype} {valid.shape}"
+        )
+    return valid.reshape(valid.shape + (1,) * (4 - valid.ndim))
+
+
+def without_fills(image: np.ndarray, spec: Modality) -> tuple[np.ndarray, list[str]]:
+    """The image with `MISSING` in place of fill values, and a note that names them.
+
+    Args:
+        image: (..., C) float32; `MISSING` where unobserved already.
+        spec: whose numbers they are. Those of a scaled copy of the fill values are recognised by calling this before
+            and after the scale is taken off.
+    """
+    limits = LIMITS.get(spec.name)
+    known = np.array([*FILLS, *(limits.fills if limits else ())], dtype=np.float32)
+    filled = (np.isin(image, known) | (np.abs(image) >= HUGE)) & (image != MISSING)
+    if not filled.any():
+        return image, []
+    names = ", ".join(f"{value:g}" for value in np.unique(image[filled]).tolist()[:4])
+    note = f"{filled.mean():.2%} of the {spec.title} values are fill values ({names}), and count as not observed"
+    return np.where(filled, np.float32(MISSING), image), [note]
+
+
+def without_empty(image: np.ndarray, spec: Modality) -> tuple[np.ndarray, list[str]]:
+    """The image with `MISSING` where 0 means no data, and a note on how often that is.
+
+    Args:
+        image: (..., C) float32 in the sensor's native unit.
+        spec: whose numbers they are.
+    """
+    zero = LIMITS[spec.name].zero if spec.name in LIMITS else "value"
+    if zero == "value":
+        return image, []
+    empty = image == 0
+    if zero == "pixel":  # a band that is not observed says nothing of the pixel
+        empty = (empty | (image == MISSING)).all(-1, keepdims=True) & empty
+    if not empty.any():
+        return image, []
+    if zero == "pixel":
+        note = f"{empty.any(-1).mean():.1%} of the {spec.title} pixels are 0 in all bands, which means no data"
+    else:
+        note = f"{empty.mean():.1%} of the {spec.title} values are 0, which means no data"
+    return np.where(empty, np.float32(MISSING), image), [note]
+
+
+def require_possible(image: np.ndarray, spec: Modality) -> None:
+    """Raises a ValueError if the image holds numbers that its sensor cannot have measured.
+
+    Args:
+        image: (..., C) in the sensor's native unit; `MISSING` where unobserved.
+        spec: whose numbers they are.
+    """
+    limits = LIMITS.get(spec.name)
+    if limits is None:
+        return
+    seen = image != MISSING
+    wrong = seen & ((image < limits.low) | (image > limits.high))
+    if wrong.any():
+        values, counts = np.unique(image[wrong], return_counts=True)
+        most = values[counts.argmax()]
+        raise ValueError(
+            f"{int(wrong.sum()):,} {spec.title} values are impossible, most often {most:g}; {spec.unit} lie within "
+            f"{limits.low:g} and {limits.high:g}. If that number means no data, mark it by valid= (bool, True = "
+            f"observed) or by {MISSING:.0f}; if the numbers are scaled, take the scale off first"
+        )

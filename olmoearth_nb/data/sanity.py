@@ -1,0 +1,96 @@
+"""Sentinel-2 bands whose numbers contradict their names: told, with how sure that is, and never changed.
+
+The rules look at most of the observed pixels of a sample, and at bands that are in the data. They were set on 2,116
+Sentinel-2 L2A chips and 375 EuroSAT chips of Level 1C (`docs/results/input.md` has the counts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from olmoearth_nb.bands import MISSING
+
+BRIGHT = 1000.0
+"""Digital number of the near infrared from which a pixel is land."""
+
+LAND = 0.2
+"""Fraction of the pixels that must be land before anything is told from it."""
+
+LEAST = 64
+"""Pixels of land below which nothing is told: a single pixel may be anything."""
+
+MOST = 0.75
+"""Fraction of the land's pixels that must contradict a name: few pixels, or numbers without any order, say nothing."""
+
+VAPOUR = 0.7
+"""B09 / B8A below which water vapour has not been taken out: medians of land are 0.80 to 1.19 in Level 2A, 0.14 to 0.60
+in Level 1C."""
+
+NEIGHBOUR = 0.75
+"""B8A / B07 below which one of the two has another's name. Over land: 0.94 to 1.27 in both levels."""
+
+EIGHT_BITS = 255.0
+
+
+def contradictions(image: np.ndarray, names: Sequence[str], level: str) -> list[str]:
+    """What is odd about the numbers of each band, one sentence each.
+
+    Args:
+        image: (H, W, T, C) digital numbers of Sentinel-2, `MISSING` where unobserved.
+        names: the C bands that are in the data (not filled ones).
+        level: "L2A" or "L1C", as the caller has it.
+    """
+    bands = {name: image[..., i] for i, name in enumerate(names)}
+    notes = [*_eight_bits(bands), *_red_edge(bands)]
+    return notes or _vapour(bands, level)  # a misplaced B8A makes B09 odd, too
+
+
+def _ratio(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> float | None:
+    """What a ratio of two bands does not exceed in most pixels where the third is bright; None without such pixels."""
+    if not {one, other, land} <= bands.keys():
+        return None
+    lit = (bands[land] > BRIGHT) & (bands[one] != MISSING) & (bands[other] > 0)
+    if lit.mean() < LAND or lit.sum() < LEAST:
+        return None
+    return float(np.quantile(bands[one][lit] / bands[other][lit], MOST))
+
+
+def _eight_bits(bands: dict[str, np.ndarray]) -> list[str]:
+    """Bands of a picture among bands of digital numbers, where there is land, which no band sees as dark as that."""
+    infrared = [name for name in ("B07", "B08", "B8A") if name in bands]
+    if not infrared:
+        return []
+    lit = np.max([bands[name] for name in infrared], axis=0) > BRIGHT
+    if lit.mean() < MOST or lit.sum() < LEAST:
+        return []
+    low = [name for name, values in bands.items() if 0 < values.max() <= EIGHT_BITS]
+    if len(low) < 3 and not {"B11", "B12"} <= {*low}:  # one or two bands may be as dark over dense forest
+        return []
+    return [
+        f"{', '.join(low)} do not exceed 255 while the near infrared exceeds {BRIGHT:.0f}: almost surely they hold an "
+        "8-bit picture, not these bands (as in GeoBench's m-brick-kiln); leave them out, missing_bands= fills them"
+    ]
+
+
+def _red_edge(bands: dict[str, np.ndarray]) -> list[str]:
+    """B8A far below B07, its neighbour."""
+    ratio = _ratio(bands, "B8A", "B07", "B07")
+    if ratio is None or ratio >= NEIGHBOUR:
+        return []
+    return [
+        f"B8A is at most {ratio:.2f} of B07 in most of the land, where chips that are right have 0.94 to 1.27: almost "
+        "surely the names or the order of the bands are wrong (EuroSAT stores B8A last; m-eurosat's labels miss that)"
+    ]
+
+
+def _vapour(bands: dict[str, np.ndarray], level: str) -> list[str]:
+    """B09 far below B8A, as at the top of the atmosphere."""
+    ratio = _ratio(bands, "B09", "B8A", "B8A")
+    if ratio is None or ratio >= VAPOUR or level != "L2A":
+        return []
+    return [
+        f"B09 is at most {ratio:.2f} of B8A in most of the land, as at the top of the atmosphere (L1C has 0.14 to "
+        "0.60, L2A 0.80 to 1.19): very likely this is no surface reflectance; if so, say level='L1C'"
+    ]

@@ -1,0 +1,96 @@
+"""Numbers in the unit that a sensor's statistics are in, after a look whether they can be what the caller says.
+
+The look is at the 99th percentile, not at the maximum: one glint on water does not make reflectance digital numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from olmoearth_nb.bands import MISSING, Modality
+
+SCALES = {"sentinel2_l2a": ("native", "reflectance"), "sentinel1": ("native", "linear")}
+"""Scales of each sensor; of all others "native" alone."""
+
+REFLECTANCE = 2.0
+"""99th percentile up to which numbers are reflectance 0..1: snow and clouds reach 1.5."""
+
+PERCENT = 120.0
+"""99th percentile up to which numbers are percent. As digital numbers it would be a reflectance of 0.012 in the
+brightest band of the brightest pixels, which the haze over the darkest water exceeds."""
+
+_MOST = 1_000_000
+"""Values that a percentile is taken of."""
+
+
+def check_scale(spec: Modality, scale: str) -> None:
+    """Raises a ValueError unless a sensor has such a scale."""
+    valid = SCALES.get(spec.name, ("native",))
+    if scale not in valid:
+        raise ValueError(f"{spec.title} has no scale {scale!r}; valid are {valid}")
+
+
+def to_native(image: np.ndarray, spec: Modality, scale: str, stored: np.dtype) -> np.ndarray:
+    """The image in the modality's native unit.
+
+    Args:
+        image: (H, W, T, C) float32, `MISSING` where unobserved, without fill values.
+        spec: whose numbers they are.
+        scale: one of `SCALES`.
+        stored: number type that the image came in.
+
+    Raises:
+        ValueError: if nothing was observed, or the numbers contradict the scale.
+    """
+    check_scale(spec, scale)
+    seen = image[image != MISSING]
+    if seen.size == 0:
+        raise ValueError(f"{spec.title} holds no observed value")
+    top = float(np.quantile(seen[:: max(1, seen.size // _MOST)], 0.99))
+    if spec.name in ("sentinel2_l2a", "landsat"):
+        _check_optical(seen, top, spec, scale, stored)
+        return np.where(image == MISSING, image, image * np.float32(10_000)) if scale == "reflectance" else image
+    if spec.name == "sentinel1":
+        return _to_decibel(image, seen, top, scale)
+    return image
+
+
+def _check_optical(seen: np.ndarray, top: float, spec: Modality, scale: str, stored: np.dtype) -> None:
+    """Raises a ValueError if numbers of an optical sensor contradict the scale."""
+    highest, wanted = float(seen.max()), f"{spec.unit} are expected"
+    if stored.kind in "ui" and stored.itemsize == 1:
+        raise ValueError(f"{stored} numbers up to {highest:.0f} are an 8-bit picture or a map, but {wanted}")
+    if highest > 0 and top <= REFLECTANCE:
+        if stored.kind in "ui":
+            raise ValueError(
+                f"whole numbers up to {highest:.0f} are neither digital numbers nor reflectance; is it a mask or a map?"
+            )
+        if scale == "native":
+            advice = "; say scale='reflectance'" if spec.name in SCALES else ""
+            raise ValueError(f"values up to {highest:.3g} look like reflectance 0..1, but {wanted}{advice}")
+    elif 0 < top <= PERCENT:
+        advice = "divide them by 100 and say scale='reflectance'" if spec.name in SCALES else "convert them"
+        raise ValueError(f"values up to {highest:.3g} look like percent, but {wanted}; {advice}")
+    elif scale == "reflectance":
+        raise ValueError(f"scale='reflectance' means 0..1, but values reach {highest:.4g}; leave scale out")
+
+
+def _to_decibel(image: np.ndarray, seen: np.ndarray, top: float, scale: str) -> np.ndarray:
+    """Radar in dB; linear power of 0 is no data."""
+    lowest = float(seen.min())
+    if top > 100:
+        raise ValueError(
+            f"Sentinel-1 values up to {seen.max():.4g} look like amplitudes as stored, which are neither dB nor linear "
+            "power; calibrate them first"
+        )
+    if scale == "native":
+        if lowest >= 0:
+            raise ValueError(
+                f"Sentinel-1 values from {lowest:.3g} to {seen.max():.3g} look like linear power, but dB are expected; "
+                "say scale='linear'"
+            )
+        return image
+    if lowest < 0:
+        raise ValueError(f"linear power cannot be negative, but values reach {lowest:.3g}; leave scale out")
+    powered = image > 0  # neither MISSING nor 0
+    return np.where(powered, 10 * np.log10(np.where(powered, image, 1)), np.float32(MISSING))
