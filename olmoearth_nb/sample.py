@@ -7,6 +7,7 @@ holds normalised tensors. Keeping the two as two types means nobody normalises t
 from __future__ import annotations
 
 import calendar
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -46,7 +47,7 @@ class Sample:
     def __post_init__(self) -> None:
         if not self.images:
             raise ValueError("a sample needs at least one image")
-        images = {name: np.ascontiguousarray(image, dtype=np.float32) for name, image in self.images.items()}
+        images = {name: _plain(image) for name, image in self.images.items()}
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "timestamps", np.asarray(self.timestamps, dtype=np.int64))  # frozen: set once, here
         steps = len(self.timestamps)
@@ -102,6 +103,25 @@ class Sample:
         images = {k: v[:, :, steps] if modality(k).multitemporal else v for k, v in self.images.items()}
         return replace(self, images=images, timestamps=self.timestamps[steps])
 
+    def join(self, *others: Sample, days: int = 15) -> Sample:
+        """This sample and others of the same pixels and other sensors, on one axis of dates.
+
+        Two sensors rarely look on the same day. Dates of the others go to the nearest date of this sample that is at
+        most `days` away, each date of this sample taking one of theirs; those without any become timesteps of their
+        own, where this sample has not observed anything.
+
+        Args:
+            others: samples on the same pixel grid, without modalities that are here already.
+            days: how far apart dates may be to count as one, 0 for the same day alone.
+
+        Raises:
+            ValueError: for modalities that are there twice, other pixels, or more dates than the models take.
+        """
+        joined = self
+        for other in others:
+            joined = _joined(joined, other, days)
+        return joined
+
     def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
         """The rectangle of so many pixels, by default a square, whose upper left corner is given.
 
@@ -124,8 +144,79 @@ class Sample:
         )
 
 
+def _plain(image: np.ndarray) -> np.ndarray:
+    """An image as contiguous float32; what a numpy mask hides is `MISSING`."""
+    if isinstance(image, np.ma.MaskedArray):
+        image = np.ma.filled(image.astype(np.float32), MISSING)
+    return np.ascontiguousarray(image, dtype=np.float32)
+
+
 YEARS = range(1972, 2101)
 """Years that a date may have: from the first Landsat on."""
+
+
+def _joined(one: Sample, other: Sample, days: int) -> Sample:
+    """Two samples as one; see `Sample.join`."""
+    twice = sorted({*one.images} & {*other.images})
+    if twice:
+        raise ValueError(f"both samples have {', '.join(twice)}; a sample has each sensor once")
+    if one.shape != other.shape:
+        raise ValueError(f"samples to join must cover the same pixels, got {one.shape} and {other.shape}")
+    places = one.georeference, other.georeference
+    if None not in places and places[0] != places[1]:
+        raise ValueError(f"samples to join must lie on the same pixels, got {places[0]} and {places[1]}")
+    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+        raise ValueError(f"days is a whole number from 0 on, got {days!r}")
+    mine, theirs = _ordinals(one), _ordinals(other)
+    shared = _paired(mine, theirs, days)
+    axis = sorted([*mine, *(day for j, day in enumerate(theirs) if j not in shared)])
+    if len(axis) > MAX_TIMESTEPS:
+        raise ValueError(
+            f"together the samples have {len(axis)} dates, the models take {MAX_TIMESTEPS}; choose some by "
+            f"select_times, or let more count as one by a larger days= than {days}"
+        )
+    moved = max((abs(mine[i] - theirs[j]) for j, i in shared.items()), default=0)
+    note = [f"dates of {', '.join(other.images)} were moved by up to {moved} days"] if moved else []
+    at_mine = _positions(axis, mine)
+    at_theirs = _positions(axis, [mine[shared[j]] if j in shared else day for j, day in enumerate(theirs)])
+    return replace(
+        one,
+        images={name: _spread(image, name, at_mine, len(axis)) for name, image in one.images.items()}
+        | {name: _spread(image, name, at_theirs, len(axis)) for name, image in other.images.items()},
+        timestamps=np.array([(day.day, day.month - 1, day.year) for day in map(dt.date.fromordinal, axis)]),
+        provenance=" and ".join(dict.fromkeys([one.provenance, other.provenance])),
+        notes=tuple(dict.fromkeys([*one.notes, *other.notes, *note])),
+        georeference=one.georeference or other.georeference,
+    )
+
+
+def _ordinals(sample: Sample) -> list[int]:
+    """Days of the timesteps, counted from the year 1."""
+    return [dt.date(year, month + 1, day).toordinal() for day, month, year in sample.timestamps.tolist()]
+
+
+def _paired(mine: list[int], theirs: list[int], days: int) -> dict[int, int]:
+    """Timestep of theirs -> timestep of mine that shows the same time, nearest pairs first, in the order of time."""
+    near = sorted((abs(a - b), i, j) for i, a in enumerate(mine) for j, b in enumerate(theirs) if abs(a - b) <= days)
+    shared: dict[int, int] = {}
+    for _, i, j in near:
+        if all((i - other) * (j - known) > 0 for known, other in shared.items()):
+            shared[j] = i
+    return shared
+
+
+def _positions(axis: list[int], days: list[int]) -> list[int]:
+    """Place of each day on the axis; days that are there twice stand one behind the other."""
+    return [axis.index(day) + days[:i].count(day) for i, day in enumerate(days)]
+
+
+def _spread(image: np.ndarray, name: str, places: list[int], steps: int) -> np.ndarray:
+    """(H, W, steps, C) image with its timesteps at their places, `MISSING` elsewhere; a map as it is."""
+    if not modality(name).multitemporal:
+        return image
+    full = np.full((*image.shape[:2], steps, image.shape[3]), MISSING, dtype=np.float32)
+    full[:, :, places] = image
+    return full
 
 
 def _check_date(day: int, month: int, year: int) -> None:

@@ -83,9 +83,9 @@ def to_sample(
     message = [*notes, *spelling, *observing, *_warned(spec, known_level)]
     if spec.name == "sentinel2_l2a":
         odd = contradictions(values, names, known_level)
-        for note in odd:
-            warn(f"{title}: {note}")
-        message += odd
+        for one in odd:
+            warn(one.sentence)  # the same for a thousand chips, so that Python shows it once
+        message += map(str, odd)
     values, filled = completed(values, names, spec, missing_bands)
     if filled:
         message.append(f"bands not in the data, filled by {missing_bands!r}: {', '.join(filled)}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,38 +31,65 @@ __all__ = [
 ]
 
 
-def _load_hdf5(path: Path, **options: Any) -> Sample:
+OPTIONS = frozenset(
+    "level scale dates date offset missing_bands names bands modality resolution sentinel1 place size mask_clouds "
+    "modalities rows columns all_timesteps provenance".split()
+)
+"""What any of the loaders is told beyond the path."""
+
+Loader = Callable[..., Sample]
+
+
+def _hdf5(path: Path) -> tuple[Loader, Any]:
     """A tile of the official format, or an m-eurosat chip."""
-    return read_tile(path, **options) if is_tile(path) else load_geobench_chip(path, **options)
+    return (read_tile if is_tile(path) else load_geobench_chip), path
 
 
-def _load_tif(path: Path, **options: Any) -> Sample:
+def _tif(path: Path) -> tuple[Loader, Any]:
     """A EuroSAT chip, which names no bands, or a GeoTIFF that does."""
-    return load_eurosat_chip(path, **options) if is_eurosat_chip(path) else load_geotiff(path, **options)
+    return (load_eurosat_chip if is_eurosat_chip(path) else load_geotiff), path
 
 
-def _load_folder(folder: Path, **options: Any) -> Sample:
+def _folder(folder: Path) -> tuple[Loader, Any]:
     """A .SAFE folder, or a folder that holds such of one tile, or nothing but GeoTIFFs of one place."""
     products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
     inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     tifs = [path for path in inside if path.suffix.lower() in (".tif", ".tiff")]
     if not products and tifs and tifs == inside and not is_eurosat_chip(tifs[0]):
-        return load_geotiff(tifs, **options)
+        return load_geotiff, tifs
     if not products:
         raise ValueError(
             f"{folder} is a folder of neither .SAFE products nor GeoTIFFs alone; data sets of many places are opened "
             "by `data.geobench.dataset.GeoBench`, `data.eurosat.EuroSAT` and `data.official.OfficialDataset`"
         )
-    return load_safe(products, **options)
+    return load_safe, products
 
 
-_LOADERS: dict[str, Callable[..., Sample]] = {
-    ".hdf5": _load_hdf5,
-    ".h5": _load_hdf5,
-    ".npz": load_npz,
-    ".tif": _load_tif,
-    ".tiff": _load_tif,
+_LOADERS: dict[str, Callable[[Path], tuple[Loader, Any]]] = {
+    ".hdf5": _hdf5,
+    ".h5": _hdf5,
+    ".npz": lambda path: (load_npz, path),
+    ".tif": _tif,
+    ".tiff": _tif,
 }
+
+
+def _opened(loader: Loader, path: Any, options: Mapping[str, Any]) -> Sample:
+    """Calls a loader with the options that it has.
+
+    Raises:
+        ValueError: for an option that it has not, listing those that it has.
+    """
+    valid = [name for name in inspect.signature(loader).parameters if name in OPTIONS]
+    given = dict(options)
+    if "dates" in given and "dates" not in valid and "date" in valid and len(given["dates"]) == 1:
+        (given["date"],) = given.pop("dates")
+    wrong = [name for name in given if name not in valid]
+    if wrong:
+        first = Path(path[0] if isinstance(path, list) else path).name
+        there = f"it has {', '.join(f'{name}=' for name in valid)}" if valid else "it has no option"
+        raise ValueError(f"the loader of {first} has no {', '.join(f'{name}=' for name in wrong)}; {there}")
+    return loader(path, **given)
 
 
 def embedded_names() -> list[str]:
@@ -93,31 +121,38 @@ def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
             * a tile of the official pretraining format (`.h5`);
             * a folder of nothing but GeoTIFFs of one place, in order of their names;
             * an `.npz` with `image` (H, W, T, C), `bands` and `dates`.
-        options: what the loader is told beyond the path, such as ``dates=`` or ``missing_bands=`` of `load_geotiff`,
-            ``offset=`` of `load_geotiff`, `load_safe` and `load_npz`, ``date=`` of `load_eurosat_chip`.
+        options: what the loader is told beyond the path, such as ``level=``, ``scale=``, ``dates=``, ``offset=``,
+            ``missing_bands=`` or ``names=``; see its own page. A loader refuses what it has not, and says what it has.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        TypeError: for an option that this loader does not have.
-        ValueError: if no loader fits, or the file is not what its loader expects.
+        ValueError: if no loader fits, the loader has no such option, or the file is not what its loader expects.
     """
     text = os.fspath(data)
-    if not text:
-        return load_embedded(**options)
     path = Path(text).expanduser()
-    if not path.exists() and text in embedded_names():
-        return load_embedded(text, **options)
+    if not text or (not path.exists() and text in embedded_names()):
+        return _opened(load_embedded, text or "fields", options)
+    return _opened(*_loader_of(path), options)
+
+
+def _loader_of(path: Path) -> tuple[Loader, Any]:
+    """The loader of what lies at a path, and what to give it.
+
+    Raises:
+        FileNotFoundError: if nothing lies there.
+        ValueError: if no loader fits.
+    """
     if path.is_dir():
-        return _load_folder(path, **options)
+        return _folder(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"no file {text}; give a {' or '.join(_LOADERS)} file, a .SAFE folder, or one of {embedded_names()}"
+            f"no file {path}; give a {' or '.join(_LOADERS)} file, a .SAFE folder, or one of {embedded_names()}"
         )
     if path.suffix.lower() not in _LOADERS:
         raise ValueError(
             f"cannot read {path.name}: there is no loader for {path.suffix!r}; there are some for {', '.join(_LOADERS)}"
         )
-    return _LOADERS[path.suffix.lower()](path, **options)
+    return _LOADERS[path.suffix.lower()](path)
 
 
 def load_place(data: str | os.PathLike[str] = "", edge: int = 64, **options: Any) -> Sample:

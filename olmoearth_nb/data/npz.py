@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.data.arrays import to_sample
+from olmoearth_nb.data.arrays import Date, to_sample
 from olmoearth_nb.data.offset import KEYS, UNSAID, Offset, offset_tags, read_offset, take_off
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.io import durable
@@ -20,52 +21,116 @@ from olmoearth_nb.sample import Sample
 
 _NEEDED = ("image", "bands", "dates")
 _SAID = ("title", "provenance", "notes", "crs", "transform")
+_OPTIONS = ("level", "scale", "missing_bands")
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError),
+    *(NotImplementedError, RuntimeError, SyntaxError),  # of zipfile and of numpy's headers
+)
+
+LARGEST = 4 * 10**9
+"""Bytes of the largest file that is read, unpacked."""
 
 
-def load_npz(path: str | os.PathLike[str], provenance: str | None = None, offset: Offset = "auto") -> Sample:
-    """Opens an `.npz` of Sentinel-2 digital numbers.
+def load_npz(
+    path: str | os.PathLike[str],
+    *,
+    provenance: str | None = None,
+    offset: Offset = "auto",
+    level: Literal["L2A", "L1C"] | None = None,
+    scale: Literal["native", "reflectance"] | None = None,
+    missing_bands: Literal["error", "zero", "nearest"] | None = None,
+    dates: Sequence[Date] | None = None,
+    bands: Sequence[str] | None = None,
+) -> Sample:
+    """Opens an `.npz` of Sentinel-2.
 
     Args:
         path: holds `image` (H, W, T, C), `bands` (C names in any order) and `dates` (T ISO dates); and, if it was
-            written by `save_npz`, `title`, `provenance`, `notes`, and `crs` and `transform` of the pixel grid.
+            written by `save_npz`, `title`, `provenance`, `notes`, and `crs` and `transform` of the pixel grid. Its
+            fields `level`, `scale`, `missing_bands` and `valid` are read as arguments of `to_sample`.
         provenance: where the data come from; by default what the file says, or else its name.
         offset: of baseline 04.00 (see `offset.py`); "auto" reads `BOA_OFFSET_APPLIED` or `BOA_ADD_OFFSET`, numbers
-            for the whole file, if they are in it.
+            for the whole file, if they are in it. Reflectance has none.
+        level: see `to_sample`; goes before the file's own, as do the following.
+        scale: digital numbers ("native") or "reflectance" 0..1.
+        missing_bands: see `to_sample`.
+        dates: one for each timestep.
+        bands: one name for each channel.
 
     Raises:
-        ValueError: if an array is absent or does not fit, or the file holds Python objects.
+        ValueError: if an array is absent or does not fit, the file holds Python objects, or what the file says of
+            itself is not valid.
     """
     path = Path(path)
+    given = {"bands": bands, "dates": dates}
+    arrays, tags = _read(path, [name for name in _NEEDED if given.get(name) is None])
+    image = arrays["image"]
+    if image.dtype.kind not in "uif":
+        raise ValueError(f"{path.name}: image must hold numbers, got {image.dtype}")
+    days = _texts(arrays["dates"]) if dates is None else list(dates)
+    options = {name: _text(arrays, name, "") for name in _OPTIONS if name in arrays}
+    options |= {name: value for name, value in zip(_OPTIONS, (level, scale, missing_bands), strict=True) if value}
+    notes: list[str] = []
+    if image.ndim == 4 and image.shape[2] == len(days) and options.get("scale", "native") == "native":
+        image, notes = take_off(image, offset, [read_offset(tags)] * len(days), days)
+    if "notes" in arrays:  # of `save_npz`, whose sample knew
+        notes = [*_texts(arrays["notes"]), *(note for note in notes if note != UNSAID)]
+    try:
+        sample = to_sample(
+            image,
+            _texts(arrays["bands"]) if bands is None else list(bands),
+            days,
+            valid=arrays.get("valid"),
+            title=_text(arrays, "title", path.stem),
+            provenance=provenance or _text(arrays, "provenance", f"the file {path.name}"),
+            notes=list(dict.fromkeys(notes)),
+            **options,  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    if "crs" not in arrays or "transform" not in arrays:
+        return sample
+    return replace(sample, georeference=_georeference(arrays, path.name))
+
+
+def _read(path: Path, needed: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a file by name, and what it says of the offset."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path.name} is not a whole .npz file")
     try:
         with np.load(path, allow_pickle=False) as file:
-            absent = [name for name in _NEEDED if name not in file.files]
+            absent = [name for name in needed if name not in file.files]
             if absent:
                 raise ValueError(f"{path.name} has no {absent}; it has {file.files} and needs {list(_NEEDED)}")
-            arrays = {name: file[name] for name in (*_NEEDED, *_SAID) if name in file.files}
+            _require_size(path)
+            arrays = {name: file[name] for name in (*_NEEDED, *_SAID, *_OPTIONS, "valid") if name in file.files}
             tags = {name: file[name].ravel()[0] for name in KEYS if name in file.files and file[name].size}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError) as error:
+    except _BROKEN as error:
         raise ValueError(f"{path.name} is not a whole .npz file ({error})") from error
-    if arrays["image"].dtype.kind not in "uif":
-        raise ValueError(f"{path.name}: image must hold numbers, got {arrays['image'].dtype}")
-    image, dates = arrays["image"], _texts(arrays["dates"])
-    notes: list[str] = []
-    if image.ndim == 4 and image.shape[2] == len(dates):
-        image, notes = take_off(image, offset, [read_offset(tags)] * len(dates), dates)
-    if "notes" in arrays:  # of `save_npz`, whose sample knew
-        notes = [*_texts(arrays["notes"]), *(note for note in notes if note != UNSAID)]
-    sample = to_sample(
-        image,
-        _texts(arrays["bands"]),
-        dates,
-        title=_text(arrays, "title", path.stem),
-        provenance=provenance or _text(arrays, "provenance", f"the file {path.name}"),
-        notes=list(dict.fromkeys(notes)),
-    )
-    if "crs" not in arrays or "transform" not in arrays:
-        return sample
-    return replace(sample, georeference=Georeference(_text(arrays, "crs", ""), tuple(arrays["transform"].tolist())))
+    return arrays, tags
+
+
+def _require_size(path: Path) -> None:
+    """Raises a ValueError if the arrays of an .npz, unpacked, are larger than any sample."""
+    with zipfile.ZipFile(path) as packed:
+        size = sum(entry.file_size for entry in packed.infolist())
+    if size > LARGEST:
+        raise ValueError(
+            f"{path.name} holds {size / 1e9:.1f} GB unpacked, at most {LARGEST / 1e9:.0f} GB are read; cut it in pieces"
+        )
+
+
+def _georeference(arrays: dict[str, np.ndarray], name: str) -> Georeference:
+    """Where the pixels lie, by the file's `crs` and `transform`."""
+    transform = arrays["transform"]
+    if transform.dtype.kind not in "uif" or transform.size != 6:
+        raise ValueError(f"{name}: transform must be six numbers, got {transform.dtype} {transform.shape}")
+    try:
+        return Georeference(_text(arrays, "crs", ""), tuple(transform.ravel().tolist()))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def save_npz(sample: Sample, path: str | os.PathLike[str]) -> Path:
@@ -95,12 +160,12 @@ def save_npz(sample: Sample, path: str | os.PathLike[str]) -> Path:
 
 def _text(arrays: dict[str, np.ndarray], name: str, otherwise: str) -> str:
     """What a file says of itself, in one text."""
-    return _texts(arrays[name])[0] if name in arrays else otherwise
+    return next(iter(_texts(arrays[name])), otherwise) if name in arrays else otherwise
 
 
 def _texts(values: np.ndarray) -> list[str]:
     """Names or dates as text, whether stored as text, bytes or numpy datetimes of any precision."""
-    values = np.atleast_1d(values)
+    values = np.atleast_1d(values).ravel()
     if values.dtype.kind == "M":
         values = np.datetime_as_string(values, unit="D")
     return [str(value) for value in values.astype(str).tolist()]

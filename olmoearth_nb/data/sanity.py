@@ -7,6 +7,7 @@ Sentinel-2 L2A chips and 375 EuroSAT chips of Level 1C (`docs/results/input.md` 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,8 +35,18 @@ NEIGHBOUR = 0.75
 EIGHT_BITS = 255.0
 
 
-def contradictions(image: np.ndarray, names: Sequence[str], level: str) -> list[str]:
-    """What is odd about the numbers of each band, one sentence each.
+class Contradiction(NamedTuple):
+    """What is odd about a sample: a sentence that is the same for all such samples, and this sample's numbers."""
+
+    sentence: str
+    evidence: str
+
+    def __str__(self) -> str:
+        return f"{self.sentence} ({self.evidence})"
+
+
+def contradictions(image: np.ndarray, names: Sequence[str], level: str) -> list[Contradiction]:
+    """What is odd about the numbers of each band.
 
     Args:
         image: (H, W, T, C) digital numbers of Sentinel-2, `MISSING` where unobserved.
@@ -43,11 +54,11 @@ def contradictions(image: np.ndarray, names: Sequence[str], level: str) -> list[
         level: "L2A" or "L1C", as the caller has it.
     """
     bands = {name: image[..., i] for i, name in enumerate(names)}
-    notes = [*_eight_bits(bands), *_red_edge(bands)]
-    return notes or _vapour(bands, level)  # a misplaced B8A makes B09 odd, too
+    misplaced = [*_eight_bits(bands), *_red_edge(bands)]
+    return misplaced or _vapour(bands, level)  # a misplaced B8A makes B09 odd, too
 
 
-def _ratio(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> float | None:
+def _most(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> float | None:
     """What a ratio of two bands does not exceed in most pixels where the third is bright; None without such pixels."""
     if not {one, other, land} <= bands.keys():
         return None
@@ -57,40 +68,47 @@ def _ratio(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> flo
     return float(np.quantile(bands[one][lit] / bands[other][lit], MOST))
 
 
-def _eight_bits(bands: dict[str, np.ndarray]) -> list[str]:
+def _eight_bits(bands: dict[str, np.ndarray]) -> list[Contradiction]:
     """Bands of a picture among bands of digital numbers, where there is land, which no band sees as dark as that."""
     infrared = [name for name in ("B07", "B08", "B8A") if name in bands]
     if not infrared:
         return []
     lit = np.max([bands[name] for name in infrared], axis=0) > BRIGHT
-    if lit.mean() < MOST or lit.sum() < LEAST:
-        return []
     low = [name for name, values in bands.items() if 0 < values.max() <= EIGHT_BITS]
-    if len(low) < 3 and not {"B11", "B12"} <= {*low}:  # one or two bands may be as dark over dense forest
-        return []
+    if lit.mean() < MOST or lit.sum() < LEAST or (len(low) < 3 and not {"B11", "B12"} <= {*low}):
+        return []  # one or two bands may be as dark over dense forest
     return [
-        f"{', '.join(low)} do not exceed 255 while the near infrared exceeds {BRIGHT:.0f}: almost surely they hold an "
-        "8-bit picture, not these bands (as in GeoBench's m-brick-kiln); leave them out, missing_bands= fills them"
+        Contradiction(
+            f"{', '.join(low)} almost surely hold an 8-bit picture, not these bands (as in GeoBench's m-brick-kiln): "
+            "leave them out and fill them by missing_bands",
+            f"they do not exceed 255 while the near infrared exceeds {BRIGHT:.0f}",
+        )
     ]
 
 
-def _red_edge(bands: dict[str, np.ndarray]) -> list[str]:
+def _red_edge(bands: dict[str, np.ndarray]) -> list[Contradiction]:
     """B8A far below B07, its neighbour."""
-    ratio = _ratio(bands, "B8A", "B07", "B07")
+    ratio = _most(bands, "B8A", "B07", "B07")
     if ratio is None or ratio >= NEIGHBOUR:
         return []
     return [
-        f"B8A is at most {ratio:.2f} of B07 in most of the land, where chips that are right have 0.94 to 1.27: almost "
-        "surely the names or the order of the bands are wrong (EuroSAT stores B8A last; m-eurosat's labels miss that)"
+        Contradiction(
+            "the names or the order of the bands are almost surely wrong: B8A is far below B07, its neighbour (EuroSAT "
+            "stores B8A last, and m-eurosat's labels miss that)",
+            f"at most {ratio:.2f} of it in most of the land, where chips that are right have 0.94 to 1.27",
+        )
     ]
 
 
-def _vapour(bands: dict[str, np.ndarray], level: str) -> list[str]:
+def _vapour(bands: dict[str, np.ndarray], level: str) -> list[Contradiction]:
     """B09 far below B8A, as at the top of the atmosphere."""
-    ratio = _ratio(bands, "B09", "B8A", "B8A")
+    ratio = _most(bands, "B09", "B8A", "B8A")
     if ratio is None or ratio >= VAPOUR or level != "L2A":
         return []
     return [
-        f"B09 is at most {ratio:.2f} of B8A in most of the land, as at the top of the atmosphere (L1C has 0.14 to "
-        "0.60, L2A 0.80 to 1.19): very likely this is no surface reflectance; if so, say level='L1C'"
+        Contradiction(
+            "this is very likely top-of-atmosphere data: B09 is far below B8A, as where water vapour was not taken "
+            "out; if so, say level='L1C'",
+            f"at most {ratio:.2f} of it in most of the land; L1C has 0.14 to 0.60, L2A 0.80 to 1.19",
+        )
     ]

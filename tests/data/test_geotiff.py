@@ -353,7 +353,7 @@ def test_a_folder_of_dates_and_what_a_door_is_told(tmp_path):
     assert sample.dates == ["2020-03-15", "2020-04-15"]
     assert (sample.images["sentinel2_l2a"][:, :, 0, 0] == numbers(11, seed=3)[0]).all()
     assert load_place(tmp_path, missing_bands="zero").dates == sample.dates
-    with pytest.raises(TypeError, match="'place'"):
+    with pytest.raises(ValueError, match="has no place="):
         load_sample(tmp_path, place=(1, 2))
     (tmp_path / "notes.txt").touch()
     with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs alone"):
