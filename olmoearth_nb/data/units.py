@@ -57,7 +57,7 @@ def to_native(image: np.ndarray, spec: Modality, scale: str, stored: np.dtype) -
 
 def _check_optical(seen: np.ndarray, top: float, spec: Modality, scale: str, stored: np.dtype) -> None:
     """Raises a ValueError if numbers of an optical sensor contradict the scale."""
-    highest, wanted = float(seen.max()), f"{spec.unit} are expected"
+    highest, wanted = float(seen.max()), f"{spec.unit.replace('number', 'numbers', 1)} are expected"
     if stored.kind in "ui" and stored.itemsize == 1:
         raise ValueError(f"{stored} numbers up to {highest:.0f} are an 8-bit picture or a map, but {wanted}")
     if highest > 0 and top <= REFLECTANCE:
