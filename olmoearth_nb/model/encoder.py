@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
-from olmoearth_nb.model.packing import Packing, by_length, in_order
+from olmoearth_nb.model.packing import by_length, exporting, in_order, packing
 from olmoearth_nb.model.patch_embed import PatchEmbed, enlarged, observed
 from olmoearth_nb.model.transformer import Block, init_linears
 from olmoearth_nb.sample import Batch
@@ -42,7 +42,7 @@ class Encoded:
     @property
     def online(self) -> Tensor:
         """(B, N) bool, True = the token was encoded; on the device of the tokens."""
-        return (self.roles == Role.ONLINE).to(self.tokens.device)
+        return self.roles.eq(Role.ONLINE).to(self.tokens.device)
 
     def of(self, modality: str) -> Tensor:
         """(B, rows, columns, timesteps, groups, D) tokens of one modality."""
@@ -79,6 +79,12 @@ class ProjectAndAggregate(nn.Module):
 class Encoder(nn.Module):
     """The OlmoEarth encoder of v1, v1.1 and v1.2, for any tokenization.
 
+    `torch.compile` takes it whole: what is asked of masks stays outside of the graphs (``fullgraph=True`` cannot be).
+    `torch.export` with ``strict=False`` (torch 2.7 and later) takes a module that calls it on a `Batch` and returns
+    tensors, such as ``encoded.pool()``. The exported program is for one size of image, one number of dates and one
+    patch size; the number of samples may vary (``dynamic_shapes``) and any value may be missing. It embeds missing
+    tokens as well and masks them. It cannot raise: a sample of which nothing was observed is NaN.
+
     Args:
         config: sizes and tokenization.
     """
@@ -114,11 +120,10 @@ class Encoder(nn.Module):
         grid = batch.grid(self.config.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
-        online = roles == Role.ONLINE
+        online = roles.eq(Role.ONLINE)  # `==` with a member of an enumeration is False behind a break of dynamo's graph
         encodings = self.composite_encodings(grid, batch.timestamps)  # (B, N, D)
-        tokens = self.tokens(
-            enlarged(images, grid), grid, encodings, None if bool(online.all()) else online
-        )  # (B, N, D)
+        keep = None if exporting() or bool(online.all()) else online
+        tokens = self.tokens(enlarged(images, grid), grid, encodings, keep)  # (B, N, D)
         return self.encode(tokens, roles, grid, batch.timestamps)
 
     def tokens(
@@ -149,16 +154,16 @@ class Encoder(nn.Module):
             grid: what each token is.
             timestamps: (B, T, 3) day, month, year.
         """
-        online = roles == Role.ONLINE
+        online = roles.eq(Role.ONLINE)
         at = token_coordinates(grid, timestamps) if self.config.rotary else None  # (B, N, 3)
         parts, groups = [], by_length(online, tokens.device)
         for rows in groups:
-            packing = Packing(online[rows], tokens.device)
-            x = packing.pack(tokens[rows])  # (b, M, D): hidden tokens do not exist for the blocks
-            x_at = None if at is None else packing.pack(at[rows])  # (b, M, 3)
+            kept = packing(online[rows], tokens.device)
+            x = kept.pack(tokens[rows])  # (b, M, D): hidden tokens do not exist for the blocks
+            x_at = None if at is None else kept.pack(at[rows])  # (b, M, 3)
             for block in self.blocks:
-                x = block(x, key_mask=packing.key_mask, x_at=x_at)
-            parts.append(packing.unpack(self.norm(x)))  # (b, N, D)
+                x = block(x, key_mask=kept.key_mask, x_at=x_at)
+            parts.append(kept.unpack(self.norm(x)))  # (b, N, D)
         return Encoded(in_order(parts, groups), roles, grid, timestamps)
 
     def project(self, encoded: Encoded) -> Tensor:
@@ -173,13 +178,15 @@ class Encoder(nn.Module):
         hidden, missing = grid.decode_only, missing.cpu()  # roles are drawn and read on the host
         roles = None if roles is None else roles.cpu()
         if roles is None:
-            roles = (hidden.long() * Role.DECODER).expand(len(batch), -1)
+            roles = (hidden.long() * Role.DECODER).expand(missing.shape[0], -1)
         elif roles.shape != (len(batch), len(grid)):
             raise ValueError(f"roles must be (B, N) = {(len(batch), len(grid))}, got {tuple(roles.shape)}")
-        elif (roles[:, hidden] == Role.ONLINE).any():
+        elif not exporting() and roles[:, hidden].eq(Role.ONLINE).any():
             raise ValueError("maps are never encoded: give their tokens the role DECODER or TARGET_ONLY, not ONLINE")
         roles = roles.masked_fill(missing, Role.MISSING)
-        empty = (~(roles == Role.ONLINE).any(1)).nonzero().flatten().tolist()
+        if exporting():  # what is checked below depends on values; a sample with nothing to see gives NaN
+            return roles
+        empty = (~roles.eq(Role.ONLINE).any(1)).nonzero().flatten().tolist()
         if empty:
             raise ValueError(f"nothing to encode in sample {empty} of the batch: no token is ONLINE and observed")
         return roles

@@ -80,7 +80,7 @@ def token_coordinates(grid: TokenGrid, timestamps: Tensor) -> Tensor:
     device = timestamps.device
     when = (days_since_2000(timestamps) / 30.0)[:, grid.time.to(device)]  # (B, N)
     where = torch.stack([grid.row, grid.column], -1).to(device).float() * grid.patch_size  # (N, 2)
-    return torch.cat([when.unsqueeze(-1), where.expand(len(timestamps), -1, -1)], dim=-1)
+    return torch.cat([when.unsqueeze(-1), where.expand(timestamps.shape[0], -1, -1)], dim=-1)
 
 
 class CompositeEncodings(nn.Module):
@@ -111,7 +111,7 @@ class CompositeEncodings(nn.Module):
     def _modality(self, name: str, shape: tuple[int, int, int, int], months: Tensor, patch_size: int) -> Tensor:
         """(B, N_modality, D), assembled by broadcasting the four quarters over (row, column, time, group)."""
         rows, columns, timesteps, _ = shape
-        full = (len(months), *shape, self.quarter)
+        full = (months.shape[0], *shape, self.quarter)
         device = months.device
         group = self.per_modality_channel_embeddings[name]  # (G, D/4)
         step = month = space = months.new_zeros(1)  # a quarter that says nothing is 0

@@ -14,6 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+
+def exporting() -> bool:
+    """Whether `torch.export` traces this call: no shape and no branch may then depend on the values of a mask."""
+    asked = getattr(torch.compiler, "is_exporting", None)  # of torch 2.7 and later; before, nothing says so
+    return asked is not None and asked()
+
+
 SAMPLES_AT_ONCE = 8
 """Samples of similar length that run together on a CPU."""
 
@@ -60,6 +67,34 @@ class Packing:
         return full.masked_fill(~self.keep.unsqueeze(-1), 0.0)  # padding was scattered, too
 
 
+class Unpacked:
+    """What stands in for `Packing` in an exported program, where no shape depends on a mask.
+
+    All tokens stay in their places. Those that are not kept are masked from attention and set to 0 at the end: the
+    numbers are the same, the work is that of all tokens.
+
+    Args:
+        keep: (B, N) bool, True = kept.
+        device: of the tokens.
+    """
+
+    def __init__(self, keep: Tensor, device: torch.device | str = "cpu") -> None:
+        self.keep = self.key_mask = keep.to(device)
+
+    def pack(self, x: Tensor) -> Tensor:
+        """(B, N, C) as it is."""
+        return x
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """(B, N, C), exactly 0 where nothing was kept."""
+        return x.masked_fill(~self.keep.unsqueeze(-1), 0.0)
+
+
+def packing(keep: Tensor, device: torch.device | str = "cpu") -> Packing | Unpacked:
+    """`Packing` of a mask, or what stands in for it where `torch.export` traces."""
+    return Unpacked(keep, device) if exporting() else Packing(keep, device)
+
+
 def by_length(keep: Tensor, device: torch.device | str = "cpu") -> list[Any]:
     """Indices of samples of similar length, to be run together so that little is padded.
 
@@ -73,8 +108,10 @@ def by_length(keep: Tensor, device: torch.device | str = "cpu") -> list[Any]:
     Returns:
         Indices of the batch axis that take each sample once; one slice of all where there is nothing to gain.
     """
+    if exporting() or torch.device(device).type != "cpu" or len(keep) <= SAMPLES_AT_ONCE:
+        return [slice(None)]
     counts = keep.sum(1)
-    if torch.device(device).type != "cpu" or len(keep) <= SAMPLES_AT_ONCE or bool((counts == counts[0]).all()):
+    if bool((counts == counts[0]).all()):
         return [slice(None)]
     return list(counts.argsort().split(SAMPLES_AT_ONCE))
 
@@ -90,8 +127,10 @@ def in_parts(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     The 4 D wide hidden layer of an MLP then stays in the cache, which takes two thirds to nine tenths of the time
     (`benchmarks/mlp.py`) and less memory.
     """
+    if exporting() or x.device.type != "cpu":
+        return function(x)
     tokens = x.shape[:-1].numel()
-    if x.device.type != "cpu" or tokens <= 2 * TOKENS_AT_ONCE:
+    if tokens <= 2 * TOKENS_AT_ONCE:
         return function(x)
     return torch.cat(list(map(function, _chunks(x, tokens)))).view(x.shape)
 

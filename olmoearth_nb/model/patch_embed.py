@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.grid import TokenGrid
+from olmoearth_nb.model.packing import exporting
 from olmoearth_nb.tokenization import Tokenization
 
 PATCH = 8
@@ -41,6 +42,9 @@ def resize_to_patches(image: Tensor, patch_size: int) -> Tensor:
     """
     if patch_size == PATCH:
         return image
+    if torch.compiler.is_compiling():  # what is traced must not be kept for later calls
+        size = [edge // patch_size * PATCH for edge in image.shape[-2:]]
+        return F.interpolate(image, size=size, mode="bicubic", antialias=True)
     down, across = (_enlargement(edge // patch_size, patch_size).to(image.device) for edge in image.shape[-2:])
     with torch.autocast(image.device.type, enabled=False):
         return (down @ image.float() @ across.T).to(image.dtype)
@@ -114,7 +118,7 @@ class BandDropout(nn.Module):
 
     def forward(self, group: Tensor, timesteps: int) -> Tensor:
         """(B T, C, H, W) of one band group, with lost bands 0; a sample that would lose every band keeps one."""
-        samples, bands = len(group) // timesteps, group.shape[1]
+        samples, bands = group.shape[0] // timesteps, group.shape[1]
         if not (self.training and self.enabled and self.rate > 0) or bands == 1:
             return group
         device, generator = group.device, self.generator
@@ -233,7 +237,8 @@ def observed(images: Mapping[str, Tensor], grid: TokenGrid) -> tuple[dict[str, T
     clean, parts = {}, []
     for name, (rows, columns, timesteps, groups) in grid.shapes.items():
         clean[name], unobserved = images[name], images[name] == MISSING
-        if unobserved.device.type == "cpu" and not unobserved.any():  # a shortcut where asking does not mean waiting
+        asked = unobserved.device.type == "cpu" and not exporting()
+        if asked and not unobserved.any():  # a shortcut where asking does not mean waiting
             parts.append(unobserved.new_zeros(len(unobserved), rows * columns * timesteps * groups))
             continue
         clean[name] = images[name].masked_fill(unobserved, 0.0)

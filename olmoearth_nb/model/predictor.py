@@ -13,7 +13,7 @@ from olmoearth_nb.grid import Role
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encoder import Encoded
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
-from olmoearth_nb.model.packing import Packing, by_length, in_order
+from olmoearth_nb.model.packing import by_length, in_order, packing
 from olmoearth_nb.model.transformer import Block, init_linears
 
 
@@ -47,12 +47,12 @@ class Predictor(nn.Module):
             (B, N, D); exactly 0 for tokens of any other role.
         """
         grid, timestamps, device = encoded.grid, encoded.timestamps, encoded.tokens.device
-        online, hidden = encoded.roles == Role.ONLINE, encoded.roles == Role.DECODER  # on the host
+        online, hidden = encoded.roles.eq(Role.ONLINE), encoded.roles.eq(Role.DECODER)  # on the host
         encodings = self.composite_encodings(grid, timestamps)  # (B, N, D)
         at = token_coordinates(grid, timestamps) if self.config.rotary else None  # (B, N, 3)
         parts, groups = [], by_length(hidden, device)
         for rows in groups:
-            seen, predicted = Packing(online[rows], device), Packing(hidden[rows], device)
+            seen, predicted = packing(online[rows], device), packing(hidden[rows], device)
             context = self.encoder_to_decoder_embed(self.input_norm(seen.pack(encoded.tokens[rows])))  # (b, M, D)
             context = context + seen.pack(encodings[rows])  # told again where it is: the encoder may have forgotten
             x = self.mask_token + predicted.pack(encodings[rows])  # (b, M', D): a query knows what and where it is
