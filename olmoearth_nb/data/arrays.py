@@ -191,9 +191,9 @@ def _iso(given: Date) -> dt.date:
         raise ValueError(
             f"{given} is a number, not a date; give ISO dates such as '2020-07-01', or rows of day, month 0..11, year"
         )
-    if isinstance(given, dt.date):  # a datetime, and so a pandas Timestamp, is one
-        return dt.date(given.year, given.month, given.day)
     try:
+        if isinstance(given, dt.date):  # a datetime, and so a pandas Timestamp, is one; NaT has the year NaN
+            return dt.date(int(given.year), int(given.month), int(given.day))
         text = str(np.datetime_as_string(given, unit="D")) if isinstance(given, np.datetime64) else str(given).strip()
         return dt.datetime.fromisoformat(text).date()
     except ValueError as error:
