@@ -9,15 +9,18 @@ LOCKED := pyproject.toml --extra notebooks --extra data --extra scale --extra te
 # What a user gives is text: $(value) and := keep make from expanding it, and recipes name only the shell's variables.
 override NB := $(value NB)
 override DATA := $(value DATA)
-export NB DATA
+override OPTIONS := $(value OPTIONS)
+export NB DATA OPTIONS
 ONE = $${NB:+"--nb=$$NB"}
+OWN = $${DATA:+"--data=$$DATA"} $${OPTIONS:+"--options=$$OPTIONS"}
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lab notebooks slow lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
-	@echo; echo "make run NB=02            one notebook"; echo "make run DATA=chip.hdf5   your own sample"
+	@echo; echo "make run NB=02            one notebook"; echo "make run DATA=chip.hdf5   your own sample"; \
+		echo "make run DATA=mine.npz OPTIONS='--scale reflectance'"; echo "                          and how to open it"
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) $(MODERN) 2>/dev/null || { echo 'This needs Python 3.11 to 3.14, and $(PYTHON) is none of them: install one,' \
@@ -28,7 +31,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 run: $(INSTALLED)  ## execute the notebooks into build/ (NB=02 for one, DATA=path for your own sample)
-	$(BIN)/python -m olmoearth_nb run $(ONE) $${DATA:+"--data=$$DATA"}
+	$(BIN)/python -m olmoearth_nb run $(ONE) $(OWN)
 
 test: $(INSTALLED)  ## style, types, tests, and the notebooks against their committed outputs
 	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks

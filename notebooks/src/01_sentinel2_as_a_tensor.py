@@ -36,11 +36,13 @@ device = start(seed=0, extras=("data",))
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
 # and dated, a Sentinel-2 product (`.SAFE`) or a folder of several dates of one, a EuroSAT `.tif` with all bands, a
 # GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image` (H, W, T, C),
-# `bands` and `dates`. Left empty, we look at a `tile` of a simulated world. `date` is the one that most
-# figures show; the lines from `online` on ask for a real place, at the end.
+# `bands` and `dates`. `options` says what the file does not, such as `{"scale": "reflectance"}`. With `data` left empty,
+# we look at a `tile` of a simulated world. `date` is the one that most figures show; the lines from `online` on ask for
+# a real place, at the end.
 
 # %% tags=["parameters"]
 data = ""
+options = {}
 tile = 46
 date = "2017-07-01"
 online = False
@@ -76,7 +78,8 @@ from olmoearth_nb.plots.world import show_surfaces
 # computed from measured spectra of soils, roofs and roads and from models of leaves, water, snow and cloud.
 
 # %%
-sample = load_place(data) if data else tile_sample(seed=0, number=tile).window(36, 60, 64)  # 640 m of its 1.28 km
+# 640 m of the 1.28 km of a tile
+sample = load_place(data, **options) if data else tile_sample(seed=0, number=tile).window(36, 60, 64)
 image = sample.images["sentinel2_l2a"]
 height, width, steps, channels = image.shape
 print("from:", sample.provenance)

@@ -37,10 +37,12 @@ device = start(seed=0, extras=("data",))
 # %% [markdown]
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
 # and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image`
-# (H, W, T, C), `bands` and `dates`. Left empty, it is a small simulated place.
+# (H, W, T, C), `bands` and `dates`; `options` says what the file does not (see notebook 01). With `data` left empty, it
+# is a small simulated place.
 
 # %% tags=["parameters"]
 data = ""
+options = {}
 patch_size = 8
 size = "base"
 
@@ -59,7 +61,7 @@ from olmoearth_nb.plots.widgets import calculate, token_calculator
 # The sample says where it comes from, and which assumptions were made when it was opened.
 
 # %%
-sample = load_place(data)
+sample = load_place(data, **options)
 image = sample.images["sentinel2_l2a"]
 print(f"{sample.title}: {sample.provenance}")
 print(f"(H, W, T, C) = {image.shape}, {sample.dates[0]} to {sample.dates[-1]}")

@@ -37,10 +37,11 @@ device = start(seed=0, extras=("data",))
 # %% [markdown]
 # `data` takes the path of your own sample (a GeoTIFF whose bands are named and dated, a GeoBench m-eurosat `.hdf5`
 # chip, a tile of the official pretraining data, or an `.npz` with `image`, `bands` and `dates`), or the name of a
-# built-in place: `fields`, `forest`, `town`.
+# built-in place: `fields`, `forest`, `town`. `options` says what a file does not (see notebook 01).
 
 # %% tags=["parameters"]
 data = ""
+options = {}
 patch_size = 4
 seed = 0
 
@@ -78,7 +79,7 @@ for encoder in (v1, v11):  # codes of the band groups start at zero; invented on
 # package:
 
 # %%
-sample = load_place(data)
+sample = load_place(data, **options)
 whole = [t for t in range(len(sample.dates)) if not (sample.images["sentinel2_l2a"][:, :, t] == MISSING).any()]
 assert whole, "this notebook needs a date without gaps"
 sample = sample.select_times(whole[:3])

@@ -35,12 +35,13 @@ from olmoearth_nb.notebook.start import start
 device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
-# `data` takes the path of your own sample (see notebook 01) and masks that instead of a simulated place; `steps` is
-# the length of the live training; `model` names one of the models that come with the project;
+# `data` takes the path of your own sample, and `options` how to open it (see notebook 01), and masks that instead of a
+# simulated place; `steps` is the length of the live training; `model` names one of the models that come with the project;
 # `online = True` fetches the official subset of a thousand tiles.
 
 # %% tags=["parameters"]
 data = ""
+options = {}
 steps = 300
 model = "mini-naive-long"
 online = False
@@ -85,7 +86,7 @@ for split in ("train", "valid", "test"):
 # raw. The encoder will see the sensors; maps are only ever predicted.
 
 # %%
-place = load_place(data) if data else world.tiles[5].window(48, 64, 32).select_times(range(1, 12, 2))
+place = load_place(data, **options) if data else world.tiles[5].window(48, 64, 32).select_times(range(1, 12, 2))
 edge = min(32, *next(iter(place.images.values())).shape[:2]) // 8 * 8
 place = place.window(0, 0, edge).select_times(range(min(6, len(place.dates))))
 patch = edge // 4  # four by four patches, whatever the place
@@ -440,7 +441,7 @@ plots_learnt.show_neighbours(samples, kinds, queries, nearest)
 # and shown as red, green and blue. The encoder sees windows of 32 x 32 px, one at a time.
 
 # %% tags=["nbval-ignore-output", "headline"]
-tile = load_place(data) if data else replace(world.tiles[9], title="tile 9").select_times(range(1, 12, 2))
+tile = load_place(data, **options) if data else replace(world.tiles[9], title="tile 9").select_times(range(1, 12, 2))
 tile = replace(tile, images={"sentinel2_l2a": tile.images["sentinel2_l2a"]})
 plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, encoder in encoders.items()})
 

@@ -40,12 +40,13 @@ device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
 # `samples` is the length of each live training. `most` is the number of scenes of a split that are embedded (0 for
-# all). `repetitions` says how often we draw a study without a difference. `data` takes your own sample (see notebook
-# 01), to count its tokens. The bench sets `sweep`, `arm` and `seed` when it runs this notebook as its record: see *This
+# all). `repetitions` says how often we draw a study without a difference. `data` takes your own sample, and `options`
+# how to open it (see notebook 01), to count its tokens. The bench sets `sweep`, `arm` and `seed` when it runs this notebook as its record: see *This
 # run*.
 
 # %% tags=["parameters"]
 data = ""
+options = {}
 samples = 256
 most = 64
 repetitions = 100
@@ -412,7 +413,7 @@ print(len(kept["arms"]["mine"]["optimisation"]))
 # %%
 from olmoearth_nb.data import load_place
 
-place = load_place(data)
+place = load_place(data, **options)
 shape = place.images["sentinel2_l2a"].shape
 patch = math.gcd(*shape[:2], 8)
 print(f"{place.title}, (H, W, T, C) = {shape}, P = {patch}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from olmoearth_nb.cli.errors import explained
+from olmoearth_nb.cli.errors import keeping
 
 
 def ablate(
@@ -29,7 +29,7 @@ def ablate(
     from olmoearth_nb.ablation.study import Study
     from olmoearth_nb.ablation.sweep import ablate as sweep
 
-    with explained(f"{out} keeps what is done, the same command goes on with it"):
+    with keeping(f"{out} keeps what is done, the same command goes on with it"):
         if notebook is not None and not notebook.is_file():
             raise FileNotFoundError(f"there is no notebook {notebook}")
         folder = sweep(Study.load(file), out, workers, scheduler, timings or "", notebook or "")
@@ -40,5 +40,4 @@ def report(folder: Annotated[Path, typer.Argument(help="folder of a sweep whose 
     """Write a sweep's tables and figures again, from its CSVs."""
     from olmoearth_nb.ablation.report import report as write_report
 
-    with explained():
-        typer.echo(str(write_report(folder)))
+    typer.echo(str(write_report(folder)))

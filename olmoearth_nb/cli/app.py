@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from olmoearth_nb.cli.ablation import ablate, report
 from olmoearth_nb.cli.data import data_app
-from olmoearth_nb.cli.errors import explained
+from olmoearth_nb.cli.errors import Command, in_options
+from olmoearth_nb.cli.loading import WordsCommand, takes_loading
 from olmoearth_nb.cli.pretrain import pretrain
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
@@ -28,9 +29,8 @@ class Outside(StrEnum):
 
 
 app.add_typer(data_app, name="data")
-app.command()(pretrain)
-app.command()(ablate)
-app.command()(report)
+for command in (pretrain, ablate, report):
+    app.command(cls=Command)(command)
 
 
 @app.callback()
@@ -38,8 +38,10 @@ def main() -> None:
     """Read, run, question and extend the tokenization of OlmoEarth."""
 
 
-@app.command()
+@app.command(cls=WordsCommand)
+@takes_loading
 def run(
+    options: dict[str, Any],
     notebooks: Folder = Path("notebooks"),
     nb: Only = "",
     data: Annotated[
@@ -54,13 +56,12 @@ def run(
     """Execute the notebooks; write executed copies, pages and an index."""
     from olmoearth_nb.notebook.run import run as run_all
 
-    with explained():
-        outcomes = run_all(notebooks.resolve(), build, nb, data)
+    outcomes = run_all(notebooks.resolve(), build, nb, data, options)
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     model: Annotated[
         str, typer.Argument(help="name of a published model, or a folder of one, such as run/budget-4096")
@@ -72,14 +73,15 @@ def export(
     from olmoearth_nb.weights.load import load_model
     from olmoearth_nb.weights.official import save_model
 
-    with explained():
-        loaded = load_model(model)
-        save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
+    loaded = load_model(model)
+    save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 
-@app.command()
+@app.command(cls=Command)
+@takes_loading
 def embed(
+    options: dict[str, Any],
     model: Annotated[str, typer.Option(help="a published model, a model folder, or an encoder.safetensors")],
     data: Annotated[str, typer.Option(help="a scene that knows its place: a GeoTIFF or a folder of such, .SAFE, .npz")],
     points: Annotated[
@@ -91,21 +93,14 @@ def embed(
     outside: Annotated[Outside, typer.Option(help="what to do with features outside the scene")] = Outside.error,
 ) -> None:
     """Embed the points and polygons of a GeoJSON file in a scene; one row for each."""
-    with explained():  # without the packages of the [data] extra, importing them is an error that the user can mend
-        from olmoearth_nb.data import load_sample
-        from olmoearth_nb.points.features import (
-            check_table_path,
-            embed_features,
-            read_features,
-            require_place,
-            write_table,
-        )
-        from olmoearth_nb.weights.load import open_encoder
+    from olmoearth_nb.data import load_sample
+    from olmoearth_nb.points.features import check_table_path, embed_features, read_features, require_place, write_table
+    from olmoearth_nb.weights.load import open_encoder
 
-    with explained(), warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", UserWarning)
         check_table_path(out)
-        features, scene = read_features(points), load_sample(data)
+        features, scene = read_features(points), load_sample(data, **options)
         heard.clear()  # what a loader warns of is in the notes of its sample
         require_place(scene)
         encoder = open_encoder(model)
@@ -114,17 +109,16 @@ def embed(
         )
         write_table(table, out)
     for note in [*scene.notes, *(str(warning.message) for warning in heard if warning.category is UserWarning)]:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {in_options(note)}", err=True)
     cut = int((table["inside"] < 1).sum())
     if cut:
         typer.echo(f"note: {cut} features reach beyond the scene and are embedded by their part in it", err=True)
     typer.echo(f"{out}: {len(table)} features, embeddings of {encoder.config.width} numbers")
 
 
-@app.command()
+@app.command(cls=Command)
 def notebooks(folder: Folder = Path("notebooks"), nb: Only = "") -> None:
     """Make the committed notebooks from notebooks/src: generate, execute, tidy."""
     from olmoearth_nb.notebook.make import make_all
 
-    with explained():
-        make_all(folder.resolve(), nb)
+    make_all(folder.resolve(), nb)

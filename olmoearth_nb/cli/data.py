@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from olmoearth_nb.cli.errors import explained
+from olmoearth_nb.cli.errors import Command, in_options
 from olmoearth_nb.data.stac.search import EARTH_SEARCH
 from olmoearth_nb.data.subset import URL
 
@@ -19,7 +19,7 @@ def data() -> None:
     """Make and fetch data."""
 
 
-@data_app.command()
+@data_app.command(cls=Command)
 def simulate(
     out: Annotated[Path, typer.Option(help="folder to make")],
     scenes: Annotated[int, typer.Option(help="how many scenes")] = 2000,
@@ -31,13 +31,14 @@ def simulate(
     """Simulate scenes and write them in the official pretraining format."""
     from olmoearth_nb.data.simulate.generate import simulate as make
 
-    with explained():
-        made = make(out, scenes, size, dates, seed, workers)
+    made = make(out, scenes, size, dates, seed, workers)
     size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
 
 
-@data_app.command(help=f"Fetch Sentinel-2 of a place as monthly composites from a STAC catalogue ({EARTH_SEARCH}).")
+@data_app.command(
+    cls=Command, help=f"Fetch Sentinel-2 of a place as monthly composites from a STAC catalogue ({EARTH_SEARCH})."
+)
 def stac(
     lat: Annotated[float, typer.Option(help="latitude in degrees, south negative")],
     lon: Annotated[float, typer.Option(help="longitude in degrees, west negative")],
@@ -58,30 +59,30 @@ def stac(
     from olmoearth_nb.data.npz import save_npz
     from olmoearth_nb.data.stac.load import load_stac
 
-    with explained():
-        if out.suffix.lower() != ".npz":
-            raise ValueError(f"--out must be named *.npz, got {out}")
-        sample = load_stac(
-            (lat, lon),
-            start,
-            end,
-            size=size,
-            max_cloud=max_cloud,
-            catalogue=catalogue,
-            collection=collection,
-            cache=cache,
-            offset="auto" if offset is None else offset,
-            skip_failed=skip_failed,
-        )
-        save_npz(sample, out)
+    if out.suffix.lower() != ".npz":
+        raise ValueError(f"--out must be named *.npz, got {out}")
+    sample = load_stac(
+        (lat, lon),
+        start,
+        end,
+        size=size,
+        max_cloud=max_cloud,
+        catalogue=catalogue,
+        collection=collection,
+        cache=cache,
+        offset="auto" if offset is None else offset,
+        skip_failed=skip_failed,
+    )
+    save_npz(sample, out)
     typer.echo(f"{out}: {size} x {size} px, {len(sample.dates)} months: {' '.join(date[:7] for date in sample.dates)}")
-    typer.echo("\n".join([sample.provenance, *(f"* {note}" for note in sample.notes)]))
+    typer.echo("\n".join([sample.provenance, *(f"* {in_options(note)}" for note in sample.notes)]))
 
 
 @data_app.command(
+    cls=Command,
     help="Download the official subset of the pretraining data; the same call goes on after a break. The server says "
     "how large the archive is, and the disk must hold it twice; the first download records its sha256, which a later "
-    f"one must have, too. By default from {URL}"
+    f"one must have, too. By default from {URL}",
 )
 def subset(
     out: Annotated[Path, typer.Option(help="folder to make")],
@@ -90,6 +91,5 @@ def subset(
     """Download the official subset of the pretraining data."""
     from olmoearth_nb.data.subset import fetch_subset
 
-    with explained():
-        tiles = fetch_subset(out, url)
+    tiles = fetch_subset(out, url)
     typer.echo(f"{tiles.folder}: {len(tiles)} tiles, open them by olmoearth_nb.data.official.OfficialDataset")

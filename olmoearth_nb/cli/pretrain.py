@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from olmoearth_nb.cli.errors import explained
+from olmoearth_nb.cli.errors import keeping
 
 if TYPE_CHECKING:
     from olmoearth_nb.pretrain.plan import Plan
@@ -45,7 +45,7 @@ def pretrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be done, and stop")] = False,
 ) -> None:
     """Pretrain a model; under torchrun, in as many processes."""
-    with explained(f"{out} keeps the run so far, the same command goes on with it"):
+    with keeping(f"{out} keeps the run so far, the same command goes on with it"):
         changed = {"rate": rate, "batch": batch, "micro_batch": micro_batch}
         chosen = _recipe(recipe, size, scale, {key: value for key, value in changed.items() if value is not None})
         plan = _plan(chosen, size, scale, samples, minutes, seed, precision)

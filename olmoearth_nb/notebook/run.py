@@ -6,6 +6,8 @@ Whatever happens to a notebook, the next one runs and the index says what happen
 from __future__ import annotations
 
 import time
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from olmoearth_nb.data import embedded_names
+from olmoearth_nb.data import embedded_names, load_place
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.notebook.page import Outcome, read_notebook, write_index, write_page
 from olmoearth_nb.notebook.source import matching
@@ -45,10 +47,18 @@ def find_notebooks(folder: Path, only: str = "") -> list[Path]:
     return chosen
 
 
-def run(folder: Path, build: Path, only: str = "", data: str = "", silence: float = SILENCE) -> list[Outcome]:
+def run(
+    folder: Path,
+    build: Path,
+    only: str = "",
+    data: str = "",
+    options: Mapping[str, Any] | None = None,
+    silence: float = SILENCE,
+) -> list[Outcome]:
     """Executes notebooks one after the other and writes `build/`.
 
-    The index is written before the first notebook and after each, so that there is one whenever the run ends.
+    The index is written before the first notebook and after each, so that there is one whenever the run ends. A sample
+    that cannot be opened is an error before the first notebook, not one in each of them.
 
     Args:
         folder: holds the notebooks.
@@ -56,6 +66,7 @@ def run(folder: Path, build: Path, only: str = "", data: str = "", silence: floa
         only: run the notebooks whose name begins with this.
         data: the reader's own sample, or the name of an embedded one; a path is made absolute, because
             notebooks run in their own folder.
+        options: what the loader of `data` is told, see `data.load_sample`.
         silence: seconds without output and CPU use after which a kernel is killed.
 
     Returns:
@@ -63,9 +74,10 @@ def run(folder: Path, build: Path, only: str = "", data: str = "", silence: floa
 
     Raises:
         FileNotFoundError: if there is no such notebook or no such data.
+        ValueError: if no notebook can open the data.
     """
     chosen = find_notebooks(folder, only)
-    parameters = {"data": _absolute(data)} if data else {}
+    parameters = _parameters(data, options or {})
     build.mkdir(parents=True, exist_ok=True)
     index = build / "index.html"
     outcomes = [Outcome(notebook.stem, None, 0, "the run ended before this notebook did") for notebook in chosen]
@@ -77,6 +89,24 @@ def run(folder: Path, build: Path, only: str = "", data: str = "", silence: floa
     _print_table(outcomes)
     console.print(f"pages: {index}", markup=False)
     return outcomes
+
+
+def _parameters(data: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that open a reader's own sample, after a look whether they do.
+
+    Raises:
+        FileNotFoundError: if there is no such data.
+        ValueError: if it cannot be opened so.
+    """
+    if not data:
+        if options:
+            raise ValueError(f"{', '.join(f'{name}=' for name in options)} without data= says how to open nothing")
+        return {}
+    parameters: dict[str, Any] = {"data": _absolute(data)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the notebooks show them
+        load_place(parameters["data"], **options)
+    return {**parameters, "options": dict(options)} if options else parameters
 
 
 def _absolute(data: str) -> str:

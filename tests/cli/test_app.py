@@ -4,6 +4,7 @@ import re
 
 import nbformat
 import pytest
+from chips import write_npz
 from pages import OUTSIDE
 from small_notebooks import write_notebook
 from terminal import invoke
@@ -41,7 +42,7 @@ def test_one_notebook_with_data_made_absolute(folder, tmp_path, monkeypatch):
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("print('got', data)", metadata={"tags": ["headline"]}))
     nbformat.write(notebook, path)
-    (tmp_path / "chip.npz").touch()
+    write_npz(tmp_path / "chip.npz")
     monkeypatch.chdir(tmp_path)
     result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--nb", "02", "--data", "chip.npz")
     assert result.exit_code == 0, result.output
@@ -85,7 +86,7 @@ def test_wrong_arguments(folder, tmp_path):
 
 def test_data_for_a_notebook_that_takes_none(folder, tmp_path):
     write_notebook(folder, "02_only", "1")
-    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--data", tmp_path)
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--data", "town")
     assert result.exit_code == 1
     assert "02_only.ipynb has no parameter ['data']" in " ".join(result.output.split())
     assert "has no parameter" in (tmp_path / "build" / "index.html").read_text()
