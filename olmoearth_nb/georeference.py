@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,66 @@ import numpy as np
 
 LONLAT = "OGC:CRS84"
 """Longitude, then latitude, in degrees of WGS84, as in GeoJSON."""
+
+
+_AUTHORITY = "(?:EPSG|ESRI|OGC|IGNF|NKG|IAU|IAU_20\\d\\d)"
+_NAMED = re.compile(
+    rf"{_AUTHORITY}:[\w.]+(?:\+(?:{_AUTHORITY}:)?[\w.]+)?|urn:(?:x-)?ogc:def:crs(?:,crs)?:[\w:.,-]+", re.IGNORECASE
+)
+_PROJ = re.compile(r"(?:\+?[a-z_]\w*(?:=[\w.,+@-]+)?(?:\s+|$))+", re.IGNORECASE)
+_WKT = re.compile(r"[A-Z_]+(?:CRS|CS)\s*[\[(]", re.IGNORECASE)
+_FILES = re.compile(
+    r"init\s*=|grids?\s*=(?!@null(?![\w,]))|\bfile\s*=|catalog\s*=|parameterfile|\+step\b", re.IGNORECASE
+)
+"""What names a file in a description of a coordinate system. `+nadgrids=@null` names none."""
+
+_LONGEST = 1 << 16
+
+
+def check_crs(text: object) -> str:
+    """A coordinate system's text that somebody else wrote, once it is known to name no file and no address.
+
+    PROJ and GDAL take paths, addresses and files of grids for coordinate systems, too, and open them.
+
+    Args:
+        text: a code such as ``"EPSG:32631"``, a URN of the OGC, WKT, PROJJSON, or a PROJ string.
+
+    Returns:
+        The text. Whether there is such a coordinate system, only its use says.
+
+    Raises:
+        ValueError: if it is something else, or names a file or an address.
+    """
+    shown = repr(text)[:100]
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"a coordinate system is given as text, such as 'EPSG:32631', got {shown}")
+    said = text.strip()
+    if len(said) > _LONGEST:
+        raise ValueError(f"a coordinate system of {len(said):,} letters is not read, it begins {shown}")
+    known = _NAMED.fullmatch(said) or _WKT.match(said) or (said.startswith("+proj=") and _PROJ.fullmatch(said))
+    if not known and not _is_projjson(said):
+        raise ValueError(
+            f"{shown} is no coordinate system: valid are codes such as 'EPSG:32631', URNs, WKT and PROJJSON"
+        )
+    if _FILES.search(said):
+        raise ValueError(f"the coordinate system {shown} names a file; give its code, such as 'EPSG:32631'")
+    return text
+
+
+def _is_projjson(text: str) -> bool:
+    """Whether a text is PROJJSON whose parameters are numbers, not names of files."""
+    try:
+        described = json.loads(text) if text.startswith("{") else None
+        return isinstance(described, dict) and str(described.get("type")).endswith("CRS") and not _names(described)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _names(part: Any) -> bool:
+    """Whether any value of a parameter is text, as names of grid files are."""
+    if isinstance(part, dict):
+        return isinstance(part.get("value"), str) or any(map(_names, part.values()))
+    return isinstance(part, list) and any(map(_names, part))
 
 
 def degrees(lat: float, lon: float, digits: int = 4) -> str:
@@ -32,8 +94,7 @@ class Georeference:
     transform: tuple[float, float, float, float, float, float]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.crs, str) or not self.crs.strip():
-            raise ValueError(f"a coordinate system is given as text, such as 'EPSG:32631', got {self.crs!r}")
+        check_crs(self.crs)
         numbers = tuple(float(number) for number in self.transform)
         if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
             raise ValueError(f"an affine transform is six finite numbers (a, b, c, d, e, f), got {self.transform}")
@@ -84,11 +145,12 @@ def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, n
     """Coordinates of one system in another, both in the order x (east), y (north).
 
     Raises:
-        ValueError: if either system is unknown, or there is no way from one to the other.
+        ValueError: if either system is unknown or names a file, or there is no way from one to the other.
     """
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
+    source, target = check_crs(source), check_crs(target)
     try:
         transformer = Transformer.from_crs(source, target, always_xy=True)
     except ProjError as error:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from olmoearth_nb import Sample, fit
 from olmoearth_nb.data import load_place, load_sample
 from olmoearth_nb.data.geotiff.load import load_geotiff
-from olmoearth_nb.georeference import Georeference, degrees, transformed
+from olmoearth_nb.georeference import Georeference, check_crs, degrees, transformed
 
 UTM = Georeference("EPSG:32631", (10, 0, 500_000, 0, -10, 800_000))
 TURNED = Georeference("EPSG:32631", (8, 6, 500_000, 6, -8, 800_000))
@@ -61,7 +61,10 @@ WRONG = {
     "not a number": (lambda: Georeference("EPSG:32631", (1, 0, 0, 0, np.nan, 1)), "six finite numbers"),
     "no area": (lambda: Georeference("EPSG:32631", (1, 2, 0, 2, 4, 1)), "on one line"),
     "an unknown system": (lambda: Georeference("EPSG:1", (1, 0, 0, 0, 1, 0)).to_lonlat(0, 0), "no way from .*'EPSG:1'"),
-    "no system at all": (lambda: transformed("OGC:CRS84", "the moon", 0, 0), "to 'the moon'"),
+    "no system at all": (
+        lambda: transformed("OGC:CRS84", "the moon", 0, 0),
+        "'the moon' is no coordinate system: valid",
+    ),
 }
 
 
@@ -70,6 +73,60 @@ def test_wrong(name):
     call, message = WRONG[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+SYSTEMS = {
+    **{text: text for text in ("EPSG:32631", "epsg:4326", "OGC:CRS84", "ESRI:102001", "EPSG:32631+5773")},
+    **{text: text for text in ("urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:EPSG::32631")},
+    "PROJ": "+proj=utm +zone=31 +datum=WGS84 +units=m +no_defs",
+    "no grid": "+proj=merc +a=6378137 +nadgrids=@null +wktext +no_defs",
+    "WKT 2": pyproj.CRS.from_epsg(32631).to_wkt(),
+    "WKT 1": rasterio.crs.CRS.from_epsg(3857).to_wkt(),
+    "WKT of ESRI": pyproj.CRS.from_epsg(2154).to_wkt("WKT1_ESRI"),
+    "PROJJSON": pyproj.CRS.from_epsg(3857).to_json(),
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_coordinate_systems_as_they_are_written(name):
+    assert check_crs(SYSTEMS[name]) == SYSTEMS[name]
+    assert pyproj.CRS(SYSTEMS[name])
+
+
+NAMING = {
+    **{
+        text: text
+        for text in ("/etc/hostname", "x.prj", "http://127.0.0.1/x", "file:///x", "C:\\x", "/vsicurl/http://x")
+    },
+    **{text: text for text in ("+init=/etc/hostname:1", "init=epsg:4326", "ESRI::/etc/hostname", "EPSG:1\n/etc")},
+    "grids": "+proj=longlat +nadgrids=/etc/hostname",
+    "grids beside none": "+proj=longlat +nadgrids=@null,x.gsb",
+    "heights": "+proj=longlat +geoidgrids=x.gtx",
+    "a pipeline": "+proj=pipeline +step +init=x",
+    "grids in WKT": 'PROJCS["x",EXTENSION["PROJ4","+proj=merc +nadgrids=x.gsb"]]',
+    "a file in WKT": 'BOUNDCRS[SOURCECRS[x],PARAMETERFILE["shifts","x.gsb"]]',
+    "a file in PROJJSON": '{"type": "BoundCRS", "transformation": {"parameters": [{"name": "x", "value": "x.gsb"}]}}',
+    "JSON of another kind": '{"type": "Feature"}',
+    "deep": '{"a":' * 30_000,
+    "long": "EPSG:" + "1" * 100_000,
+    "a number": 32631,
+    "a flag": True,
+}
+
+
+@pytest.mark.case("H1")
+@pytest.mark.parametrize("name", NAMING)
+def test_a_coordinate_system_names_no_file(name):
+    with pytest.raises(ValueError, match="coordinate system") as caught:
+        Georeference(NAMING[name], (1, 0, 0, 0, 1, 0))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.case("8")
+def test_a_local_system_is_one_clear_error():
+    local = Georeference('LOCAL_CS["engine",UNIT["metre",1]]', (1, 0, 0, 0, -1, 0))
+    with pytest.raises(ValueError, match="no way from coordinate system"):
+        local.to_lonlat(0, 0)
 
 
 @pytest.fixture
