@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 
 from olmoearth_nb.data.official import OfficialDataset, is_tile
-from olmoearth_nb.io.fetch import check_address, fetch, public, sha256
+from olmoearth_nb.io.addresses import check_address, public
+from olmoearth_nb.io.fetch import fetch, sha256
 from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
 from olmoearth_nb.io.untar import ArchiveError, unpack
 

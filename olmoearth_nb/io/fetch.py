@@ -19,11 +19,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.errors import PlainError
+from olmoearth_nb.io.addresses import Reach, check_address, public
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -52,20 +54,6 @@ def sha256(path: Path, quiet: bool = True) -> str:
             digest.update(block)
             bar.advance(len(block))
     return digest.hexdigest()
-
-
-def public(url: str) -> str:
-    """An address for messages and files: without user, password, query and fragment, which may hold secrets."""
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def check_address(url: str) -> None:
-    """Raises a ValueError unless an address is one of http or https, without a user name or a password."""
-    if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"an address begins with http:// or https://, got {public(url)!r}")
-    if "@" in urllib.parse.urlsplit(url).netloc:
-        raise ValueError(f"the address {public(url)} holds a user name or a password; give it without")
 
 
 def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: bool = False, room: float = 1.0) -> Path:
@@ -120,7 +108,7 @@ def fetch(url: str, path: str | Path, *, checksum: str | None = None, quiet: boo
 def _receive(url: str, part: _Part, bar: Bar, room: float) -> None:
     """One connection: appends what comes to the part, or begins it anew if the server's file has changed."""
     request = urllib.request.Request(url, headers={"User-Agent": "olmoearth_nb", **part.headers()})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+    with urllib.request.build_opener(_Redirects(url)).open(request, timeout=TIMEOUT) as answer:
         start = part.accept(answer)
         bar.begin(start, part.total)
         _require_space(part, room)
@@ -135,6 +123,20 @@ def _receive(url: str, part: _Part, bar: Bar, room: float) -> None:
             os.fsync(file.fileno())
     if not part.whole:
         raise ConnectionError(f"it ended after {part.size:,} of {part.total:,} bytes")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects only where the address that a user gave may lead."""
+
+    def __init__(self, url: str) -> None:
+        self.reach = Reach.of(url)
+
+    def redirect_request(self, *arguments: Any) -> urllib.request.Request | None:
+        try:
+            self.reach.check(arguments[-1])
+        except ValueError as error:
+            raise DownloadError(f"a redirect is not followed: {error}") from error
+        return super().redirect_request(*arguments)
 
 
 @dataclass
@@ -174,7 +176,7 @@ class _Part:
 
     def accept(self, answer: Any) -> int:
         """Reads what the server is going to send; returns the position of its first byte."""
-        start, self.total = _announced(answer)
+        start, self.total = announced(answer.status, answer.headers)
         if start > self.size:
             raise ConnectionError(f"the server sent bytes from {start:,} on, {self.size:,} were asked for")
         if self.total is None:
@@ -203,15 +205,19 @@ class _Part:
         self.about.unlink(missing_ok=True)
 
 
-def _announced(answer: Any) -> tuple[int, int | None]:
-    """The first byte that a server is going to send, and the size of the whole.
+def announced(status: int, headers: Mapping[str, str]) -> tuple[int, int | None]:
+    """The first byte that a server is going to send, and the size of the whole, if it says so.
+
+    Args:
+        status: of the answer; 206 for a part.
+        headers: of the answer.
 
     Raises:
         ConnectionError: if its headers cannot be read.
     """
-    length, span = answer.headers.get("Content-Length"), answer.headers.get("Content-Range")
+    length, span = headers.get("Content-Length"), headers.get("Content-Range")
     try:
-        if answer.status != 206:
+        if status != 206:
             start, total = 0, int(length) if length is not None else None
         else:
             first, whole = str(span).removeprefix("bytes ").split("/")
@@ -248,11 +254,11 @@ def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:
     """Waits as long as the server asks for, or raises where waiting does not help."""
     if error.code in _FINAL or failed >= TRIES:
         raise DownloadError(f"the server refused {public(url)}: {error.code} {error.reason}") from error
-    wait = _retry_after(error.headers.get("Retry-After") or "")
+    wait = retry_after(error.headers.get("Retry-After") or "")
     time.sleep(min(max(2.0**failed if wait is None else wait, 0.0), 60.0))
 
 
-def _retry_after(text: str) -> float | None:
+def retry_after(text: str) -> float | None:
     """Seconds that a server asks to wait, given as a number or as a date; None if it is neither."""
     try:
         wait = email.utils.parsedate_to_datetime(text).timestamp() - time.time() if ":" in text else float(text)

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from olmoearth_nb.io.fetch import ChecksumError, DownloadError, check_address, sha256
+from olmoearth_nb.io.addresses import check_address
+from olmoearth_nb.io.fetch import ChecksumError, DownloadError, sha256
 from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
 
 _PUBLIC = "https://huggingface.co"

@@ -11,7 +11,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from olmoearth_nb.io.web import RemoteFile
 
 _ALONE = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # as if nothing were beside it: no .ovr, .msk, .aux.xml, .tfw
@@ -28,12 +31,13 @@ class RasterError(ValueError):
 
 
 @contextmanager
-def open_raster(path: str | os.PathLike[str], drivers: Sequence[str] = ("GTiff",)) -> Iterator[Any]:
-    """Opens a local raster for reading, and follows nothing that it or a file beside it names.
+def open_raster(source: str | os.PathLike[str] | RemoteFile, drivers: Sequence[str] = ("GTiff",)) -> Iterator[Any]:
+    """Opens a raster for reading, and follows nothing that it or a file beside it names.
 
     Args:
-        path: of the file.
-        drivers: GDAL's names of the formats that are meant, such as ``"GTiff"`` or ``"JP2OpenJPEG"``.
+        source: path of a local file, or a file on a server, which is read in parts.
+        drivers: GDAL's names of the formats that are meant, such as ``"GTiff"`` or ``"JP2OpenJPEG"``; one for a file on
+            a server.
 
     Yields:
         The open `rasterio.DatasetReader`; read it before the context ends.
@@ -42,19 +46,32 @@ def open_raster(path: str | os.PathLike[str], drivers: Sequence[str] = ("GTiff",
         FileNotFoundError: if there is no such file.
         RasterError: a ValueError, if it is not a whole file of these formats, also while it is read in the context, or
             names another file as its overviews.
+        DownloadError: if a part cannot be had from the server.
     """
     import rasterio
     from rasterio.errors import RasterioError
-    from rasterio.io import DatasetReader  # `rasterio.open` takes one driver only
+    from rasterio.io import DatasetReader
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
+    remote = None if isinstance(source, (str, os.PathLike)) else source
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {path}")
+    name = remote.what if remote else path.name
     try:
-        with rasterio.Env(**_ALONE), DatasetReader(str(path.absolute()), driver=list(drivers), sharing=False) as file:
-            if "OVERVIEW_FILE" in file.tags(ns="OVERVIEWS"):  # GDAL would open it by any driver
-                raise RasterError(f"{path.name} names another file as its overviews; it is not opened")
-            yield file
+        with rasterio.Env(**_ALONE):
+            opened = (
+                rasterio.open("part", driver=drivers[0], opener=remote)
+                if remote  # `rasterio.open` takes one driver only, but only it takes an opener
+                else DatasetReader(str(path.absolute()), driver=list(drivers), sharing=False)
+            )
+            with opened as file:
+                if "OVERVIEW_FILE" in file.tags(ns="OVERVIEWS"):  # GDAL would open it by any driver
+                    raise RasterError(f"{name} names another file as its overviews; it is not opened")
+                yield file
     except RasterioError as error:
-        meant = " or ".join(drivers)
-        raise RasterError(f"{path.name} is not a whole file of {meant} ({error.__cause__ or error})") from error
+        if remote is None or remote.failed is None:
+            meant = " or ".join(drivers)
+            raise RasterError(f"{name} is not a whole file of {meant} ({error.__cause__ or error})") from error
+    if remote is not None and remote.failed is not None:
+        raise remote.failed
