@@ -2,18 +2,23 @@
 
 A tile of the official format is compressed as a whole, so that a window costs as much as the tile. The first time a
 tile is asked for, it is written again without compression into a cache, and windows are read from there.
+
+What the cache promises: a copy is named by the size and the time of change of its tile, so that a tile that was written
+anew is copied anew (only one that was changed with its size and time kept would be missed); and every byte that is read
+from a copy is checked, so that a copy that was cut off or changed is noticed, and made again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
 from olmoearth_nb.data.official import OfficialDataset, copy_uncompressed, read_tile
+from olmoearth_nb.errors import warn
+from olmoearth_nb.io.json_file import read_json
 from olmoearth_nb.sample import Sample
 
 
@@ -52,26 +57,39 @@ class Corpus:
             row: upper edge in pixels.
             column: left edge in pixels.
             edge: in pixels.
+
+        Raises:
+            FileNotFoundError: if the tile is gone.
+            ValueError: if the tile is not whole, or holds NaN.
         """
         rows, columns = slice(row, row + edge), slice(column, column + edge)
-        return read_tile(self._file(int(self.numbers[place])), rows=rows, columns=columns)
+        tile = self.tiles.path(int(self.numbers[place]))
+        if self.cache is None:
+            return read_tile(tile, rows=rows, columns=columns)
+        copy = self._copy(tile)
+        try:
+            return read_tile(copy, rows=rows, columns=columns)
+        except (FileNotFoundError, ValueError) as error:
+            sample = read_tile(tile, rows=rows, columns=columns)  # where the tile itself is wrong, this names it
+            warn(f"the copy of a tile in the cache was not whole, it is made again ({error})")
+            copy_uncompressed(tile, copy)
+            return sample
 
     def copy_all(self, quiet: bool = False) -> None:
         """Brings all tiles into the cache, so that the first run over them takes as long as the next."""
         from rich.progress import track
 
         for tile in track(self.numbers.tolist(), "unpacking tiles", transient=True, disable=quiet):
-            self._file(tile)
+            if self.cache is not None:
+                self._copy(self.tiles.path(tile))
 
-    def _file(self, tile: int) -> Path:
-        """The file to read a tile from."""
-        path = self.tiles.path(tile)
-        if self.cache is None:
-            return path
-        copy = self.cache / path.name
+    def _copy(self, tile: Path) -> Path:
+        """The uncompressed copy of a tile as it is now."""
+        assert self.cache is not None
+        known = tile.stat()
+        copy = self.cache / f"{tile.stem}.{known.st_size}-{known.st_mtime_ns}{tile.suffix}"
         if not copy.is_file():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            copy_uncompressed(path, copy)
+            copy_uncompressed(tile, copy)
         return copy
 
 
@@ -89,7 +107,7 @@ def identity(corpus: Corpus) -> dict[str, object]:
     found: dict[str, object] = {"tiles": len(corpus.tiles), "trained on": len(corpus)}
     found["index"] = _key(corpus.tiles.folder)
     if _world(corpus.tiles).is_file():
-        found["world"] = json.loads(_world(corpus.tiles).read_text(encoding="utf8"))["parameters"]
+        found["world"] = read_json(_world(corpus.tiles)).get("parameters")
     return found
 
 

@@ -20,10 +20,14 @@ import numpy as np
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, MODALITIES, SENSORS, TILE, modality
 from olmoearth_nb.georeference import degrees
 from olmoearth_nb.io.durable import write
+from olmoearth_nb.io.hdf5 import Hdf5, open_hdf5
 from olmoearth_nb.sample import Sample
 
 PRESENT = "missing_timesteps_masks"
 """Group of the masks. In spite of its name True means present."""
+
+_CHUNK = 32
+"""Edge in pixels of a chunk of an uncompressed copy."""
 
 COMPRESSION = {"compression": "zstd", "level": 3, "chunk": "whole array"}
 
@@ -101,90 +105,96 @@ def read_tile(
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a whole file of this format, naming what is wrong.
     """
-    import h5py
-    import hdf5plugin  # noqa: F401  registers zstd
-
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path.name, modalities, (rows, columns), all_timesteps)
-    except OSError as error:
-        raise ValueError(f"{path.name} is not a whole HDF5 file ({error})") from error
+    with open_hdf5(path) as file:
+        return _read(file, path, modalities, (rows, columns), all_timesteps)
 
 
 def copy_uncompressed(path: Path, copy: Path) -> None:
     """Writes a tile again without compression, so that a window can be read without the rest.
+
+    Every byte of the copy that is read later is checked by HDF5: numbers by the checksum of their chunk, headers by
+    those of its newer format.
 
     Raises:
         ValueError: if the tile is not whole.
         DiskFullError: if the disk is full; no part of the copy stays.
     """
     import h5py
-    import hdf5plugin  # noqa: F401  registers zstd
 
-    def save(part: Path) -> None:
-        with h5py.File(path, "r") as source, h5py.File(part, "w") as target:
-            for name, item in source.items():
-                if isinstance(item, h5py.Dataset):
-                    target[name] = item[()]
-                else:
-                    source.copy(item, target)
-
-    try:
-        write(copy, save)
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise ValueError(f"{path} is not a whole HDF5 file ({error})") from error
+    whole = io.BytesIO()  # HDF5 ends the process when the disk is full, so that it must not write there itself
+    with open_hdf5(path) as source, h5py.File(whole, "w", libver="latest") as target:
+        _, present, names = _described(source, path, None)
+        masks = [f"{PRESENT}/{name}" for name in present]
+        for name in ("latlon", "timestamps", *masks, *names):
+            data = source.read(name, kinds="biuf")
+            chunks = (*(min(_CHUNK, edge) for edge in data.shape[:2]), *data.shape[2:])
+            target.create_dataset(name, data=data, chunks=chunks, fletcher32=True)
+    write(copy, lambda part: part.write_bytes(whole.getbuffer()))
 
 
 def is_tile(path: str | os.PathLike[str]) -> bool:
     """Whether an HDF5 file is of this format rather than another."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return "timestamps" in file
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
 def _read(
-    file: Any, title: str, modalities: Sequence[str] | None, window: tuple[slice, slice], all_timesteps: bool
+    file: Hdf5, path: Path, modalities: Sequence[str] | None, window: tuple[slice, slice], all_timesteps: bool
 ) -> Sample:
     """The sample of an open file."""
-    absent = [key for key in ("timestamps", "latlon") if key not in file]
-    if absent:
-        raise ValueError(f"{title} has no {absent}: it is not a tile of the official format, it has {list(file)}")
-    stamps = file["timestamps"][()]
-    if stamps.shape != (MAX_TIMESTEPS, 3):
-        raise ValueError(f"{title}: timestamps must be (12, 3), got {stamps.shape}")
-    names = [name for name in modalities or MODALITIES if name in file]
-    sensors = [name for name in names if name in SENSORS]
-    bare = [name for name in sensors if getattr(file.get(f"{PRESENT}/{name}"), "shape", None) != (MAX_TIMESTEPS,)]
-    if bare:
-        raise ValueError(f"{title}: {PRESENT} must say of each of the {MAX_TIMESTEPS} timesteps whether {bare} have it")
-    present = {name: file[f"{PRESENT}/{name}"][()].astype(bool) for name in sensors}
-    if not any(mask.any() for mask in present.values()):
-        raise ValueError(f"{title} has no date of any of {sensors or SENSORS}")
+    stamps, present, names = _described(file, path, modalities)
     used = np.flatnonzero(np.any(list(present.values()), axis=0))
     steps = slice(None) if all_timesteps else slice(int(used[0]), int(used[-1]) + 1)
     images = {}
     for name in names:
-        data, spec = file[name], modality(name)
-        stored = int(present[name].sum()) if name in SENSORS else 1
-        if data.shape != (TILE, TILE, stored, len(spec.bands)):
-            raise ValueError(f"{title}: {name} must be {(TILE, TILE, stored, len(spec.bands))}, got {data.shape}")
-        image = (data[window] if data.chunks is None else data[()][window]).astype(np.float32)
+        image = file.read(name, window=window).astype(np.float32)
         if name in SENSORS:
             full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
             full[:, :, present[name]] = image
             image = full[:, :, steps]  # (H, W, T, C), the empty ends cut off
         images[name] = image
-    lat, lon = file["latlon"][()].tolist()
-    return Sample(images, stamps[steps], title, f"the file {title}, {degrees(lat, lon, 3)}")
+    lat, lon = file.read("latlon").tolist()
+    try:
+        return Sample(images, stamps[steps], path.name, f"the file {path.name}, {degrees(lat, lon, 3)}")
+    except ValueError as error:  # which of a thousand tiles it is must be in the message
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _described(
+    file: Hdf5, path: Path, modalities: Sequence[str] | None
+) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
+    """Timestamps, the timesteps that each sensor has, and the modalities of an open file; all shapes are right."""
+    absent = [key for key in ("timestamps", "latlon") if key not in file]
+    if absent:
+        raise ValueError(f"{path} has no {absent}: it is not a tile of the official format, it has {file.names()}")
+    for name, shape in (("timestamps", (MAX_TIMESTEPS, 3)), ("latlon", (2,))):
+        _require_shape(file, path, name, shape)
+    where = file.read("latlon")
+    if not (np.abs(where) <= (90, 180)).all():
+        raise ValueError(f"{path}: latlon must be latitude and longitude in degrees, got {where.tolist()}")
+    names = [name for name in modalities or MODALITIES if name in file]
+    sensors = [name for name in names if name in SENSORS]
+    bare = [name for name in sensors if f"{PRESENT}/{name}" not in file]
+    bare += [name for name in sensors if name not in bare and file.shape(f"{PRESENT}/{name}") != (MAX_TIMESTEPS,)]
+    if bare:
+        raise ValueError(f"{path}: {PRESENT} must say of each of the {MAX_TIMESTEPS} timesteps whether {bare} have it")
+    present = {name: file.read(f"{PRESENT}/{name}", kinds="biu").astype(bool) for name in sensors}
+    if not any(mask.any() for mask in present.values()):
+        raise ValueError(f"{path} has no date of any of {sensors or SENSORS}")
+    for name in names:
+        stored = int(present[name].sum()) if name in SENSORS else 1
+        _require_shape(file, path, name, (TILE, TILE, stored, len(modality(name).bands)))
+    return file.read("timestamps", kinds="iu"), present, names
+
+
+def _require_shape(file: Hdf5, path: Path, name: str, shape: tuple[int, ...]) -> None:
+    """Raises a ValueError unless a data set has that shape."""
+    if file.shape(name) != shape:
+        raise ValueError(f"{path}: {name} must be {shape}, got {file.shape(name)}")
 
 
 def folder_name(modalities: Sequence[str]) -> Path:

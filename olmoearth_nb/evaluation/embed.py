@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from olmoearth_nb.data.simulate.world import World
-from olmoearth_nb.io.durable import write_array
+from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.model.encoder import Encoded, Encoder
 from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.sample import Batch, Sample
@@ -53,8 +53,9 @@ def embed(
         raise ValueError(f"no readout {readout!r}; there are {', '.join(READOUTS)}")
     scenes = np.asarray(scenes)
     path = Path(cache) / f"{_key(encoder, world, scenes, patch_size, readout, modalities)}.npy" if cache else None
-    if path is not None and path.is_file():
-        return np.load(path)
+    kept = read_array(path) if path is not None and path.is_file() else None
+    if kept is not None:
+        return kept
     from rich.progress import track
 
     encoder.eval()

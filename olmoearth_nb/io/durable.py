@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +15,15 @@ from uuid import uuid4
 import numpy as np
 import torch
 
-from olmoearth_nb.errors import PlainError
+from olmoearth_nb.errors import PlainError, warn
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_SAID = ("inline_container.cc", "PytorchStreamWriter", "No space left", "quota exceeded", "File too large")
 """What torch and safetensors, whose errors have no number, say of a disk that takes no more."""
+
+
+_SEAL = 64
+"""Bytes of a sha256 in hexadecimal."""
 
 
 class DiskFullError(PlainError):
@@ -71,13 +76,22 @@ def write_json(path: Path, value: Any) -> Path:
 
 
 def write_array(path: Path, array: np.ndarray) -> Path:
-    """Writes one array as an `.npy`."""
+    """Writes one array as an `.npy`, sealed."""
 
     def save(part: Path) -> None:
         with part.open("wb") as file:  # by its name, numpy would add .npy to it
             np.save(file, array)
+        seal(part)
 
     return write(path, save)
+
+
+def read_array(path: Path) -> np.ndarray | None:
+    """An array that `write_array` wrote; None, with a warning, if the file was cut off or changed since."""
+    if not is_sealed(path):
+        warn(f"{path} is not as it was written; it is made again")
+        return None
+    return np.asarray(np.load(path, allow_pickle=False))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> Path:
@@ -101,7 +115,7 @@ def append(path: Path, line: str) -> None:
     Raises:
         DiskFullError: if the disk is full.
     """
-    text = f"{line}\n".encode()
+    text = f"{line}\n".encode(errors="surrogateescape")  # bytes of a path, which are no letters in an ASCII locale
     try:
         with path.open("ab", buffering=0) as file:
             written = file.write(text)
@@ -111,6 +125,32 @@ def append(path: Path, line: str) -> None:
         if _is_full(error):
             raise _full(path) from error
         raise
+
+
+def seal(path: Path) -> None:
+    """Adds the sha256 of a file behind it; readers of `.npy` and of torch's files do not mind it."""
+    digest = _digest(path, path.stat().st_size)
+    with path.open("ab") as file:
+        file.write(digest)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file is as it was when it was sealed, every byte of it checked."""
+    size = path.stat().st_size - _SEAL
+    if size < 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(size)
+        return file.read() == _digest(path, size)
+
+
+def _digest(path: Path, size: int) -> bytes:
+    """The checksum of the first bytes of a file, in hexadecimal."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(min(1 << 20, size - file.tell())):
+            found.update(block)
+    return found.hexdigest().encode()
 
 
 @contextmanager

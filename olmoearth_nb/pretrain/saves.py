@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 from pathlib import Path
@@ -10,14 +9,11 @@ from typing import Any
 
 import torch
 
-from olmoearth_nb.io.durable import write
+from olmoearth_nb.io.durable import is_sealed, seal, write
+from olmoearth_nb.io.tensors import read_torch
 
 KEPT = 2
 """Passing checkpoints that stay, the newest ones."""
-
-
-DIGEST = 64
-"""Bytes of the sha256, in hexadecimal, that stands behind what torch has written; `torch.load` does not mind it."""
 
 
 class DamagedError(ValueError):
@@ -83,34 +79,18 @@ def read(path: Path) -> dict[str, Any]:
         DamagedError: if it is cut off, changed or no checkpoint.
         FileNotFoundError: if it is not there.
     """
-    size = path.stat().st_size - DIGEST
-    if size < 0 or _digest(path, size) != _behind(path, size):
+    if not is_sealed(path):
         raise DamagedError(f"checkpoint {path} is damaged: it was cut off or changed after it was written")
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = read_torch(path)
+    except ValueError as error:
+        raise DamagedError(f"checkpoint {path} is damaged: {error}") from error
     if not isinstance(state, dict) or {"model", "optimiser", "step"} - state.keys():
         raise DamagedError(f"{path} is no checkpoint of pretraining: it holds no model, optimiser and step")
     return state
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    """Writes a state and its checksum."""
+    """Writes a state and its checksum, which `torch.load` does not mind."""
     torch.save(state, path)
-    digest = _digest(path, path.stat().st_size)
-    with path.open("ab") as file:
-        file.write(digest)
-
-
-def _digest(path: Path, size: int) -> bytes:
-    """The checksum of the first bytes of a file."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(min(1 << 20, size - file.tell())):
-            found.update(block)
-    return found.hexdigest().encode()
-
-
-def _behind(path: Path, size: int) -> bytes:
-    """What a file holds after its first bytes."""
-    with path.open("rb") as file:
-        file.seek(size)
-        return file.read()
+    seal(path)

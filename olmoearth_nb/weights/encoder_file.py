@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.io.durable import write
+from olmoearth_nb.io.json_file import parse_json
+from olmoearth_nb.io.tensors import read_safetensors, safetensors_header
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.weights.official import config_from_official, config_to_official
 
@@ -50,21 +51,23 @@ def save_encoder(
 def load_encoder(path: str | os.PathLike[str]) -> Encoder:
     """Reads an encoder that `save_encoder` wrote, in evaluation mode on the CPU.
 
+    Args:
+        path: the file, or a folder that holds it as `encoder.safetensors`.
+
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the file is not whole, or not such an encoder.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if _KEY not in header:
-                raise ValueError(f"{path} holds no encoder of ours: its header has no {_KEY}")
-            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error})") from error
+    path = Path(path)
+    if path.is_dir():
+        path = path / FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}; open_encoder takes folders of every layout and names of models too")
+    header = safetensors_header(path)
+    if _KEY not in header:
+        raise ValueError(f"{path} holds no encoder of ours: its header has no {_KEY}")
+    name = f"the configuration in the header of {path}"
     with torch.device("meta"):
-        encoder = Encoder(config_from_official(json.loads(header[_KEY])))
-    try:
-        encoder.load_state_dict(weights, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: its weights do not fit the configuration in its header ({error})") from error
+        encoder = Encoder(config_from_official(parse_json(header[_KEY], name), name))
+    encoder.load_state_dict(read_safetensors(path, encoder.state_dict()), assign=True)
     return encoder.eval()

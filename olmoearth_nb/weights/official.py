@@ -10,9 +10,7 @@ Everything that an old or differently laid out file needs is here and nowhere el
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,8 @@ from torch import Tensor
 
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.io.durable import write_json, write_tensors
+from olmoearth_nb.io.json_file import read_json
+from olmoearth_nb.io.tensors import as_weight, read_torch, require_fit
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.model.patch_embed import BAND_DROPOUT_MODALITIES, PATCH
@@ -46,8 +46,12 @@ _REQUIRED_VALUES: dict[str, Any] = {
 """Options of the official configuration that change the model and of which we implement one value."""
 
 
-class UnsafeFileError(ValueError):
-    """A weights file that would run code when it is read."""
+_LARGEST = {"width": 8192, "depth": 256, "decoder_depth": 256, "pixel_hidden": 8192}
+"""Far above every published size; a configuration beyond it would take hours or terabytes before it fails."""
+
+_MOST_BANDS = 1000
+_MOST_WORDS = 1000
+"""Letters of an error that repeats what was given."""
 
 
 def load_official(folder: Path) -> OlmoEarth:
@@ -57,21 +61,17 @@ def load_official(folder: Path) -> OlmoEarth:
         UnsafeFileError: if the weights file holds anything but tensors.
         ValueError: if the configuration is one that we do not implement (v1.3), or weights do not fit it.
     """
-    config = config_from_official(json.loads((folder / CONFIG).read_text(encoding="utf8")))
-    state = state_from_official(_read_tensors(folder / WEIGHTS))
+    config = config_from_official(read_json(folder / CONFIG), str(folder / CONFIG))
     with torch.device("meta"):  # shapes alone: no weight is drawn that a file replaces
         model = OlmoEarth(config)
-    wanted = model.state_dict()
-    wrong = [
-        f"{key} {tuple(state[key].shape)}" for key in wanted.keys() & state if state[key].shape != wanted[key].shape
-    ]
-    missing, surplus = sorted(wanted.keys() - state), sorted(state.keys() - wanted)
-    if wrong or missing or surplus:
-        raise ValueError(
-            f"{folder / WEIGHTS} does not fit its {CONFIG}: {len(missing)} missing {missing[:3]}, "
-            f"{len(surplus)} unknown {surplus[:3]}, {len(wrong)} of another shape {sorted(wrong)[:3]}"
-        )
-    model.load_state_dict(state, assign=True)
+    path = folder / WEIGHTS
+    state = read_torch(path)
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise ValueError(f"{path} does not hold a state dict: tensors by name, and nothing else")
+    state = _kept(state)
+    require_fit(path, {key: _shape(key, value) for key, value in state.items()}, model.state_dict())
+    ours = {key: _laid_out(key, as_weight(path, key, state.pop(key))) for key in list(state)}
+    model.load_state_dict(ours, assign=True)
     return model.eval()
 
 
@@ -91,46 +91,30 @@ def save_model(model: OlmoEarth, folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file as float32, read without running anything that it holds."""
-    with path.open("rb") as file:
-        start = file.read(20)
-    if not start.startswith((b"PK\x03\x04", b"\x80")):
-        raise ValueError(f"{path} is not a weights file: it starts with {start!r} (a failed or partial download?)")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnsafeFileError(
-            f"{path} was refused: it holds more than tensors, and reading it would run code"
-        ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a weights file; is it whole? ({error})") from error
-    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
-        raise ValueError(f"{path} does not hold a state dict: tensors by name")
-    return {key: _plain(path, key, value) for key, value in state.items()}
-
-
-def _plain(path: Path, key: str, value: Any) -> Tensor:
-    """A weight as a dense float32 tensor, or an error that says which is none."""
-    if not isinstance(value, Tensor) or value.layout != torch.strided or not value.is_floating_point():
-        raise ValueError(f"{path}: {key} is not a dense tensor of floats")
-    if not value.isfinite().all():
-        raise ValueError(f"{path}: {key} holds NaN or infinite values")
-    return value.float().contiguous()
-
-
 def state_from_official(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of an official file under our names and shapes."""
+    return {key: _laid_out(key, value) for key, value in _kept(state).items()}
+
+
+def _kept(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a file that are read in some version."""
     if any("attention_pooler" in key for key in state):
         raise ValueError("these are weights of v1.3, which is out of scope; load v1, v1.1 or v1.2")
-    ours = {}
-    for key, value in state.items():
-        if _DROPPED.search(key):  # never read in any version
-            continue
-        if _PROJECTION.search(key) and value.ndim == 4:  # (D, C, 8, 8) -> (D, 8 * 8 * C)
-            value = value.permute(0, 2, 3, 1).flatten(1).contiguous()
-        ours[key] = value
-    return ours
+    return {key: value for key, value in state.items() if not _DROPPED.search(key)}
+
+
+def _laid_out(key: str, value: Tensor) -> Tensor:
+    """A weight of a file in our layout: (D, C, 8, 8) of a patch projection becomes (D, 8 * 8 * C)."""
+    if _PROJECTION.search(key) and value.ndim == 4:
+        return value.permute(0, 2, 3, 1).flatten(1).contiguous()
+    return value
+
+
+def _shape(key: str, value: Tensor) -> tuple[int, ...]:
+    """Shape that a weight of a file has in our layout."""
+    if _PROJECTION.search(key) and value.ndim == 4:
+        return value.shape[0], value.shape[1:].numel()
+    return tuple(value.shape)
 
 
 def state_to_official(model: OlmoEarth) -> dict[str, Tensor]:
@@ -193,21 +177,32 @@ def config_to_official(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def config_from_official(official: dict[str, Any]) -> ModelConfig:
+def config_from_official(official: dict[str, Any], name: str = CONFIG) -> ModelConfig:
     """The configuration that a `config.json` describes.
 
+    Args:
+        official: what is in it.
+        name: of the file, for errors.
+
     Raises:
-        ValueError: if it is not an OlmoEarth configuration, or has options that we do not implement.
+        ValueError: if it is not an OlmoEarth configuration, or has options that we do not implement, or is larger than
+            any model.
     """
     try:
         encoder, decoder = official["model"]["encoder_config"], official["model"]["decoder_config"]
         _refuse_unsupported(encoder, decoder)
-        return _model_config(encoder, decoder)
-    except (KeyError, TypeError, AttributeError) as error:
+        config = _model_config(encoder, decoder)
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(
-            f"{CONFIG} does not describe an OlmoEarth model; it needs model.encoder_config and model.decoder_config "
-            f"with the official keys ({type(error).__name__}: {error})"
+            f"{name} does not describe an OlmoEarth model; it needs model.encoder_config and model.decoder_config "
+            f"with the official keys ({type(error).__name__}: {str(error)[:_MOST_WORDS]})"
         ) from error
+    except ValueError as error:
+        raise ValueError(f"{name}: {str(error)[:_MOST_WORDS]}") from error
+    large = [f"{key} {getattr(config, key)}" for key, most in _LARGEST.items() if getattr(config, key) > most]
+    if large:
+        raise ValueError(f"{name}: {', '.join(large)} is larger than any model that we load; at most {_LARGEST}")
+    return config
 
 
 def _position(part: dict[str, Any]) -> str:
@@ -253,7 +248,7 @@ def _refuse_unsupported(encoder: dict[str, Any], decoder: dict[str, Any]) -> Non
     if decoder["decoder_embedding_size"] != encoder["embedding_size"] or decoder["num_heads"] != encoder["num_heads"]:
         wrong["decoder_embedding_size, num_heads"] = (decoder["decoder_embedding_size"], decoder["num_heads"])
     if wrong:
-        raise ValueError(f"{CONFIG} asks for what is not implemented: {wrong}; implemented: {_REQUIRED_VALUES}")
+        raise ValueError(f"asks for what is not implemented: {wrong}; implemented: {_REQUIRED_VALUES}")
 
 
 def _tokenization_to_official(tokenization: Tokenization, modalities: tuple[str, ...]) -> dict[str, Any]:
@@ -272,6 +267,9 @@ def _tokenization_to_official(tokenization: Tokenization, modalities: tuple[str,
 def _tokenization_from_official(official: dict[str, Any] | None) -> Tokenization:
     """The tokenization of a configuration; a built-in one where the groups are the same."""
     overrides = (official or {}).get("overrides", {})
-    groups = dict(TOKENIZATIONS["v1"].groups) | {name: value["band_groups"] for name, value in overrides.items()}
-    given = Tokenization("from config.json", groups, source=f"{CONFIG} of the model")
-    return next((known for known in TOKENIZATIONS.values() if known == given), given)
+    given = {name: [list(group) for group in value["band_groups"]] for name, value in overrides.items()}
+    if sum(len(group) for groups in given.values() for group in groups) > _MOST_BANDS:
+        raise ValueError(f"tokenization_config names more than {_MOST_BANDS} bands")
+    groups = dict(TOKENIZATIONS["v1"].groups) | given
+    own = Tokenization("from config.json", groups, source=f"{CONFIG} of the model")
+    return next((known for known in TOKENIZATIONS.values() if known == own), own)

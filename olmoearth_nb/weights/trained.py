@@ -8,22 +8,24 @@ officially normalised inputs like any other encoder.
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.io.durable import write, write_json
+from olmoearth_nb.io.json_file import read_json
+from olmoearth_nb.io.tensors import MisfitError, read_safetensors
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.model.patch_embed import GroupEmbed, PatchEmbed
+from olmoearth_nb.model.predictor import Predictor
 from olmoearth_nb.weights.encoder_file import FILE as ENCODER
 from olmoearth_nb.weights.encoder_file import load_encoder, save_encoder
 
@@ -37,17 +39,22 @@ def initial_model(config: ModelConfig, seed: int) -> OlmoEarth:
         return OlmoEarth(config)
 
 
-def load_untrained(folder: Path) -> Encoder:
+def load_untrained(folder: Path, seed: int | None = None) -> Encoder:
     """The encoder of a run as it was before its first step, in evaluation mode.
 
     It reads the same officially normalised inputs as the trained one, so that the two differ in training alone.
 
     Args:
         folder: of the trained model.
+        seed: draws other initial weights than the run's.
+
+    Raises:
+        FileNotFoundError: if one of its files is not there.
+        ValueError: if a file is not whole.
     """
-    about = json.loads((folder / RUN).read_text(encoding="utf8"))
+    about = _about(folder, (ENCODER, RUN))
     config = replace(load_encoder(folder / ENCODER).config, modalities=tuple(MODALITIES))
-    encoder = initial_model(config, about["seed"]).encoder
+    encoder = initial_model(config, about["seed"] if seed is None else seed).encoder
     if about["normalisation"] == "standard":
         fold(encoder.patch_embeddings)
     return encoder.eval()
@@ -114,8 +121,10 @@ def load_trained(folder: Path) -> OlmoEarth:
         FileNotFoundError: if one of the three files is not there.
         ValueError: if a file is not whole, or the targets made again are not those of the run.
     """
-    about, encoder = _about(folder), load_encoder(folder / ENCODER)
-    model = initial_model(replace(encoder.config, modalities=tuple(MODALITIES)), about["seed"])
+    about, encoder = _about(folder, (ENCODER, PREDICTOR, RUN)), load_encoder(folder / ENCODER)
+    config = replace(encoder.config, modalities=tuple(MODALITIES))
+    predictor = _predictor(config, folder / PREDICTOR)  # both files fit the configuration before anything is drawn
+    model = initial_model(config, about["seed"])
     if weights_hash(model.target_encoder) != about["targets"]:
         raise ValueError(
             f"{folder}: the frozen targets made again from seed {about['seed']} are not those of the run; another "
@@ -125,32 +134,40 @@ def load_trained(folder: Path) -> OlmoEarth:
         fold(model.encoder.patch_embeddings)
         fold(model.target_encoder.patch_embeddings)
     model.encoder.load_state_dict(encoder.state_dict(), strict=False)
-    _load_predictor(model, folder / PREDICTOR)
+    model.decoder.load_state_dict(predictor)
     return model.eval()
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    """What the run says of itself, its three files being there."""
-    absent = [name for name in (ENCODER, PREDICTOR, RUN) if not (folder / name).is_file()]
+def _about(folder: Path, files: Sequence[str]) -> dict[str, Any]:
+    """What the run says of itself, those of its files being there."""
+    absent = [name for name in files if not (folder / name).is_file()]
     if absent:
         raise FileNotFoundError(f"{folder} is no trained model: it has no {', '.join(absent)}")
-    try:
-        about = json.loads((folder / RUN).read_text(encoding="utf8"))
-        lacks = [key for key in ("seed", "normalisation", "targets") if key not in about]
-    except (json.JSONDecodeError, TypeError) as error:
-        raise ValueError(f"{folder / RUN} does not describe a run ({error})") from error
+    about = read_json(folder / RUN)
+    lacks = [key for key in ("seed", "normalisation") if key not in about]
+    lacks += ["targets"] if PREDICTOR in files and "targets" not in about else []
     if lacks:
         raise ValueError(f"{folder / RUN} does not describe a run: it has no {', '.join(lacks)}")
+    try:
+        check_seed(about["seed"])
+    except ValueError as error:
+        raise ValueError(f"{folder / RUN} does not describe a run: {error}") from error
+    if about["normalisation"] not in ("official", "standard"):
+        raise ValueError(f"{folder / RUN}: normalisation is official or standard, got {about['normalisation']!r}")
     return about
 
 
-def _load_predictor(model: OlmoEarth, path: Path) -> None:
-    """Puts the weights of a file into a model's predictor."""
+def check_seed(seed: object) -> None:
+    """Raises a ValueError unless a seed is a whole number that torch takes."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 1 << 63:
+        raise ValueError(f"a seed is a whole number from 0 to below 2^63, got {str(seed)[:50]}")
+
+
+def _predictor(config: ModelConfig, path: Path) -> dict[str, Tensor]:
+    """Weights of the predictor of a configuration."""
+    with torch.device("meta"):
+        wanted = Predictor(config).state_dict()
     try:
-        with safe_open(path, framework="pt") as file:
-            weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        model.decoder.load_state_dict(weights)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error})") from error
-    except RuntimeError as error:
+        return read_safetensors(path, wanted)
+    except MisfitError as error:
         raise ValueError(f"{path} is not the predictor of the encoder beside it ({error})") from error

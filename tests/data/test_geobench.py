@@ -174,7 +174,7 @@ WRONG = {
     "no partition": (without("default_partition.json"), "must hold one default_partition.json, it holds 0"),
     "two data sets": (lambda t: write_set(t / "a") and write_set(t / "b").parent, "it holds 2"),
     "a partition cut off": (change(default_partition__json='{"train": ['), "is not whole JSON"),
-    "a partition that is a list": (change(default_partition__json="[1]"), "must be a dictionary, it is a list"),
+    "a partition that is a list": (change(default_partition__json="[1]"), "must hold a dictionary, it is a list"),
     "a split missing": (change(default_partition__json=json.dumps({"train": ["id_1"]})), "not so for valid, test"),
     "a split of numbers": (partition(valid=[4]), "not so for valid"),
     "a path that goes up": (partition(valid=["../../x"]), r"'\.\./\.\./x\.hdf5' is no name of a file inside of"),
@@ -185,15 +185,15 @@ WRONG = {
     "a chip in two splits": (partition(test=["id_1"]), "the chip id_1 is in train and again in test"),
     "a chip twice": (partition(valid=["id_4", "id_4"]), "the chip id_4 is in valid and again in valid"),
     "specifications cut off": (change(task_specs__pkl=b"\x80\x04\x95\xff"), "task_specs.pkl cannot be read safely"),
-    "too large specifications": (change(task_specs__pkl=b"x" * 200_000), "200,000 bytes; at most 100,000 are read"),
+    "too large specifications": (change(task_specs__pkl=b"x" * 200_000), "more; at most 100,000 are read"),
     "nine classes": (
         lambda t: write_set(t, specs=TaskSpecifications(OLD_NAMES[:9])),
         "must name 10 classes, it has",
     ),
     "an empty split": (partition(train=[]), "the split 'train' of .* is empty"),
-    "a chip cut off": (cut, "id_1.hdf5 is not a readable HDF5 file"),
+    "a chip cut off": (cut, "id_1.hdf5 is not a whole HDF5 file"),
     "a chip with NaN": (pixels(np.full((64, 64), np.nan)), "4,096 values are NaN or infinite"),
-    "a chip of text": (pixels(np.full((64, 64), b"x")), "image must hold numbers"),
+    "a chip of text": (pixels(np.full((64, 64), b"x")), "04 - Red must hold whole numbers or decimal numbers, got .S1"),
     "no label": (labelled(None), "id_1.hdf5 has no class: the label in its metadata is None"),
     "a label of text": (labelled("Forest"), "is 'Forest'"),
     "a label of another set": (labelled(17), "has the label 17; valid are 0 to 9"),
@@ -228,7 +228,7 @@ def test_wrong_questions(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder"):
         GeoBench(tmp_path / "nowhere")
     (tmp_path / "a" / "id_1.hdf5").write_text("hello")
-    with pytest.raises(ValueError, match="not a readable HDF5 file"):
+    with pytest.raises(ValueError, match="not a whole HDF5 file"):
         read_label(tmp_path / "a" / "id_1.hdf5")
 
 

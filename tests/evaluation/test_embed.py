@@ -10,6 +10,7 @@ from olmoearth_nb.data.simulate.generate import simulate
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.baselines import band_statistics, fill, patch_means, time_aware
 from olmoearth_nb.evaluation.embed import embed, embed_place, embed_window
+from olmoearth_nb.io.durable import write_array
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_the_cache_knows_model_data_and_setting(world, encoder, tmp_path):
     first = embed(encoder, world, SCENES, 8, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     kept = next(tmp_path.iterdir())
-    np.save(kept, first + 1)
+    write_array(kept, first + 1)
     assert (embed(encoder, world, SCENES, 8, cache=tmp_path) == first + 1).all(), "read, not computed again"
     torch.manual_seed(1)
     embed(Encoder(encoder.config), world, SCENES, 8, cache=tmp_path)

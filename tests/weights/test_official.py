@@ -7,8 +7,9 @@ import torch
 from batches import random_batch
 
 from olmoearth_nb import TOKENIZATIONS, ModelConfig, OlmoEarth, Tokenization, load_model, published_config, save_model
+from olmoearth_nb.io.tensors import UnsafeFileError
 from olmoearth_nb.model.config import PUBLISHED
-from olmoearth_nb.weights.official import CONFIG, WEIGHTS, UnsafeFileError, config_from_official, config_to_official
+from olmoearth_nb.weights.official import CONFIG, WEIGHTS, config_from_official, config_to_official
 
 SMALL = {"width": 32, "depth": 1, "heads": 2, "decoder_depth": 1}
 
@@ -118,7 +119,7 @@ def test_half_precision_files_become_float32(folder):
 def test_weights_of_another_size_are_refused(folder):
     save_model(OlmoEarth(ModelConfig(**SMALL)), folder.parent / "other")
     (folder / WEIGHTS).write_bytes((folder.parent / "other" / WEIGHTS).read_bytes())
-    with pytest.raises(ValueError, match=r"does not fit its config\.json: .* missing .* of another shape"):
+    with pytest.raises(ValueError, match=r"does not fit its configuration: .* missing .* of another shape"):
         load_model(folder)
 
 

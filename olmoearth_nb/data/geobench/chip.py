@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from olmoearth_nb.data.arrays import to_sample
+from olmoearth_nb.io.hdf5 import Hdf5, open_hdf5
 from olmoearth_nb.sample import Sample
 
 LABELS = (
@@ -37,7 +38,10 @@ FILE_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B09 B10 B11 B12 B8A".split()
 ORDERS = {"content": FILE_ORDER, "published": "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()}
 """Band of each label: what the pixels are, or what the labels say."""
 
-_MOST_METADATA = 100_000
+MOST_METADATA = 100_000
+"""Bytes of a pickle that is read."""
+
+_LARGEST_EDGE = 1024
 _UNREADABLE = (
     *(ValueError, SyntaxError, EOFError, AttributeError, TypeError, IndexError, KeyError),
     *(pickle.UnpicklingError, struct.error, RecursionError, MemoryError, OverflowError),
@@ -97,8 +101,8 @@ def read_pickle(data: bytes, what: str) -> Any:
     Raises:
         ValueError: if it is too large, not whole, or needs more than that.
     """
-    if len(data) > _MOST_METADATA:
-        raise ValueError(f"{what} have {len(data):,} bytes; at most {_MOST_METADATA:,} are read")
+    if len(data) > MOST_METADATA:
+        raise ValueError(f"{what} have {len(data):,} bytes or more; at most {MOST_METADATA:,} are read")
     try:
         return _InertUnpickler(io.BytesIO(data)).load()
     except _UNREADABLE as error:
@@ -117,8 +121,8 @@ def read_metadata(text: str) -> dict[str, Any]:
     Raises:
         ValueError: if it is not such a literal or not a pickled dictionary.
     """
-    if len(text) > _MOST_METADATA:
-        raise ValueError(f"the chip's metadata have {len(text):,} characters; at most {_MOST_METADATA:,} are read")
+    if len(text) > MOST_METADATA:
+        raise ValueError(f"the chip's metadata have {len(text):,} characters; at most {MOST_METADATA:,} are read")
     try:
         data = ast.literal_eval(text)
     except _UNREADABLE as error:
@@ -137,17 +141,11 @@ def read_label(path: str | os.PathLike[str]) -> int:
     Raises:
         ValueError: if the file is not HDF5, or its metadata do not hold a whole number as `label`.
     """
-    import h5py
-
     path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            text = file.attrs.get("pickle", "")
-    except OSError as error:
-        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
-    label = read_metadata(str(text)).get("label") if text else None
+    with open_hdf5(path) as file:
+        label = _metadata(file, path).get("label")
     if not isinstance(label, int) or isinstance(label, bool):
-        raise ValueError(f"{path.name} has no class: the label in its metadata is {label!r}")
+        raise ValueError(f"{path} has no class: the label in its metadata is {label!r}")
     return label
 
 
@@ -171,50 +169,61 @@ def load_geobench_chip(path: str | os.PathLike[str], names: Literal["content", "
     Raises:
         ValueError: if the file is not HDF5 or lacks bands, or `names` is neither of the two.
     """
-    import h5py
-
     path = Path(path)
     check_names(names)
-    try:
-        with h5py.File(path, "r") as file:
-            absent = [label for label in LABELS if not isinstance(file.get(label, getlink=True), h5py.HardLink)]
-            if absent:
-                raise ValueError(f"{path.name} is no m-eurosat chip: no bands {absent}; it has {list(file)}")
-            image = _read_bands([file[label] for label in LABELS], path.name)
-            metadata = read_metadata(str(file.attrs["pickle"])) if "pickle" in file.attrs else {}
-    except OSError as error:
-        raise ValueError(f"{path.name} is not a readable HDF5 file ({error})") from error
-    date = _date(metadata)
+    with open_hdf5(path) as file:
+        image = _read_bands(file, path)
+        date = _date(_metadata(file, path), path)
     notes = []
     if date is None:
         notes.append(f"the chip has no date; it gets that of the official evaluation, {EVALUATION_DATE}")
     if names == "content":
         notes.append("labels 08A, 09, 10, 11, 12 hold B09, B10, B11, B12, B8A (see names='published')")
-    return to_sample(
-        image[:, :, None],
-        ORDERS[names],
-        [date or EVALUATION_DATE],
-        level="L1C",  # without B10
-        title=path.stem,
-        provenance=f"GeoBench m-eurosat, {path.name}",
-        notes=notes,
-    )
+    try:
+        return to_sample(
+            image[:, :, None],
+            ORDERS[names],
+            [date or EVALUATION_DATE],
+            level="L1C",  # without B10
+            title=path.stem,
+            provenance=f"GeoBench m-eurosat, {path.name}",
+            notes=notes,
+        )
+    except ValueError as error:  # which of the thousand chips it is must be in the message
+        raise ValueError(f"{path}: {error}") from error
 
 
-def _read_bands(bands: list[Any], name: str) -> np.ndarray:
+def _read_bands(file: Hdf5, path: Path) -> np.ndarray:
     """(H, W, 13) pixels of the band data sets, of which nothing is read before their shapes are right."""
-    shapes = {getattr(band, "shape", None) for band in bands}
+    absent = [label for label in LABELS if label not in file]
+    if absent:
+        raise ValueError(f"{path} is no m-eurosat chip: no bands {absent}; it has {file.names()}")
+    shapes = {file.shape(label) for label in LABELS}
     shape = shapes.pop()
-    if shapes or shape is None or len(shape) != 2 or max(shape) > 4096:
-        raise ValueError(f"{name} is no m-eurosat chip: its bands must be 2-D and of one size")
-    return np.stack([band[()] for band in bands], axis=-1)
+    if shapes or len(shape) != 2 or not 0 < max(shape) <= _LARGEST_EDGE:
+        raise ValueError(f"{path} is no m-eurosat chip: its bands must be 2-D and of one size, to {_LARGEST_EDGE} px")
+    return np.stack([file.read(label) for label in LABELS], axis=-1)
 
 
-def _date(metadata: dict[str, Any]) -> str | None:
+def _metadata(file: Hdf5, path: Path) -> dict[str, Any]:
+    """The metadata of an open chip; none if it brings none."""
+    text = file.text("pickle")
+    try:
+        return read_metadata(text) if text else {}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _date(metadata: dict[str, Any], path: Path) -> str | None:
     """ISO date of the first band, if the metadata have one; dates and datetimes are pickled by class."""
     band = metadata.get(LABELS[0])
     date = band.get("date") if isinstance(band, dict) else None
-    if isinstance(date, Inert) and getattr(date, "source", "") in ("datetime.date", "datetime.datetime"):
-        year_high, year_low, month, day = date.args[0][:4]
-        return f"{256 * year_high + year_low:04d}-{month:02d}-{day:02d}"
-    return date[:10] if isinstance(date, str) else None
+    if isinstance(date, str):
+        return date or None
+    if not isinstance(date, Inert) or getattr(date, "source", "") not in ("datetime.date", "datetime.datetime"):
+        return None
+    packed = date.args[0] if date.args else None
+    if not isinstance(packed, bytes) or len(packed) < 4:
+        raise ValueError(f"{path}: the date in its metadata is none")
+    year_high, year_low, month, day = packed[:4]
+    return f"{256 * year_high + year_low:04d}-{month:02d}-{day:02d}"

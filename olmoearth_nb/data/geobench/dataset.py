@@ -11,7 +11,6 @@ Two more traps of m-eurosat are dealt with here, after those of `geobench.py`.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import numpy as np
 
 from olmoearth_nb.data.geobench.chip import (
     LABELS,
+    MOST_METADATA,
     ORDERS,
     Inert,
     check_names,
@@ -30,6 +30,7 @@ from olmoearth_nb.data.geobench.chip import (
     read_label,
     read_pickle,
 )
+from olmoearth_nb.io.json_file import read_json
 from olmoearth_nb.io.paths import inside
 from olmoearth_nb.io.unzip import unpack_zip
 from olmoearth_nb.sample import Sample
@@ -49,7 +50,6 @@ ARCHIVE = "classification_v1.0/m-eurosat.zip"
 """m-eurosat in that repository."""
 
 _PARTITION = "default_partition.json"
-_LARGEST = 20_000_000
 
 
 class GeoBench:
@@ -191,15 +191,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     path = inside(folder, name)
     if not path.is_file():
         raise ValueError(f"{folder} has no {name}")
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(f"{name} has {path.stat().st_size:,} bytes; at most {_LARGEST:,} are read")
-    try:
-        table = json.loads(path.read_text(encoding="utf8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not whole JSON ({error})") from error
-    if not isinstance(table, dict):
-        raise ValueError(f"{name} must be a dictionary, it is a {type(table).__name__}")
-    return table
+    return read_json(path)
 
 
 def _splits(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -226,7 +218,9 @@ def _published_names(folder: Path) -> list[str] | None:
     path = inside(folder, "task_specs.pkl")
     if not path.is_file():
         return None
-    specs = read_pickle(path.read_bytes(), f"the task specifications {path.name}")
+    with path.open("rb") as file:
+        data = file.read(MOST_METADATA + 1)
+    specs = read_pickle(data, f"the task specifications {path.name}")
     kind = specs.state.get("label_type") if isinstance(specs, Inert) and isinstance(specs.state, dict) else None
     state = kind.state if isinstance(kind, Inert) and isinstance(kind.state, dict) else {}
     names = state.get("_class_names", state.get("class_names"))
