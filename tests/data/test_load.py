@@ -153,7 +153,7 @@ def test_a_chip_with_links_or_odd_bands(tmp_path):
     linked = write_chip(tmp_path / "linked.hdf5", skip=("04 - Red",))
     with h5py.File(linked, "a") as file:
         file["04 - Red"] = h5py.ExternalLink(str(other), "04 - Red")
-    with pytest.raises(ValueError, match=r"no bands \['04 - Red'\]"):
+    with pytest.raises(ValueError, match="04 - Red is a link, which is not followed"):
         load_sample(linked)
     odd = write_chip(tmp_path / "odd.hdf5", skip=("04 - Red",))
     with h5py.File(odd, "a") as file:
