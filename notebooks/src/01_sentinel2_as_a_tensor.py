@@ -36,9 +36,9 @@ device = start(seed=0, extras=("data",))
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
 # and dated, a Sentinel-2 product (`.SAFE`) or a folder of several dates of one, a EuroSAT `.tif` with all bands, a
 # GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image` (H, W, T, C),
-# `bands` and `dates`. `options` says what the file does not, such as `{"scale": "reflectance"}`. With `data` left empty,
-# we look at a `tile` of a simulated world. `date` is the one that most figures show; the lines from `online` on ask for
-# a real place, at the end.
+# `bands` and `dates`. `options` says what the file does not, such as `{"scale": "reflectance"}`. With `data` left
+# empty, we look at a `tile` of a simulated world. `date` is the one that most figures show; the lines from `online` on
+# ask for a real place, at the end.
 
 # %% tags=["parameters"]
 data = ""

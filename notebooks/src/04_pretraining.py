@@ -36,8 +36,8 @@ device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
 # `data` takes the path of your own sample, and `options` how to open it (see notebook 01), and masks that instead of a
-# simulated place; `steps` is the length of the live training; `model` names one of the models that come with the project;
-# `online = True` fetches the official subset of a thousand tiles.
+# simulated place; `steps` is the length of the live training; `model` names one of the models that come with the
+# project; `online = True` fetches the official subset of a thousand tiles.
 
 # %% tags=["parameters"]
 data = ""

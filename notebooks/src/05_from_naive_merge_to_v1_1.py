@@ -41,8 +41,8 @@ device = start(seed=0, extras=("data", "scale"))
 # %% [markdown]
 # `samples` is the length of each live training. `most` is the number of scenes of a split that are embedded (0 for
 # all). `repetitions` says how often we draw a study without a difference. `data` takes your own sample, and `options`
-# how to open it (see notebook 01), to count its tokens. The bench sets `sweep`, `arm` and `seed` when it runs this notebook as its record: see *This
-# run*.
+# how to open it (see notebook 01), to count its tokens. The bench sets `sweep`, `arm` and `seed` when it runs this
+# notebook as its record: see *This run*.
 
 # %% tags=["parameters"]
 data = ""

@@ -23,12 +23,12 @@ MENDABLE = (MemoryError, ModuleNotFoundError, OSError, PlainError, ValueError)
 """Errors that a user can mend. Other errors are bugs, whose traceback is shown."""
 
 FOREIGN = (
-    "pyarrow.lib.ArrowException",
-    "pyproj.exceptions.ProjError",
-    "rasterio._err.CPLE_BaseError",
-    "rasterio.errors.RasterioError",
-    "safetensors_rust.SafetensorError",
-    "yaml.error.YAMLError",
+    "pyarrow.ArrowException",
+    "pyproj.ProjError",
+    "rasterio.CPLE_BaseError",
+    "rasterio.RasterioError",
+    "safetensors.SafetensorError",
+    "yaml.YAMLError",
     "zipfile.BadZipFile",
     "zlib.error",
 )
@@ -82,9 +82,11 @@ def keeping(kept: str) -> Iterator[None]:
 
 def explained(error: Exception) -> str | None:
     """What to say of an error that a user can mend, in the words of the command line; None for a bug."""
-    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # the second of torch
-        return f"there is not enough memory: give a smaller image, or fewer at once ({error or type(error).__name__})"
+        return (
+            f"there is not enough memory: give a smaller image, or fewer at once ({str(error) or type(error).__name__})"
+        )
     if not isinstance(error, MENDABLE) and not kinds.intersection(FOREIGN):
         return None
     return in_options(str(error)) or type(error).__name__

@@ -1,9 +1,6 @@
 import pytest
-import typer
 
 from olmoearth_nb.ablation.folder import Job
-from olmoearth_nb.cli.errors import explained
-from olmoearth_nb.io.durable import DiskFullError
 
 
 @pytest.mark.parametrize(
@@ -25,24 +22,3 @@ def test_keys(key, job):
 def test_what_is_no_job(key):
     with pytest.raises(ValueError, match=f"no job '{key}'; there are floors, timing ARM, rate ARM RATE, cell ARM SEED"):
         Job.parse(key)
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "said"),
-    [
-        (ValueError("patch size 9"), 2, "error: patch size 9\n"),
-        (DiskFullError("full"), 2, "error: full\n"),
-        (FileNotFoundError("none"), 2, "error: none\n"),
-        (KeyboardInterrupt(), 130, "interrupted; all is kept\n"),
-    ],
-)
-def test_the_command_line_explains(capsys, error, code, said):
-    with pytest.raises(typer.Exit) as raised, explained("all is kept"):
-        raise error
-    assert raised.value.exit_code == code
-    assert capsys.readouterr().err == said
-
-
-def test_faults_of_the_code_keep_their_traceback():
-    with pytest.raises(RuntimeError, match="a fault"), explained():
-        raise RuntimeError("a fault")

@@ -33,7 +33,9 @@ def _script(path, text):
 
 def _make(place, *arguments, **environment):
     """What `make` printed, and the arguments that the stub saw."""
-    inherited = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "NB", "DATA")}
+    inherited = {
+        key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "NB", "DATA", "OPTIONS")
+    }
     saw = place / "saw"
     done = subprocess.run(
         ["make", "-f", str(MAKEFILE), *arguments],
@@ -57,14 +59,23 @@ TEXTS = [
 ]
 
 
+@pytest.mark.case("H21")
+@pytest.mark.parametrize("name", ["DATA", "OPTIONS"])
 @pytest.mark.parametrize("text", TEXTS)
-def test_data_arrives_as_it_was_given(place, text):
-    """On make's command line and in the environment."""
-    for arguments, environment in (([f"DATA={text}"], {}), ([], {"DATA": text})):
+def test_what_is_given_arrives_as_it_is(place, name, text):
+    """On make's command line and in the environment; options are one argument, which the command splits."""
+    for arguments, environment in (([f"{name}={text}"], {}), ([], {name: text})):
         done, saw = _make(place, "run", *arguments, **environment)
         assert done.returncode == 0, done.stderr
-        assert saw == ["-m", "olmoearth_nb", "run", f"--data={text}"]
+        assert saw == ["-m", "olmoearth_nb", "run", f"--{name.lower()}={text}"]
         assert not (place / "X").exists()
+
+
+def test_data_and_how_to_open_it(place):
+    done, saw = _make(place, "run", "NB=01", "DATA=my chip.npz", "OPTIONS=--level L1C --resolution 'as is'")
+    assert done.returncode == 0, done.stderr
+    options = "--options=--level L1C --resolution 'as is'"
+    assert saw == ["-m", "olmoearth_nb", "run", "--nb=01", "--data=my chip.npz", options]
 
 
 @pytest.mark.parametrize("target", ["run", "notebooks"])
@@ -77,7 +88,7 @@ def test_nb_is_one_argument(place, target, text):
 
 
 def test_nothing_given(place):
-    for arguments in ([], ["NB=", "DATA="]):
+    for arguments in ([], ["NB=", "DATA=", "OPTIONS="]):
         assert _make(place, "run", *arguments)[1] == ["-m", "olmoearth_nb", "run"]
 
 
