@@ -226,6 +226,8 @@ def _reason(error: BaseException) -> str:
     inner = error.args[0] if error.args else error
     text = plain(getattr(inner, "reason", None) or inner)
     clock = "not yet valid" in text or "certificate has expired" in text
+    if isinstance(getattr(inner, "reason", None), urllib3.exceptions.NewConnectionError):
+        return f"{text}; are you online?"
     return f"{text}; is the clock of this machine right?" if clock else text
 
 

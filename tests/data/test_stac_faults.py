@@ -58,7 +58,7 @@ def test_a_file_that_is_refused(catalogue, status):
     catalogue.refusals = {"B11": [status] * 2}
     with pytest.raises(DownloadError, match=f"the server refused B11 of item_20230501: {status} .*B11.tif"):
         load(catalogue)
-    assert len(catalogue.asked("B11")) == 2, "once by GDAL, once for a clear answer"
+    assert len(catalogue.asked("B11")) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500])
@@ -67,7 +67,7 @@ def test_a_file_that_is_never_given(catalogue, status):
     catalogue.refusals = {"SCL": [status] * 99}
     with pytest.raises(DownloadError, match=f"the server refused SCL of item_20230501: {status} "):
         load(catalogue)
-    assert len(catalogue.asked("SCL")) == 7, "once by GDAL, then five times again"
+    assert len(catalogue.asked("SCL")) == 6, "once, then five times again"
 
 
 def test_failed_items_may_be_left_out(catalogue):
@@ -213,7 +213,7 @@ def test_nothing_there(catalogue):
 
 def test_nobody_there(catalogue):
     catalogue.stop()
-    with pytest.raises(DownloadError, match=r"the catalogue http://127.0.0.1:\d+ cannot be reached .* are you online"):
+    with pytest.raises(DownloadError, match=r"the catalogue http://127.0.0.1:\d+ cannot be had .* are you online"):
         load(catalogue)
 
 
@@ -237,7 +237,11 @@ CATALOGUE_LIES = {
     ),
     "a search that is no JSON": ("/search", b"<html>", "does not answer as a STAC API"),
     "a search that is a list": ("/search", b"[1]", "does not answer as a STAC API"),
-    "features that are no items": ("/search", b'{"features": [{"id": 1}]}', "something that is no STAC item"),
+    "features that are no items": (
+        "/search",
+        b'{"features": [{"id": 1}]}',
+        r"no item of .* can be used: an item cannot be used .*its id is 1",
+    ),
     "cut JSON": ("/search", lambda data: data[:-20], "does not answer as a STAC API"),
     "another year": (
         "/search",
@@ -247,12 +251,16 @@ CATALOGUE_LIES = {
     "a file of this machine": (
         "/search",
         lambda data: data.replace(b"http://127", b"/vsizip/127"),
-        "over http or https",
+        "item_20230501 cannot be used .an address begins with http:// or https://, got '/vsizip/127",
     ),
-    "odd bands": ("/search", lambda data: data.replace(b'"B11": {', b'"x": {"bands": {"a": 1}, '), "no STAC item"),
-    "clouds in words": ("/search", lambda data: data.replace(b"5.0", b'"few"'), "no STAC item"),
+    "odd bands": ("/search", lambda data: data.replace(b'"B11": {', b'"x": {"bands": {"a": 1}, '), "cannot be used"),
+    "clouds in words": ("/search", lambda data: data.replace(b"5.0", b'"few"'), "'few' in the place of a number"),
     "no such zone": ("/search", lambda data: data.replace(b"32631", b"99999"), "SCL of item_20230501 cannot be right"),
-    "no geometry": ("/search", lambda data: data.replace(b'"Polygon"', b'"Poly"'), "item_20230501 cannot be right"),
+    "no geometry": (
+        "/search",
+        lambda data: data.replace(b'"Polygon"', b'"Poly"'),
+        "item_20230501 cannot be used .it is a 'Feature' of a 'Poly'",
+    ),
     "no such band": ("/search", lambda data: data.replace(b'"B11"', b'"B10"'), "no assets for B11; its assets are B02"),
     "an unreadable baseline": (
         "/search",
@@ -318,8 +326,8 @@ FILE_LIES = {
         "B03 of item_20230501 is not a GeoTIFF, it begins with b'<html>",
     ),
     "nothing": (content(b""), {}, "B03 of item_20230501 is not a GeoTIFF, it begins with b''"),
-    "half a file": (content(lambda data: data[: len(data) // 2]), {}, "B03 of item_20230501 stays unreadable"),
-    "damaged pixels": (content(lambda data: data[:-600] + bytes(600)), {}, "B03 of item_20230501 stays unreadable"),
+    "half a file": (content(lambda data: data[: len(data) // 2]), {}, "B03 of item_20230501 is not a whole file"),
+    "damaged pixels": (content(lambda data: data[:-600] + bytes(600)), {}, "B03 of item_20230501 is not a whole file"),
     "another zone": (altered(crs="EPSG:32632"), {}, "B03 of item_20230501 is in EPSG:32632, but .* says EPSG:32631"),
     "another size": (
         altered(values=np.full((12, 16), 1500, np.uint16)),
@@ -368,7 +376,7 @@ def test_a_length_that_is_a_lie(catalogue):
     """More bytes are promised than come, again and again."""
     add(catalogue, "item_20230501", field())
     catalogue.breaks = {"B05": 10**6}
-    with pytest.raises(DownloadError, match=r"B05 of item_20230501 (stays unreadable|cannot be had)"):
+    with pytest.raises(DownloadError, match=r"B05 of item_20230501 cannot be had"):
         load(catalogue)
 
 

@@ -26,12 +26,15 @@ import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, SENTINEL2
 from olmoearth_nb.data.arrays import parse_dates, to_sample
-from olmoearth_nb.data.stac.item import StacItem, counted
+from olmoearth_nb.data.stac.item import StacItem, counted, listed
 from olmoearth_nb.data.stac.months import Months
 from olmoearth_nb.data.stac.read import Reader
 from olmoearth_nb.data.stac.search import EARTH_SEARCH, search
 from olmoearth_nb.georeference import Georeference, degrees
+from olmoearth_nb.io.addresses import check_address, public
+from olmoearth_nb.io.fetch import DownloadError
 from olmoearth_nb.io.hub import default_cache
+from olmoearth_nb.io.web import Web
 from olmoearth_nb.sample import Sample
 
 SIZES = (8, 1024)
@@ -61,11 +64,13 @@ def load_stac(
         end: last day; at most twelve calendar months with the first.
         size: edge of the square in pixels of 10 m, 8 to 1024.
         max_cloud: items are left out from this cloud cover of their whole tile on, in percent.
-        catalogue: address of a STAC API, by default Earth Search v1.
+        catalogue: http or https address of a STAC API, by default Earth Search v1. One of the public internet may not
+            name files on this machine or in its network.
         collection: name of Sentinel-2 L2A there.
         cache: folder where every item's window is kept; by default beside the published models.
         offset: "auto" takes off what the catalogue says of each item (`offset.boa_offset`), a number goes off all.
-        skip_failed: whether to leave out, with a note, items that cannot be read.
+        skip_failed: whether to leave out, with a note, items whose files cannot be read. (Items that the catalogue
+            describes in a way that cannot be used, such as without one of the bands, are left out so in any case.)
         modifier: called with what the catalogue answers, to sign addresses, such as `planetary_computer.sign_inplace`.
         quiet: whether to leave out the summary before reading and the progress bar.
 
@@ -76,11 +81,12 @@ def load_stac(
     request = _Request(place, _days(start, end), size, max_cloud, catalogue, collection)
     if offset != "auto" and not (isinstance(offset, int) and 0 <= offset <= 2000):
         raise ValueError(f"offset is 'auto' or what to take off the digital numbers, 0 to 2000, got {offset!r}")
-    items = request.items(modifier)
-    reader = Reader(request.grid(items), Path(cache) if cache else default_cache() / "stac")
+    web = Web(catalogue)
+    items, wrong = request.items(web, modifier)
+    reader = Reader(request.grid(items), Path(cache) if cache else default_cache() / "stac", web)
     if not quiet:
         request.announce(items, reader)
-    months = Months(reader, offset, skip_failed)
+    months = Months(reader, offset, skip_failed, wrong)
     return request.sample(months.run(items, quiet), months)
 
 
@@ -112,6 +118,7 @@ class _Request:
             raise ValueError(f"Sentinel-2 is gridded from 80 S to 84 N (UTM), got latitude {place[0]}")
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not SIZES[0] <= size <= SIZES[1]:
             raise ValueError(f"size is the edge in pixels of 10 m, {SIZES[0]} to {SIZES[1]}, got {size}")
+        check_address(self.catalogue)
         if not 0 < self.max_cloud <= 100:
             raise ValueError(f"max_cloud is in percent, above 0 to 100, got {self.max_cloud}")
 
@@ -136,23 +143,25 @@ class _Request:
         left, top = round(x / 10 - self.size / 2) * 10, round(y / 10 + self.size / 2) * 10
         return GeoBox((self.size, self.size), Affine(10, 0, left, 0, -10, top), crs)
 
-    def items(self, modifier: Callable[[Any], None] | None) -> list[StacItem]:
-        """What the catalogue has.
+    def items(self, web: Web, modifier: Callable[[Any], None] | None) -> tuple[list[StacItem], list[str]]:
+        """What the catalogue has, and what is wrong with each item that cannot be used.
 
         Raises:
             ValueError: if it has nothing.
+            DownloadError: see `search`.
         """
         from rasterio.warp import transform_bounds
 
         grid = self.grid()  # across 180 degrees, the box's west is larger than its east (RFC 7946)
         bbox = transform_bounds(str(grid.crs), "EPSG:4326", *grid.boundingbox)
-        items = search(self.catalogue, self.collection, bbox, self.days, self.max_cloud, modifier)
+        items, wrong = search(web, self.catalogue, self.collection, bbox, self.days, self.max_cloud, modifier)
         if not items:
             raise ValueError(
-                f"{self.catalogue} has no item of {self.collection} at {self} from {self.days[0]} to {self.days[1]} "
-                f"with less than {self.max_cloud:g} % clouds; a longer time or a larger max_cloud widens the search"
+                f"{public(self.catalogue)} has no item of {self.collection} at {self} from {self.days[0]} to "
+                f"{self.days[1]} with less than {self.max_cloud:g} % clouds; a longer time or a larger max_cloud "
+                "widens the search"
             )
-        return items
+        return items, wrong
 
     def announce(self, items: Sequence[StacItem], reader: Reader) -> None:
         """Says what is going to be read."""
@@ -176,6 +185,8 @@ class _Request:
             ValueError: if nothing was seen.
         """
         first, last = self.days
+        if not images and months.wrong:
+            raise DownloadError(f"no item of {public(self.catalogue)} can be used: {listed(months.wrong, 3)}")
         if not images:
             raise ValueError(
                 f"no item from {first} to {last} shows the ground at {self} free of clouds ({len(months.failed)} could "
@@ -188,8 +199,9 @@ class _Request:
             SENTINEL2.band_names,
             [max(month, first) for month in images],
             title=f"{self}, {first} to {last}",
-            provenance=f"contains modified Copernicus Sentinel data {years}; {self.collection} of {self.catalogue}, "
-            f"{counted(len(months.used), 'item')}; {self.size} x {self.size} px of 10 m around {self} in {grid.crs}",
+            provenance=f"contains modified Copernicus Sentinel data {years}; {self.collection} of "
+            f"{public(self.catalogue)}, {counted(len(months.used), 'item')}; "
+            f"{self.size} x {self.size} px of 10 m around {self} in {grid.crs}",
             notes=[*months.notes(), *_gaps(images, self.days)],
         )
         return replace(sample, georeference=Georeference(str(grid.crs), tuple(grid.transform)[:6]))

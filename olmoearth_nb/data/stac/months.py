@@ -15,7 +15,7 @@ import numpy as np
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.offset import DONE, remove_offset
 from olmoearth_nb.data.stac.composite import DROPPED, clear, first_seen, median
-from olmoearth_nb.data.stac.item import StacItem, counted
+from olmoearth_nb.data.stac.item import ItemError, StacItem, counted, listed
 from olmoearth_nb.data.stac.read import Reader
 from olmoearth_nb.io.fetch import DownloadError
 
@@ -31,6 +31,7 @@ class Months:
         reader: reads the items.
         offset: "auto", or a number that is taken off all digital numbers.
         skip_failed: whether items that stay unreadable are left out.
+        wrong: what is wrong with each item that cannot be used, by what the catalogue says of it.
         used: ids of the items that had clear pixels.
         failed: ids of those left out.
         taken: offset -> number of items that it was taken off.
@@ -41,6 +42,7 @@ class Months:
     reader: Reader
     offset: Literal["auto"] | int
     skip_failed: bool
+    wrong: list[str] = field(default_factory=list)
     used: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     taken: Counter[int] = field(default_factory=Counter)
@@ -78,7 +80,11 @@ class Months:
         items = sorted(items, key=lambda item: (str(item.properties.get("s2:processing_baseline")), item.id))
         for item in sorted(reversed(items), key=lambda item: item.crs not in (own, None)):
             try:
+                offsets = item.offsets() if self.offset == "auto" else [self.offset] * len(SENTINEL2.bands)
                 classes, numbers = self.reader.read(item)
+            except ItemError as error:
+                self.wrong.append(str(error))
+                continue
             except DownloadError as error:
                 if not self.skip_failed:
                     raise DownloadError(f"{error}; what was read is kept, skip_failed goes on without it") from error
@@ -86,15 +92,14 @@ class Months:
                 continue
             covered |= classes != 0
             if numbers is not None:
-                layers.append(self._seen(item, classes, numbers))
+                layers.append(self._seen(item, classes, numbers, offsets))
             if covered.all():
                 break
         day = first_seen(layers) if layers else None
         return day if day is not None and day.any() else None
 
-    def _seen(self, item: StacItem, classes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    def _seen(self, item: StacItem, classes: np.ndarray, numbers: np.ndarray, offsets: list[int]) -> np.ndarray:
         """Clear digital numbers of an item without their offset, 0 elsewhere."""
-        offsets = item.offsets() if self.offset == "auto" else [self.offset] * len(SENTINEL2.bands)
         numbers = np.where(clear(classes)[..., None], numbers, 0)
         below = (numbers[numbers > 0] < max(offsets)).mean() if (numbers > 0).any() else 0.0
         if below > _SUSPICIOUS:
@@ -118,7 +123,9 @@ class Months:
             f"{', '.join(offsets)} ({source})",
         ]
         if self.failed:
-            notes.append(f"left out, because unreadable: {', '.join(self.failed)}")
+            notes.append(f"left out, because unreadable: {listed(self.failed)}")
+        if self.wrong:
+            notes.append(f"left out, because of what the catalogue says of them: {listed(self.wrong)}")
         if self.doubtful:
             notes.append(
                 f"values below the offset that was taken off, in {', '.join(self.doubtful)}: it may have been taken "

@@ -1,17 +1,15 @@
 """The window of one acquisition: read from cloud-optimised GeoTIFFs by range requests, checked, and kept.
 
-GDAL asks once and without patience; when it fails, the file's server is asked for sixteen bytes with the patience of
-`stac_search.patience`, which waits as long as the server wants (GDAL ignores `Retry-After`) and tells a refusal, a web
-page and a broken file apart. What has been read is kept, so that a later call goes on from there.
+The parts come by `io.web.RemoteFile`, which waits as long as a server wants and tells a refusal, a web page and a
+broken file apart; GDAL itself asks nobody. What has been read is kept, so that a later call goes on from there.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
+import math
 import re
-import time
 import warnings
 import zipfile
 import zlib
@@ -24,14 +22,17 @@ import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.stac.composite import clear
-from olmoearth_nb.data.stac.item import CLASSES, StacItem, said_crs
-from olmoearth_nb.data.stac.search import patience
-from olmoearth_nb.io import durable, fetch
+from olmoearth_nb.data.stac.item import CLASSES, ODD, StacItem, said_crs
+from olmoearth_nb.io import durable
+from olmoearth_nb.io.addresses import plain, public
 from olmoearth_nb.io.fetch import DownloadError
+from olmoearth_nb.io.raster import RasterError, open_raster
+from olmoearth_nb.io.web import RemoteFile, Web
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _THREADS = len(SENTINEL2.bands)
-_BEYOND_THE_END = 416
+_LARGEST_BLOCK = 1 << 26
+"""Pixels of one block of a file, which is inflated whole: 8,192 x 8,192."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,16 @@ class Reader:
     Attributes:
         grid: an `odc.geo.geobox.GeoBox`.
         cache: folder where windows are kept.
+        web: asks the servers.
     """
 
     grid: Any
     cache: Path
+    web: Web
 
     def path(self, item: StacItem) -> Path:
         """Where an item's window is kept, named by all that it depends on."""
-        hrefs = [item.assets[name]["href"].split("?")[0] for name in (*SENTINEL2.band_names, CLASSES)]
+        hrefs = [public(item.assets[name]["href"]) for name in (*SENTINEL2.band_names, CLASSES)]
         grid = (str(self.grid.crs), tuple(self.grid.transform), tuple(self.grid.shape))
         key = json.dumps([hrefs, item.properties.get("updated"), grid], default=str)
         name = re.sub(r"[^\w-]", "_", item.id)[:80]
@@ -88,62 +91,39 @@ class Reader:
         return classes.astype(np.uint8), np.stack(bands, axis=-1)
 
     def _file(self, item: StacItem, name: str) -> np.ndarray:
-        """(H, W) window of one file, asked for again as long as there is hope."""
+        """(H, W) window of one file."""
+        what = f"{name} of {item.id}"
+        remote = RemoteFile(self.web, item.assets[name]["href"], what)
+        start = remote.read(0, len(_TIFF[0]) * 4)
+        if not start.startswith(_TIFF):
+            raise DownloadError(f"{what} is not a GeoTIFF, it begins with {start!r}: {public(remote.url)}")
+        try:
+            with open_raster(remote) as file:
+                _check(file, item, name)
+                return self._window(file)
+        except RasterError as error:
+            raise DownloadError(f"{plain(error)}: {public(remote.url)}") from error
+        except ODD as error:
+            raise DownloadError(
+                f"what the catalogue says of {what} cannot be right ({type(error).__name__}: {plain(error)})"
+            ) from error
+
+    def _window(self, file: Any) -> np.ndarray:
+        """An open file on the grid, nearest neighbour; 0 beyond its edges."""
         import rasterio
-        from rasterio.errors import RasterioError
-        from shapely.errors import ShapelyError
+        from rasterio.warp import Resampling, reproject
 
-        href = item.assets[name]["href"]
-        for attempt in range(fetch.TRIES):
-            if attempt:
-                time.sleep(min(2.0**attempt - 2, 30.0))
-            try:
-                with rasterio.Env(**_gdal(fresh=attempt > 0)), rasterio.open(href) as file:
-                    _check(file, item, name)
-                    return self._window(item, name)
-            except RasterioError as error:
-                failed = error
-            except (KeyError, TypeError, ValueError, ShapelyError) as error:
-                raise DownloadError(
-                    f"what the catalogue says of {name} of {item.id} cannot be right ({type(error).__name__}: {error})"
-                ) from error
-            _wait_for(href, f"{name} of {item.id}")
-        raise DownloadError(f"{name} of {item.id} stays unreadable ({failed}): {href}")
-
-    def _window(self, item: StacItem, name: str) -> np.ndarray:
-        """One file on the grid, nearest neighbour."""
-        import odc.stac
-        import pystac
-
-        alone = pystac.Item(
-            item.id,
-            dict(item.geometry),
-            list(item.bbox),
-            dt.datetime.combine(item.day, dt.time()),
-            {},
-            assets={name: pystac.Asset(item.assets[name]["href"])},
-            collection="one file",
+        window = np.zeros(tuple(self.grid.shape), np.uint16)
+        reproject(
+            rasterio.band(file, 1),
+            window,
+            src_nodata=0,
+            dst_nodata=0,
+            dst_transform=self.grid.transform,
+            dst_crs=str(self.grid.crs),
+            resampling=Resampling.nearest,
         )
-        plain = {"one file": {"assets": {name: {"data_type": "uint16", "nodata": 0}}}}
-        loaded = odc.stac.load([alone], [name], geobox=self.grid, resampling="nearest", stac_cfg=plain)
-        return loaded[name].values[0]
-
-
-def _gdal(fresh: bool) -> dict[str, Any]:
-    """GDAL's settings for files on the web.
-
-    Args:
-        fresh: whether to ask anew where GDAL remembers that a file could not be had.
-    """
-    settings = {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no listing, no side-car files
-        "GDAL_HTTP_MAX_RETRY": 0,
-        "GDAL_HTTP_CONNECTTIMEOUT": int(fetch.TIMEOUT),
-        "GDAL_HTTP_LOW_SPEED_TIME": int(fetch.TIMEOUT),  # seconds below LOW_SPEED_LIMIT bytes a second
-        "GDAL_HTTP_LOW_SPEED_LIMIT": 1,
-        "GDAL_HTTP_USERAGENT": "olmoearth_nb",
-    }
-    return settings | ({"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if fresh else {})
+        return window
 
 
 def _check(file: Any, item: StacItem, name: str) -> None:
@@ -154,8 +134,10 @@ def _check(file: Any, item: StacItem, name: str) -> None:
     asset, what = item.assets[name], f"{name} of {item.id}"
     if file.count != 1 or np.dtype(file.dtypes[0]).kind != "u":
         raise DownloadError(f"{what} must be one band of unsigned integers, it is {file.count} of {file.dtypes[0]}")
-    if file.crs is None:
-        raise DownloadError(f"{what} has no coordinate system: {asset['href']}")
+    if math.prod(file.block_shapes[0]) > _LARGEST_BLOCK:
+        raise DownloadError(f"{what} is stored in blocks of {file.block_shapes[0]} px, which are not read")
+    if file.crs is None or not (file.crs.is_projected or file.crs.is_geographic):
+        raise DownloadError(f"{what} has no coordinate system of the Earth: {public(asset['href'])}")
     declared = said_crs(asset) or item.crs
     if declared is not None and CRS.from_user_input(declared) != file.crs:
         raise DownloadError(f"{what} is in {file.crs}, but the catalogue says {declared}")
@@ -172,34 +154,6 @@ def _check(file: Any, item: StacItem, name: str) -> None:
         raise DownloadError(
             f"{what} lies at {west:.2f} {south:.2f} {east:.2f} {north:.2f}, but the catalogue says {item.bbox}"
         )
-
-
-def _wait_for(href: str, what: str) -> None:
-    """Waits until a server gives the first bytes of a file.
-
-    Raises:
-        DownloadError: if it refuses, cannot be reached, or gives something that is no GeoTIFF.
-    """
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=patience()))
-        headers = {"Range": "bytes=0-15", "User-Agent": "olmoearth_nb", "Accept-Encoding": "identity"}
-        try:
-            answer = session.get(href, headers=headers, stream=True, timeout=fetch.TIMEOUT)
-        except requests.RequestException as error:
-            raise DownloadError(f"{what} cannot be had ({error}): {href}") from error
-        with answer:
-            if not answer.ok and answer.status_code != _BEYOND_THE_END:
-                raise DownloadError(f"the server refused {what}: {answer.status_code} {answer.reason}: {href}")
-            try:
-                start = next(answer.iter_content(16), b"") if answer.ok else b""
-            except requests.RequestException:  # it broke off: there is something, and the caller asks again
-                return
-    if not start.startswith(_TIFF):
-        raise DownloadError(f"{what} is not a GeoTIFF, it begins with {start!r}: {href}")
 
 
 def _read_kept(path: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None] | None:

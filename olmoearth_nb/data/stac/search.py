@@ -1,15 +1,15 @@
-"""Asking a STAC catalogue for acquisitions, with patience."""
+"""Asking a STAC catalogue for acquisitions, with patience, and within bounds."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from olmoearth_nb.data.stac.item import StacItem
-from olmoearth_nb.io import fetch
+from olmoearth_nb.data.stac.item import ODD, ItemError, StacItem, listed
+from olmoearth_nb.io.addresses import plain, public
 from olmoearth_nb.io.fetch import DownloadError
+from olmoearth_nb.io.web import Web
 
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 """Earth Search v1 by Element 84: Sentinel-2 L2A as cloud-optimised GeoTIFFs on AWS, free and without an account."""
@@ -17,40 +17,23 @@ EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 MOST_ITEMS = 2000
 """More than a place can have in a year, also where four tiles and two orbits overlap."""
 
-_LONGEST_WAIT = 60.0
-_BUSY = (429, 500, 502, 503, 504)
-
-
-def patience() -> Any:
-    """How often to ask again: after 429, 5xx, broken and silent connections, as long as the server wants to wait."""
-    from urllib3 import Retry
-
-    class Patience(Retry):
-        def get_retry_after(self, response: Any) -> float | None:
-            asked = super().get_retry_after(response)
-            return None if asked is None else min(asked, _LONGEST_WAIT)
-
-    return Patience(
-        total=fetch.TRIES,
-        connect=2,
-        backoff_factor=1.0,
-        status_forcelist=_BUSY,
-        allowed_methods=None,
-        raise_on_status=False,
-    )
+_MOST_BYTES = 1 << 24
+"""Of one page. A hundred items of Earth Search take two million."""
 
 
 def search(
+    web: Web,
     catalogue: str,
     collection: str,
     bbox: Sequence[float],
     days: tuple[dt.date, dt.date],
     max_cloud: float,
     modifier: Callable[[Any], None] | None = None,
-) -> list[StacItem]:
+) -> tuple[list[StacItem], list[str]]:
     """All items of a collection that touch a box in a span of days, in order of time.
 
     Args:
+        web: asks the servers.
         catalogue: address of a STAC API with item search.
         collection: its name there.
         bbox: west, south, east, north in degrees.
@@ -58,52 +41,87 @@ def search(
         max_cloud: items are left out from this cloud cover of the whole tile on, in percent.
         modifier: see `load_stac`.
 
+    Returns:
+        The items, and what is wrong with each that cannot be used.
+
     Raises:
-        DownloadError: if the catalogue cannot be reached, refuses, or does not answer as a STAC API should.
+        DownloadError: if the catalogue cannot be reached, refuses, does not answer as a STAC API should, or no item of
+            its answer can be used.
     """
     asked: dict[str, Any] = {"collections": [collection], "bbox": list(bbox), "limit": 100}
     asked["datetime"] = f"{days[0]}T00:00:00Z/{days[1]}T23:59:59Z"
-    raw = _ask(catalogue, asked, max_cloud, modifier)
-    if len(raw) > MOST_ITEMS:
-        raise DownloadError(f"{catalogue} goes on after {MOST_ITEMS:,} items for one place; it does not keep to STAC")
-    items = {item.id: item for item in map(StacItem.from_dict, raw)}
-    for item in items.values():
-        if not days[0] <= item.day <= days[1]:
+    items: dict[str, StacItem] = {}
+    wrong: list[str] = []
+    for number, raw in enumerate(_ask(web, catalogue, asked, max_cloud, modifier), 1):
+        if number > MOST_ITEMS:
             raise DownloadError(
-                f"{catalogue} answered with {item.id} of {item.day}, but {days[0]} to {days[1]} was asked for"
+                f"{public(catalogue)} goes on after {MOST_ITEMS:,} items for one place; it does not keep to STAC"
             )
+        try:
+            item = StacItem.from_dict(raw)
+            if not days[0] <= item.day <= days[1]:
+                raise ItemError(f"{item.id} is of {item.day}, but {days[0]} to {days[1]} was asked for")
+            items[item.id] = item
+        except ItemError as error:
+            wrong.append(str(error))
+    if wrong and not items:
+        raise DownloadError(f"no item of {public(catalogue)} can be used: {listed(wrong, 3)}")
     kept = [item for item in items.values() if item.cloud is None or item.cloud < max_cloud]
-    return sorted(kept, key=lambda item: (item.day, item.id))
+    return sorted(kept, key=lambda item: (item.day, item.id)), wrong
 
 
 def _ask(
-    catalogue: str, asked: dict[str, Any], max_cloud: float, modifier: Callable[[Any], None] | None
-) -> list[dict[str, Any]]:
-    """The catalogue's own words, all pages of them."""
+    web: Web, catalogue: str, asked: dict[str, Any], max_cloud: float, modifier: Callable[[Any], None] | None
+) -> Iterator[Any]:
+    """The catalogue's own words, item by item, all pages of them."""
     import warnings
 
-    from pystac.errors import STACError
+    from pystac.errors import STACError, STACTypeError
     from pystac_client import Client, ConformanceClasses
     from pystac_client.errors import ClientTypeError
     from pystac_client.exceptions import APIError
-    from pystac_client.stac_api_io import StacApiIO
     from pystac_client.warnings import PystacClientWarning
 
+    odd = (STACError, STACTypeError, APIError, ClientTypeError, PystacClientWarning)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PystacClientWarning)
-            io = StacApiIO(max_retries=patience(), timeout=fetch.TIMEOUT, headers={"User-Agent": "olmoearth_nb"})
-            client = Client.open(catalogue, stac_io=io, modifier=modifier)
+            client = Client.open(catalogue, stac_io=_bounded_io(web, public(catalogue)), modifier=modifier)
             if client.conforms_to(ConformanceClasses.QUERY):
                 asked = {**asked, "query": {"eo:cloud_cover": {"lt": max_cloud}}}
-            return list(islice(client.search(**asked).items_as_dicts(), MOST_ITEMS + 1))
-    except APIError as error:
-        code = getattr(error, "status_code", None)
-        reason = " ".join(str(error).split())[:300]
-        if code is not None:
-            raise DownloadError(f"the catalogue {catalogue} refused: {code} {reason}") from error
-        raise DownloadError(f"the catalogue {catalogue} cannot be reached ({reason}); are you online?") from error
-    except (ClientTypeError, PystacClientWarning, STACError, AttributeError, KeyError, TypeError, ValueError) as error:
+            answer = client.search(**asked)
+        yield from answer.items_as_dicts()
+    except (*odd, *ODD) as error:
         raise DownloadError(
-            f"{catalogue} does not answer as a STAC API with item search ({type(error).__name__}: {error})"
+            f"{public(catalogue)} does not answer as a STAC API with item search "
+            f"({type(error).__name__}: {plain(error)})"
         ) from error
+
+
+def _bounded_io(web: Web, catalogue: str) -> Any:
+    """How pystac_client asks: by `web`, and never for a local file, which a link of the catalogue may name."""
+    from pystac_client.stac_api_io import StacApiIO
+
+    class BoundedIO(StacApiIO):
+        def read_text(self, source: Any, *args: Any, **options: Any) -> str:
+            if isinstance(source, str):
+                return self.request(source, *args, **options)
+            return str(super().read_text(source, *args, **options))
+
+        def request(
+            self,
+            href: str,
+            method: str | None = None,
+            headers: dict[str, str] | None = None,
+            parameters: dict[str, Any] | None = None,
+        ) -> str:
+            method = str(method or "GET").upper()
+            sent = {"json" if method == "POST" else "params": parameters or {}, "headers": headers}
+            return web.text(href, f"the catalogue {catalogue}", _MOST_BYTES, method, **sent)
+
+        def stac_object_from_dict(self, d: Any, *args: Any, **options: Any) -> Any:
+            if d.get("type") != "Catalog":  # of an item, pystac would ask for the collection by means of its own
+                raise ValueError(f"its first page is a {plain(repr(d.get('type')))}, not a Catalog")
+            return super().stac_object_from_dict(d, *args, **options)
+
+    return BoundedIO()
