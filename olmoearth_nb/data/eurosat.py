@@ -12,16 +12,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.arrays import Date, to_sample
 from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, FILE_ORDER
+from olmoearth_nb.data.geotiff.read import read_header
 from olmoearth_nb.georeference import degrees
 from olmoearth_nb.io.paths import inside
+from olmoearth_nb.io.raster import RasterError, open_raster
 from olmoearth_nb.sample import Sample
 
 CLASSES = tuple(
@@ -31,19 +33,17 @@ CLASSES = tuple(
 
 _CHIP = re.compile(rf"({'|'.join(CLASSES)})_\d+")
 _SUFFIXES = (".tif", ".tiff")
+_LARGEST = 4096
 
 
 def is_eurosat_chip(path: str | os.PathLike[str]) -> bool:
     """Whether a file is named like a EuroSAT chip (``Forest_12.tif``) and has 13 bands without names."""
-    import rasterio
-    from rasterio.errors import RasterioError
-
     if not _CHIP.fullmatch(Path(path).stem):
         return False
     try:
-        with rasterio.open(path, driver="GTiff") as file:
+        with open_raster(path) as file:
             return file.count == len(FILE_ORDER) and set(file.descriptions) == {None}
-    except RasterioError:
+    except RasterError:
         return False
 
 
@@ -61,20 +61,23 @@ def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) ->
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a whole GeoTIFF of 13 bands of digital numbers, or their order is another.
     """
-    from olmoearth_nb.data.geotiff.read import read
-
     path = Path(path)
-    raster = read(path)
-    values = raster.values
-    if len(values) != len(FILE_ORDER):
-        raise ValueError(f"{path.name} must have the {len(FILE_ORDER)} bands of EuroSAT, it has {len(values)}")
-    if values.dtype not in (np.uint16, np.int16):
-        raise ValueError(f"{path.name} must hold digital numbers (uint16), it holds {values.dtype}")
-    check_order(np.ma.getdata(values).transpose(1, 2, 0), path.name)
-    image = np.ma.filled(values.astype(np.float32), MISSING).transpose(1, 2, 0)
+    raster = read_header(path)
+    if len(raster.names) != len(FILE_ORDER):
+        raise ValueError(f"{path.name} must have the {len(FILE_ORDER)} bands of EuroSAT, it has {len(raster.names)}")
+    if raster.dtype not in (np.uint16, np.int16):
+        raise ValueError(f"{path.name} must hold digital numbers (uint16), it holds {raster.dtype}")
+    if set(raster.scales) != {1.0} or set(raster.offsets) != {0.0}:
+        raise ValueError(
+            f"{path.name} must hold digital numbers, but its tags scale them; EuroSAT's chips have no scale"
+        )
+    if max(raster.shape) > _LARGEST:
+        raise ValueError(f"{path.name} must be a chip of 64 x 64 px, it has {raster.shape[0]} x {raster.shape[1]}")
+    image = raster.values(range(len(FILE_ORDER)))
+    check_order(np.ma.getdata(image)[~np.ma.getmaskarray(image).any(-1)], path.name)
     notes = [] if date else [f"the chip has no date; it gets that of the m-eurosat evaluation, {EVALUATION_DATE}"]
     where = "place unknown" if raster.place is None else degrees(*raster.place)
-    return to_sample(
+    sample = to_sample(
         image[:, :, None],
         FILE_ORDER,
         [date or EVALUATION_DATE],
@@ -83,15 +86,18 @@ def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) ->
         provenance=f"EuroSAT, {path.name}, {where}",
         notes=notes,
     )
+    return replace(sample, georeference=raster.georeference)
 
 
 def check_order(image: np.ndarray, name: str) -> None:
     """Raises a ValueError if the numbers contradict EuroSAT's order of bands.
 
     Args:
-        image: (H, W, 13) digital numbers.
+        image: (..., 13) digital numbers that were observed.
         name: of the file, for the error.
     """
+    if image.size == 0:
+        raise ValueError(f"{name} holds no observed value")
     mean = dict(zip(FILE_ORDER, np.maximum(image.reshape(-1, len(FILE_ORDER)).mean(0), 1.0), strict=True))
     wrong = []
     bright = {band: value for band, value in mean.items() if band not in ("B10", "B11", "B12")}
@@ -163,7 +169,7 @@ class EuroSAT(Sequence[tuple[Sample, int]]):
 
 def _chips(root: Path, folder: Path) -> list[Path]:
     """The chips of a class in the order of their numbers."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.name[0] != "."]
     paths = [inside(root, path.relative_to(root).as_posix()) for path in paths]
     return sorted(
         paths, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]

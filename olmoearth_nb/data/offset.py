@@ -35,7 +35,7 @@ DONE = "taken off the digital numbers"
 
 UNSAID = (
     "no metadata say whether an offset of 1000 is in the digital numbers, as in products processed since 25 January "
-    "2022, of whatever date; not taken off: if it is in them, open the file by load_sample(path, offset=1000)"
+    "2022, of whatever date; not taken off: if it is in them, say offset=1000"
 )
 """The note where metadata are silent."""
 
@@ -49,6 +49,7 @@ KEYS = (*_APPLIED, *_ADDED, *_BASELINE)
 """Properties and tags that `read_offset` reads."""
 
 _MOST = 2000
+_SATURATED = 65535
 _FIRST_BASELINE = 400
 
 
@@ -114,7 +115,8 @@ def boa_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str
 def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
     """Takes the offset off digital numbers, not below 1.
 
-    What is 0 (no data), negative (`bands.MISSING`) or NaN stays, and no valid number becomes one of these.
+    What is 0 (no data), 65535 (saturated), negative (`bands.MISSING`) or NaN stays, and no
+    valid number becomes one of these.
 
     Args:
         image: digital numbers of any shape and type.
@@ -132,7 +134,7 @@ def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     signed = image.astype(np.int64) if image.dtype.kind == "u" else image
     reduced = np.where(offset > 0, np.maximum(signed - offset, 1), signed)
-    return np.where(signed > 0, reduced, signed).astype(image.dtype)
+    return np.where((signed > 0) & (signed != _SATURATED), reduced, signed).astype(image.dtype)
 
 
 def settle(given: Offset, declared: Sequence[Declared], dates: Sequence[str]) -> tuple[np.ndarray, list[str]]:

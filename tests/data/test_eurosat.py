@@ -97,7 +97,7 @@ def truncated(path):
 
 
 WRONG = {
-    "cut off": (lambda t: truncated(chip(t / "a.tif")), "not a whole GeoTIFF"),
+    "cut off": (lambda t: truncated(chip(t / "a.tif")), "not a whole file of GTiff"),
     "12 bands": (lambda t: chip(t / "a.tif", pixels()[:12]), "must have the 13 bands of EuroSAT, it has 12"),
     "the RGB version": (
         lambda t: chip(t / "a.tif", pixels().astype(np.uint8)),

@@ -88,7 +88,7 @@ def test_gaps_and_the_offset(tmp_path):
     path = write(tmp_path / "x_2023-01-02.tif", values, BANDS, nodata=0)
     sample = load_geotiff(path)
     assert (sample.images["sentinel2_l2a"][0, 0] == MISSING).all()
-    assert any("not taken off: if it is in them, open the file by" in note for note in sample.notes)
+    assert any("not taken off: if it is in them, say offset=1000" in note for note in sample.notes)
     less = load_geotiff(path, offset=1000)
     assert less.images["sentinel2_l2a"][5, 5, 0, 0] == max(int(values[0, 5, 5]) - 1000, 1)
     assert (less.images["sentinel2_l2a"][0, 0] == MISSING).all(), "no data stays no data"
@@ -103,7 +103,7 @@ def test_zeros_are_gaps_without_a_tag_too(tmp_path):
     missing = (sample.images["sentinel2_l2a"] == MISSING).all(-1)[..., 0]
     assert missing[:4].all()
     assert not missing[4:].any(), "one dark band is no gap"
-    assert "25.0% of the Sentinel-2 pixels are 0 in all bands, which means no data" in sample.notes
+    assert "25.0% of the Sentinel-2 L2A pixels are 0 in all bands, which means no data" in sample.notes
 
 
 def test_reflectance_when_said(tmp_path):
@@ -210,7 +210,7 @@ def two(tmp_path, **other):
 
 WRONG = {
     "no file": (lambda t: [], {}, "at least one GeoTIFF"),
-    "cut off": (broken, {}, r"not a whole GeoTIFF \((?!.*See previous exception)"),
+    "cut off": (broken, {}, r"not a whole file of GTiff \((?!.*See previous exception)"),
     "text": (lambda t: (t / "a_2020-01-01.tif").write_text("hello") and t / "a_2020-01-01.tif", {}, "not a whole"),
     "unnamed bands": (
         lambda t: write(t / "a_2020-01-01.tif", numbers()),
@@ -253,7 +253,7 @@ WRONG = {
     "two times of a day": (
         lambda t: write(t / "S2A_MSIL2A_20190615T105031_N0212_R051_T31TCJ_20190615T133001.tif", numbers(), BANDS),
         {},
-        r"two times of 2019-06-15 in its name; give dates= by load_geotiff\(path, dates=",
+        r"two times of 2019-06-15 in its name; give dates=\[\.\.\.\], one ISO date",
     ),
     "a span of another length": (
         lambda t: write(t / "f_2020-01-01_2020-02-01.tif", numbers(24), [*BANDS, *(f"{b}_1" for b in BANDS)]),
@@ -297,7 +297,7 @@ WRONG = {
         {},
         "lies nowhere on Earth",
     ),
-    "a format that reads other files": (virtual, {}, "not a whole GeoTIFF"),
+    "a format that reads other files": (virtual, {}, "not a whole file of GTiff"),
     "another modality": (
         lambda t: write(t / "a_2020-01-01.tif", numbers(), BANDS),
         {"modality": "srtm"},

@@ -188,7 +188,7 @@ def test_an_npz_that_says_it(tmp_path):
     np.savez(tmp_path / "a.npz", **arrays)
     unsaid = load_sample(tmp_path / "a.npz")
     assert (unsaid.images[S2] == arrays["image"]).all()
-    assert any("by load_sample(path, offset=1000)" in note for note in unsaid.notes)
+    assert any("say offset=1000" in note for note in unsaid.notes)
     less = load_sample(tmp_path / "a.npz", offset=1000)
     assert (less.images[S2] == remove_offset(arrays["image"], 1000)).all()
     np.savez(tmp_path / "b.npz", **arrays, BOA_ADD_OFFSET=-1000)
