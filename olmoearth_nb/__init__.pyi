@@ -4,6 +4,7 @@ from .bands import Band as Band
 from .bands import Modality as Modality
 from .data.arrays import fit as fit
 from .data.arrays import to_sample as to_sample
+from .data.series import to_samples as to_samples
 from .grid import Role as Role
 from .grid import TokenGrid as TokenGrid
 from .model.config import ModelConfig as ModelConfig

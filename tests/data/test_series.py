@@ -1,0 +1,232 @@
+"""Series of many pixels: arrays, wide and long tables say the same; wrong ones are errors; one warning for all."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from olmoearth_nb import Batch, to_sample, to_samples
+from olmoearth_nb.bands import MISSING, SENTINEL2, modality
+
+BANDS = list(SENTINEL2.band_names)
+DATES = ["2021-03-01", "2021-05-01", "2021-07-01"]
+S2 = "sentinel2_l2a"
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(0).integers(300, 4000, (70, 3, 12)).astype(np.uint16)
+
+
+def wide(values, dates=("1", "2", "3")):
+    columns = {f"{b}_{d}": values[:, t, c] for c, b in enumerate(BANDS) for t, d in enumerate(dates)}
+    return pd.DataFrame(columns | {"crop": np.arange(len(values)) % 4, "NDVI_1": 0.5})
+
+
+def long(values, dates=DATES):
+    rows = [
+        {"id": f"p{n}", "when": dates[t], "crop": n % 4, **dict(zip(BANDS, values[n, t], strict=True))}
+        for n in range(len(values))
+        for t in range(values.shape[1])
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_arrays_and_tables_say_the_same(values, tmp_path):
+    expected = to_samples(values, BANDS, DATES)
+    table, rows = wide(values), long(values)
+    table.to_parquet(tmp_path / "wide.parquet")
+    rows.sample(frac=1, random_state=0).sort_values("id", kind="stable").to_csv(tmp_path / "long.csv", index=False)
+    named = {band: [f"{band}_{t}" for t in (1, 2, 3)] for band in BANDS}
+    steps = ("2021-05-01", "2021-03-01", "2021-07-01")
+    others = [
+        to_samples(table, dates=DATES),
+        to_samples(tmp_path / "wide.parquet", dates=DATES),
+        to_samples(table, dates=DATES, columns=named),
+        to_samples(wide(values[:, [1, 0, 2]], steps)),  # steps that are dates, in another order
+        to_samples(rows, dates="when", pixel="id"),
+    ]
+    for found in others:
+        assert np.array_equal(found.images[S2], expected.images[S2])
+        assert np.array_equal(found.timestamps, expected.timestamps)
+    shuffled = to_samples(str(tmp_path / "long.csv"), dates="when", pixel="id", labels=["id", "crop"])
+    number = [int(name[1:]) for name in shuffled.labels["id"]]
+    assert np.array_equal(shuffled.images[S2], expected.images[S2][number])
+    assert np.array_equal(shuffled.labels["crop"], np.array(number) % 4)
+
+
+def test_each_pixel_is_what_to_sample_makes_of_it(values):
+    series = to_samples(values, BANDS, DATES, title="fields")
+    assert len(series) == 70
+    assert series.modalities == (S2,)
+    alone = to_sample(values[7][None, None], BANDS, DATES)
+    assert np.array_equal(series[7].images[S2], alone.images[S2])
+    assert series[7].dates == alone.dates
+    assert series[-1].title == "fields, pixel 69"
+    assert len(list(series)) == 70
+    by_samples = Batch.from_samples([series[i] for i in (3, 1)])
+    batch = series.batch([3, 1], (S2,))
+    assert torch.equal(batch.images[S2], by_samples.images[S2])
+    assert torch.equal(batch.timestamps, by_samples.timestamps)
+    some = series.select(np.arange(70) % 2 == 1)
+    assert np.array_equal(some.images[S2], series.images[S2][1::2])
+    assert len(series.select(slice(5))) == 5
+    with pytest.raises(ValueError, match="pixels has no sentinel1; it has sentinel2_l2a"):
+        to_samples(values, BANDS, DATES).batch([0], ("sentinel1",))
+
+
+def test_dates_in_common_or_of_each_pixel(values):
+    odd = np.arange(70) % 2
+    starts = np.array(["2019-01", "2021-07"], "datetime64[M]")[odd]
+    each = to_samples(values, BANDS, starts[:, None] + np.arange(3))
+    assert each[0].dates == ["2019-01-01", "2019-02-01", "2019-03-01"]
+    assert each[1].dates == ["2021-07-01", "2021-08-01", "2021-09-01"]
+    again = to_samples(values, BANDS, each.timestamps)
+    assert np.array_equal(again.timestamps, each.timestamps)
+    with pytest.raises(ValueError, match="those of 35 pixels are not, first of 1"):
+        to_samples(values, BANDS, np.where(odd[:, None, None], each.timestamps[:, ::-1], each.timestamps))
+    with pytest.raises(ValueError, match=r"3 timesteps .* but 2 dates"):
+        to_samples(values, BANDS, DATES[:2])
+    with pytest.raises(ValueError, match=r"\(N, T\) = \(70, 3\), got \(70, 2\)"):
+        to_samples(values, BANDS, np.array(DATES)[None, :2].repeat(70, 0))
+    with pytest.raises(ValueError, match="2009-01-01 cannot be the date of such an image"):
+        to_samples(values, BANDS, starts[:, None] + np.arange(3) - 120)
+    with pytest.raises(ValueError, match="is not a date"):
+        to_samples(long(values, (6, 7, 8)), dates="when", pixel="id")
+
+
+def test_gaps_are_missing_in_every_form(values):
+    holes = values.copy()
+    holes[4, 1] = 65535
+    table = wide(values).drop(columns="NDVI_1").astype("Int64")
+    table.loc[4, [f"{band}_2" for band in BANDS]] = pd.NA
+    short = long(values).drop(index=4 * 3 + 2)  # pixel 4 has two dates, the others three
+    valid = np.ones((70, 3), bool)
+    valid[4, 1] = False
+    for series in (
+        to_samples(holes, BANDS, DATES, nodata=65535),
+        to_samples(table, dates=DATES),
+        to_samples(values, BANDS, DATES, valid=valid),
+        to_samples(np.ma.MaskedArray(values, holes == 65535), BANDS, DATES),
+    ):
+        image = series.images[S2]
+        assert (image[4, 1] == MISSING).all()
+        assert (image == MISSING).sum() == 12
+        assert any("0.5% of the Sentinel-2 L2A values" in note for note in series.notes)
+    ragged = to_samples(short, dates="when", pixel="id")
+    assert (ragged.images[S2][4, 2] == MISSING).all()
+    assert ragged[4].dates == [*DATES[:2], DATES[1]], "what lies behind the end repeats its date"
+    nothing = values.copy()
+    nothing[9] = 0
+    assert to_samples(nothing, BANDS, DATES).seen.tolist() == [i != 9 for i in range(70)]
+
+
+def test_radar_is_converted_as_the_caller_says_and_joined(values):
+    stored = np.full((70, 3, 2), 3000, np.uint16)
+    stored[0, 0] = 65535  # no data, named by nobody
+    stored[1, 0] = 0
+    radar = to_samples(stored, ["VV", "VH"], DATES, modality_name="sentinel1", decibel=(20, -83))
+    found = radar.images["sentinel1"]
+    assert np.allclose(found[2], 20 * np.log10(3000) - 83)
+    assert (found[:2, 0] == MISSING).all()
+    both = to_samples(values, BANDS, DATES, labels={"crop": np.arange(70)}).join(radar)
+    assert both[5].modalities == (S2, "sentinel1")
+    assert both.batch([2]).images["sentinel1"].shape == (1, 1, 1, 3, 2)
+    assert both.labels["crop"][5] == 5
+    with pytest.raises(ValueError, match="both have sentinel1"):
+        both.join(radar)
+    with pytest.raises(ValueError, match="the same dates in the same order"):
+        both.join(to_samples(np.full((70, 3, 11), 9000), modality("landsat").band_names, ["2020-01-01", *DATES[1:]],
+                             modality_name="landsat"))  # fmt: skip
+    with pytest.raises(ValueError, match="amplitudes as stored"):
+        to_samples(stored, ["VV", "VH"], DATES, modality_name="sentinel1", nodata=[65535, 0])
+    with pytest.raises(ValueError, match="decibel= is for Sentinel-1"):
+        to_samples(values, BANDS, DATES, decibel=(20, -83))
+
+
+def test_one_warning_for_all(values):
+    """Of data that are fed to the wrong level, of bands that are filled, and of numbers that contradict their names."""
+    lit = np.full((200, 3, 12), 3000, np.uint16)
+    lit[..., BANDS.index("B09")] = 900
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        to_samples(lit, BANDS, DATES, level="L1C")
+        to_samples(lit[..., :4], BANDS[:4], DATES, missing_bands="zero")
+        odd = to_samples(lit, BANDS, DATES)
+    texts = [str(one.message) for one in heard]
+    assert len(texts) == 3
+    assert "top-of-atmosphere data (L1C)" in texts[0]
+    assert "8 of 12 bands are filled" in texts[1]
+    assert "B09 is far below B8A" in texts[2]
+    assert {one.filename for one in heard} == {__file__}
+    assert any("B09 is far below B8A" in note for note in odd[150].notes), "every pixel keeps the note"
+
+
+@pytest.mark.case("1")
+def test_fill_values_of_pixels_are_missing(values):
+    holes = values.astype(np.int16)
+    holes[3, 1] = -9999
+    assert (to_samples(holes, BANDS, DATES).images[S2][3, 1] == MISSING).all()
+    wrong = values.astype(np.float32)
+    wrong[3, 1] = -5000
+    with pytest.raises(ValueError, match="12 Sentinel-2 L2A values are impossible"):
+        to_samples(wrong, BANDS, DATES)
+
+
+WRONG = {
+    "one pixel": (lambda v: to_samples(v[0], BANDS, DATES), r"one pixel is data\[None\]"),
+    "no names": (lambda v: to_samples(v, None, DATES), "a name in bands= for each of the C bands"),
+    "text": (lambda v: to_samples(v.astype(str), BANDS, DATES), "numbers, got <U"),
+    "NaN in an array": (lambda v: to_samples(np.where(v > 3900, np.nan, v), BANDS, DATES), "values are NaN"),
+    "no dates": (lambda v: to_samples(v, BANDS), "dates are needed"),
+    "reflectance": (lambda v: to_samples(v / 1e4, BANDS, DATES), "say scale='reflectance'"),
+    "a list of labels": (lambda v: to_samples(v, BANDS, DATES, labels=["crop"]), "name -> \\(N,\\) values"),
+    "labels too few": (lambda v: to_samples(v, BANDS, DATES, labels={"crop": [1]}), "each of the 70 pixels"),
+    "not a table": (lambda v: to_samples({"B02": v}), "a DataFrame, or a .parquet or .csv file, got dict"),
+    "steps without dates": (lambda v: to_samples(wide(v)), "are 1, 2, 3, not dates"),
+    "a step is missing": (lambda v: to_samples(wide(v).drop(columns="B04_2"), dates=DATES), "missing: B04 at 2"),
+    "no band": (lambda v: to_samples(wide(v)[["crop"]], dates=DATES), "no column is a band of Sentinel-2 L2A"),
+    "a pattern without step": (lambda v: to_samples(wide(v), dates=DATES, columns="{band}"), "{band} and {step}"),
+    "text in a column": (lambda v: to_samples(wide(v).assign(B02_1="x"), dates=DATES), "column B02_1 holds"),
+    "no such label": (lambda v: to_samples(wide(v), dates=DATES, labels=["kind"]), "no column kind; it has B02_1"),
+    "uneven lists": (
+        lambda v: to_samples(wide(v), dates=DATES, columns={"B02": ["B02_1"], "B03": ["B03_1", "B03_2"]}),
+        "as many columns for each band",
+    ),
+    "a date twice": (lambda v: to_samples(long(v, [*DATES[:2], DATES[0]]), dates="when", pixel="id"), "has 2021-03-01"),
+    "a label that changes": (
+        lambda v: to_samples(long(v), dates="when", pixel="id", labels=["when"]),
+        "when is not the same in all rows of pixel p0",
+    ),
+    "too many dates": (
+        lambda v: to_samples(
+            long(np.repeat(v, 5, 1), pd.date_range("2021-01-01", periods=15)), dates="when", pixel="id"
+        ),
+        "a pixel has 15 dates; the models take at most 12",
+    ),
+    "no column of dates": (lambda v: to_samples(long(v), pixel="id"), "no column date"),
+    "dates of a long table": (lambda v: to_samples(long(v), dates=DATES, pixel="id"), "are a column of it"),
+    "a column without pixel": (lambda v: to_samples(long(v), dates="when"), "say pixel= as well"),
+    "bands of a table": (lambda v: to_samples(wide(v), BANDS, DATES), "a table names its bands by columns="),
+    "no rows": (lambda v: to_samples(wide(v).iloc[:0], dates=DATES), "has no rows"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_series_are_errors_that_say_what_to_do(case, values):
+    call, message = WRONG[case]
+    with pytest.raises(ValueError, match=message):
+        call(values)
+
+
+def test_wrong_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file"):
+        to_samples(tmp_path / "none.csv")
+    with pytest.raises(ValueError, match=r"a \.parquet or \.csv file, got 'a\.xlsx'"):
+        to_samples(tmp_path / "a.xlsx")
+    for name, content in (("a.parquet", b"PAR1 no"), ("b.csv", b"\xff\xfe\x00"), ("c.csv", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name} is not a whole"):
+            to_samples(tmp_path / name, dates=DATES)
