@@ -16,7 +16,7 @@ from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
 from olmoearth_nb.data.fill import completed
 from olmoearth_nb.data.observed import require_possible, unmasked, without_empty, without_fills
 from olmoearth_nb.data.sanity import contradictions
-from olmoearth_nb.data.units import check_scale, to_native
+from olmoearth_nb.data.units import check_scale, converted, to_native
 from olmoearth_nb.errors import warn
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.tokenization import check_patch_size
@@ -94,7 +94,12 @@ def to_sample(
 
 
 def observe(
-    image: np.ndarray, spec: Modality, scale: str = "native", valid: np.ndarray | None = None
+    image: np.ndarray,
+    spec: Modality,
+    scale: str = "native",
+    valid: np.ndarray | None = None,
+    *,
+    judged: bool = False,
 ) -> tuple[np.ndarray, list[str]]:
     """Foreign numbers as observed values in the sensor's native unit, and notes on what does not count as observed.
 
@@ -103,6 +108,8 @@ def observe(
         spec: whose numbers they are, C of its bands.
         scale: see `to_sample`.
         valid: see `to_sample`.
+        judged: whether this is a window of an image whose numbers were looked at before: then it is converted as that
+            was, and may hold no observed value.
 
     Returns:
         (H, W, T, C) float32, `MISSING` where nothing was observed.
@@ -111,11 +118,11 @@ def observe(
         ValueError: for numbers that cannot be those of the sensor in this scale.
     """
     values, notes = without_fills(unmasked(image, valid), spec)
-    values = to_native(values, spec, scale, image.dtype)
+    values = converted(values, scale) if judged else to_native(values, spec, scale, image.dtype)
     values, scaled = without_fills(values, spec)  # a fill value that was scaled with the rest
     values, empty = without_empty(values, spec)
     require_possible(values, spec)
-    if (values == MISSING).all():
+    if not judged and (values == MISSING).all():
         raise ValueError(f"{spec.title} holds no observed value")
     return values, [*notes, *scaled, *empty]
 

@@ -31,7 +31,7 @@ def check_scale(spec: Modality, scale: str) -> None:
 
 
 def to_native(image: np.ndarray, spec: Modality, scale: str, stored: np.dtype) -> np.ndarray:
-    """The image in the modality's native unit.
+    """The image in the modality's native unit, after a look at its numbers.
 
     Args:
         image: (H, W, T, C) float32, `MISSING` where unobserved, without fill values.
@@ -49,9 +49,29 @@ def to_native(image: np.ndarray, spec: Modality, scale: str, stored: np.dtype) -
     top = float(np.quantile(seen[:: max(1, seen.size // _MOST)], 0.99))
     if spec.name in ("sentinel2_l2a", "landsat"):
         _check_optical(seen, top, spec, scale, stored)
-        return np.where(image == MISSING, image, image * np.float32(10_000)) if scale == "reflectance" else image
-    if spec.name == "sentinel1":
-        return _to_decibel(image, seen, top, scale)
+    elif spec.name == "sentinel1":
+        _check_radar(seen, top, scale)
+    return converted(image, scale)
+
+
+def converted(image: np.ndarray, scale: str) -> np.ndarray:
+    """The image in the native unit, its numbers looked at before; linear power of 0 is no data.
+
+    Args:
+        image: float32, `MISSING` where unobserved.
+        scale: one of `SCALES`.
+
+    Raises:
+        ValueError: for linear power below 0.
+    """
+    if scale == "reflectance":
+        return np.where(image == MISSING, image, image * np.float32(10_000))
+    if scale == "linear":
+        powered = image > 0  # neither MISSING nor 0
+        lowest = image.min(initial=0, where=image != MISSING)
+        if lowest < 0:
+            raise ValueError(f"linear power cannot be negative, but values reach {lowest:.3g}; leave scale out")
+        return np.where(powered, 10 * np.log10(np.where(powered, image, 1)), np.float32(MISSING))
     return image
 
 
@@ -75,22 +95,16 @@ def _check_optical(seen: np.ndarray, top: float, spec: Modality, scale: str, sto
         raise ValueError(f"scale='reflectance' means 0..1, but values reach {highest:.4g}; leave scale out")
 
 
-def _to_decibel(image: np.ndarray, seen: np.ndarray, top: float, scale: str) -> np.ndarray:
-    """Radar in dB; linear power of 0 is no data."""
+def _check_radar(seen: np.ndarray, top: float, scale: str) -> None:
+    """Raises a ValueError if numbers of radar contradict the scale."""
     lowest = float(seen.min())
     if top > 100:
         raise ValueError(
             f"Sentinel-1 values up to {seen.max():.4g} look like amplitudes as stored, which are neither dB nor linear "
             "power; calibrate them first"
         )
-    if scale == "native":
-        if lowest >= 0:
-            raise ValueError(
-                f"Sentinel-1 values from {lowest:.3g} to {seen.max():.3g} look like linear power, but dB are expected; "
-                "say scale='linear'"
-            )
-        return image
-    if lowest < 0:
-        raise ValueError(f"linear power cannot be negative, but values reach {lowest:.3g}; leave scale out")
-    powered = image > 0  # neither MISSING nor 0
-    return np.where(powered, 10 * np.log10(np.where(powered, image, 1)), np.float32(MISSING))
+    if scale == "native" and lowest >= 0:
+        raise ValueError(
+            f"Sentinel-1 values from {lowest:.3g} to {seen.max():.3g} look like linear power, but dB are expected; "
+            "say scale='linear'"
+        )

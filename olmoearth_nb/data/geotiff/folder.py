@@ -6,8 +6,8 @@ from pathlib import Path
 
 _TIFS = (".tif", ".tiff")
 _BESIDE = tuple(
-    ".aux.xml .ovr .msk .tfw .tifw .tiffw .wld .prj .xml .html .json .geojson .qgz .qgs .qml .lyr .cpg .txt .md .pdf .csv "
-    ".png .jpg .jpeg".split()
+    ".aux.xml .ovr .msk .tfw .tifw .tiffw .wld .prj .xml .html .json .geojson .qgz .qgs .qml .lyr .cpg .txt .md .pdf "
+    ".csv .png .jpg .jpeg".split()
 )
 _NAMES = ("thumbs.db", "desktop.ini", "icon\r", "readme", "license")
 _MOST = 5
