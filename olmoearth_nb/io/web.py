@@ -37,7 +37,8 @@ _SLOWEST = 20
 
 _CONNECTIONS = 16
 _HOPS = 5
-_SAME_METHOD = 307
+_NOT_GIVEN, _SAME_METHOD = 300, 307
+"""From these status codes on an answer is not what was asked for, and a redirect keeps the method."""
 
 
 class RefusedError(DownloadError):
@@ -58,7 +59,7 @@ class Web:
 
     def __init__(self, start: str) -> None:
         self.reach = Reach.of(start)
-        self.session = requests.Session()
+        self.session = _Session()
         self.session.headers.update({"User-Agent": "olmoearth_nb", "Accept-Encoding": "gzip, deflate"})
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, _Guarded(self.reach))
@@ -86,7 +87,7 @@ class Web:
                     method, url, stream=True, timeout=fetch.TIMEOUT, allow_redirects=False, **options
                 ) as answer:
                     if answer.is_redirect and hops < _HOPS:
-                        url, hops = urllib.parse.urljoin(url, answer.headers["Location"]), hops + 1
+                        url, hops = _joined(url, answer.headers["Location"]), hops + 1
                         if answer.status_code < _SAME_METHOD and method == "POST":
                             method, options = "GET", {**options, "json": None}
                         continue
@@ -117,7 +118,7 @@ class Web:
 
         def read(answer: requests.Response) -> str:
             body = _body(answer, most)
-            if not answer.ok:
+            if answer.status_code >= _NOT_GIVEN:
                 raise RefusedError(f"{what} refused: {answer.status_code} {plain(body.decode(errors='replace'))}")
             try:
                 return body.decode("utf8")
@@ -134,6 +135,21 @@ class Web:
                 raise ValueError(f"a server is asked by GET or POST, not {plain(method)!r}: {public(url)}")
         except ValueError as error:
             raise DownloadError(str(error)) from error
+
+
+class _Session(requests.Session):
+    """Prepares no redirect by itself: it would read the body of the answer, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None."""
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads."""
+    try:
+        return urllib.parse.urljoin(url, location)
+    except ValueError as error:
+        raise DownloadError(f"{public(url)} leads to what is no address ({plain(error)})") from error
 
 
 class _Guarded(HTTPAdapter):
@@ -295,7 +311,7 @@ class RemoteFile:
         if answer.status_code == 416 and start == 0:
             self.size = 0
             return 0
-        if not answer.ok:
+        if answer.status_code >= _NOT_GIVEN:
             status = f"{answer.status_code} {plain(answer.reason)}"
             raise RefusedError(f"the server refused {self.what}: {status}: {public(self.url)}")
         if answer.status_code != 206 and start:
