@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from olmoearth_nb.io.addresses import plain
+
 if TYPE_CHECKING:
     from olmoearth_nb.io.web import RemoteFile
 
@@ -49,6 +51,7 @@ def open_raster(source: str | os.PathLike[str] | RemoteFile, drivers: Sequence[s
         DownloadError: if a part cannot be had from the server.
     """
     import rasterio
+    from rasterio._err import CPLE_BaseError  # not among `rasterio.errors`, and raised all the same
     from rasterio.errors import RasterioError
     from rasterio.io import DatasetReader
 
@@ -73,5 +76,7 @@ def open_raster(source: str | os.PathLike[str] | RemoteFile, drivers: Sequence[s
         if remote is None or remote.failed is None:
             meant = " or ".join(drivers)
             raise RasterError(f"{name} is not a whole file of {meant} ({error.__cause__ or error})") from error
+    except CPLE_BaseError as error:  # such as of a coordinate system that is none of the Earth
+        raise RasterError(f"{name} cannot be read ({plain(error)})") from error
     if remote is not None and remote.failed is not None:
         raise remote.failed

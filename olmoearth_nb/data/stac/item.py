@@ -74,11 +74,7 @@ class StacItem:
             item = cls(
                 name,
                 _day(properties["datetime"]),
-                {
-                    key: value
-                    for key, value in properties.items()
-                    if key in _READ and not isinstance(value, (dict, list))
-                },
+                {key: value for key, value in properties.items() if key in _READ},
                 _box(raw["bbox"]),
                 None if cloud is None else _number(cloud),
                 _by_band(raw["assets"]),

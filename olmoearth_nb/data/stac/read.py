@@ -53,7 +53,8 @@ class Reader:
         """Where an item's window is kept, named by all that it depends on."""
         hrefs = [public(item.assets[name]["href"]) for name in (*SENTINEL2.band_names, CLASSES)]
         grid = (str(self.grid.crs), tuple(self.grid.transform), tuple(self.grid.shape))
-        key = json.dumps([hrefs, item.properties.get("updated"), grid], default=str)
+        updated = item.properties.get("updated")
+        key = json.dumps([hrefs, updated if isinstance(updated, str) else None, grid], default=str)
         name = re.sub(r"[^\w-]", "_", item.id)[:80]
         return self.cache / f"{name}_{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
 
