@@ -1,20 +1,27 @@
-"""Embeddings: of the scenes of a world, kept for each model, data and setting; of a place, window by window."""
+"""Embeddings: of many places, kept for each model, data and setting; of one of any size, window by window."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.bands import modality
+from olmoearth_nb.errors import warn
+from olmoearth_nb.evaluation.sources import Source, as_source, content, groups
 from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.model.encoder import Encoded, Encoder
+from olmoearth_nb.model.memory import PART, memory_of
 from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.sample import Batch, Sample
+from olmoearth_nb.scene import Scene
+from olmoearth_nb.tokenization import check_patch_size
 from olmoearth_nb.weights.trained import weights_hash
 
 READOUTS = ("scene", "patches", "patches by date")
@@ -23,133 +30,216 @@ READOUTS = ("scene", "patches", "patches by date")
 
 def embed(
     encoder: Encoder,
-    world: World,
-    scenes: np.ndarray,
+    source: Source | Sequence[Sample],
+    scenes: np.ndarray | Sequence[int] | None = None,
     patch_size: int = 4,
     readout: str = "scene",
     modalities: tuple[str, ...] = ("sentinel2_l2a",),
     batch_size: int = 32,
     cache: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
-    """Embeddings of scenes by an encoder in evaluation mode, in float32.
+    """Embeddings of many places by an encoder in evaluation mode, in float32.
 
     Args:
         encoder: any encoder; it stays on its device.
-        world: the scenes.
-        scenes: their numbers.
-        patch_size: P.
+        source: the scenes of a simulated world, the pixels of `to_samples`, a list of samples, or anything else with a
+            length and `batch`. Samples may differ in size where the readout is "scene".
+        scenes: numbers of those that are embedded; None for all.
+        patch_size: P; 1 for single pixels.
         readout: one of `READOUTS`. A date without any token takes the mean of the patch's other dates.
         modalities: sensors that the encoder sees.
-        batch_size: scenes at a time.
-        cache: folder in which results are kept, named by all that they depend on; None for none.
+        batch_size: places at a time.
+        cache: folder in which results are kept, named by all that they depend on, the content of the source included;
+            a damaged one is made again. None for none.
 
     Returns:
-        (n, D) for "scene", (n, patches, D) for "patches", (n, patches, T D) for "patches by date".
+        (n, D) for "scene", (n, patches, D) for "patches", (n, patches, T D) for "patches by date"; NaN, with a warning,
+        for places of which nothing was observed.
 
     Raises:
-        ValueError: for a readout that there is not.
+        ValueError: for a readout that there is not, something that is no source, or samples without a common size.
     """
     if readout not in READOUTS:
         raise ValueError(f"no readout {readout!r}; there are {', '.join(READOUTS)}")
-    scenes = np.asarray(scenes)
-    path = Path(cache) / f"{_key(encoder, world, scenes, patch_size, readout, modalities)}.npy" if cache else None
+    known, modalities = as_source(source), tuple(modalities)
+    numbers = _numbers(scenes, len(known))
+    if not len(numbers):
+        raise ValueError("there is nothing to embed")
+    pieces = [
+        piece for group in groups(known, numbers) for piece in np.array_split(group, -(-len(group) // batch_size))
+    ]
+    path = None
+    if cache:
+        about = content(known, [numbers[piece] for piece in pieces], modalities)
+        path = Path(cache) / f"{_key(encoder, about, patch_size, readout, modalities)}.npy"
     kept = read_array(path) if path is not None and path.is_file() else None
-    if kept is not None:
-        return kept
+    if kept is None:
+        kept = _embedded(encoder, known, numbers, pieces, patch_size, readout, modalities)
+        if path is not None:
+            write_array(path, kept)
+    without = int(np.isnan(kept).reshape(len(kept), -1).all(1).sum())
+    if without:
+        warn(f"of {without} of {len(kept)} places nothing whole was observed; their embeddings are NaN")
+    return kept
+
+
+def _numbers(scenes: np.ndarray | Sequence[int] | None, count: int) -> np.ndarray:
+    """Numbers of the places that are embedded, from what the caller gives."""
+    numbers = np.arange(count) if scenes is None else np.asarray(scenes)
+    if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
+        raise ValueError(f"scenes are named by whole numbers, got {numbers.dtype} of shape {numbers.shape}")
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < count:
+        raise ValueError(f"scenes are numbered 0 to {count - 1}, got {numbers.min()} to {numbers.max()}")
+    return numbers
+
+
+def _embedded(
+    encoder: Encoder,
+    source: Source,
+    numbers: np.ndarray,
+    pieces: list[np.ndarray],
+    patch_size: int,
+    readout: str,
+    modalities: tuple[str, ...],
+) -> np.ndarray:
+    """The embeddings, computed batch by batch; pieces are positions in `numbers`."""
     from rich.progress import track
 
     encoder.eval()
-    device, parts = next(encoder.parameters()).device, []
-    pieces = np.array_split(scenes, -(-len(scenes) // batch_size))
+    device, found = next(encoder.parameters()).device, np.empty(0)
     for piece in track(pieces, "embedding scenes", transient=True, disable=len(pieces) < 20):
+        batch = source.batch(numbers[piece], modalities).to(device)
         with torch.inference_mode():
-            encoded = encoder(world.batch(piece, modalities).to(device), patch_size)
-            parts.append(_read(encoded, readout).float().cpu().numpy())
-    found = np.concatenate(parts)
-    if path is not None:
-        write_array(path, found)
+            part = _part(encoder, batch, patch_size, readout)
+        if not len(found):
+            found = np.empty((len(numbers), *part.shape[1:]), np.float32)
+        if found.shape[1:] != part.shape[1:]:
+            raise ValueError(
+                f"samples of different sizes or dates have no {readout!r} in common, got {found.shape[1:]} and "
+                f"{part.shape[1:]}; embed those of one size, or say readout='scene'"
+            )
+        found[piece] = part
     return found
 
 
-def _read(encoded: Encoded, readout: str) -> torch.Tensor:
-    """The chosen means of the tokens."""
+def _part(encoder: Encoder, batch: Batch, patch_size: int, readout: str) -> np.ndarray:
+    """The embeddings of a batch, NaN for samples of which nothing was observed."""
+    grid = batch.grid(encoder.config.tokenization, patch_size)
+    seen = ~observed(batch.images, grid)[1].all(1).cpu()
+    if seen.all():
+        return read(encoder(batch, patch_size), readout).float().cpu().numpy()
+    shape = next(iter(grid.shapes.values()))
+    patches = [] if readout == "scene" else [shape[0] * shape[1]]
+    width = encoder.config.width * (shape[2] if readout == "patches by date" else 1)
+    part = np.full((len(batch), *patches, width), np.nan, dtype=np.float32)
+    if seen.any():
+        rows = seen.to(batch.timestamps.device)
+        some = Batch({name: image[rows] for name, image in batch.images.items()}, batch.timestamps[rows])
+        part[seen.numpy()] = read(encoder(some, patch_size), readout).float().cpu().numpy()
+    return part
+
+
+def read(encoded: Encoded, readout: str) -> torch.Tensor:
+    """The means of the tokens that a readout stands for; see `embed`."""
     if readout == "scene":
         return encoded.pool()
     if readout == "patches":
         return encoded.pool_patches().flatten(1, 2)
-    by_date = []
-    for name in encoded.grid.shapes:
-        tokens, online = encoded.of(name), encoded.grid.unflatten(encoded.online.unsqueeze(-1), name)
-        by_date.append(tokens.sum(4) / online.sum(4))  # (B, h, w, T, D), NaN where a date has no token
-    dates = torch.stack(by_date).nanmean(0).flatten(1, 2)
+    dates = encoded.pool_dates().flatten(1, 2)  # (B, patches, T, D)
     mean = dates.nanmean(2, keepdim=True)  # stands in for dates that nobody saw
     return torch.where(dates.isnan(), mean, dates).flatten(2)
 
 
-def _key(
-    encoder: Encoder, world: World, scenes: np.ndarray, patch_size: int, readout: str, modalities: tuple[str, ...]
-) -> str:
+def _key(encoder: Encoder, about: bytes, patch_size: int, readout: str, modalities: tuple[str, ...]) -> str:
     """Checksum of the weights, the model, the data and the settings."""
     digest = hashlib.sha256(repr((encoder.config, patch_size, readout, modalities)).encode())
-    digest.update(json.dumps(json.loads((world.folder / "world.json").read_text(encoding="utf8"))).encode())
-    digest.update(np.ascontiguousarray(scenes, dtype=np.int64).tobytes())
+    digest.update(about)
     digest.update(weights_hash(encoder).encode())
     return digest.hexdigest()[:32]
 
 
 def embed_window(
-    encoder: Encoder, sample: Sample, row: int, column: int, edge: int, patch_size: int
+    encoder: Encoder, scene: Scene, row: int, column: int, edge: int, patch_size: int
 ) -> np.ndarray | None:
     """Embeddings of the whole patches of a window, of which the encoder sees nothing else.
 
     Args:
         encoder: any encoder, in evaluation mode; it stays on its device.
-        sample: a place with at least one sensor.
+        scene: a place with at least one sensor; its maps are not read.
         row: upper edge of the window in pixels.
         column: left edge in pixels.
-        edge: of the window in pixels; it ends where the sample ends.
+        edge: of the window in pixels; it ends where the scene ends.
         patch_size: P.
 
     Returns:
         (rows, columns, D) float32, NaN where a patch was not observed; None if nothing was observed in any.
     """
-    height, width = next(iter(sample.images.values())).shape[:2]
+    height, width = scene.shape
     rows = min(edge, (height - row) // patch_size * patch_size)
     columns = min(edge, (width - column) // patch_size * patch_size)
-    batch = Batch.from_samples(sample.window(row, column, rows, columns)).to(next(encoder.parameters()).device)
+    sample = scene.window(row, column, rows, columns)
+    sensors = {name: image for name, image in sample.images.items() if not modality(name).decode_only}
+    batch = Batch.from_samples(replace(sample, images=sensors)).to(next(encoder.parameters()).device)
     if observed(batch.images, batch.grid(encoder.config.tokenization, patch_size))[1].all():
         return None
     with torch.inference_mode():
         return encoder(batch, patch_size).pool_patches()[0].float().cpu().numpy()
 
 
-def embed_place(encoder: Encoder, sample: Sample, patch_size: int = 4, window: int = 32) -> np.ndarray:
-    """Embeddings of all patches of a place, window by window.
+def embed_place(
+    encoder: Encoder, scene: Scene, patch_size: int = 4, window: int = 32, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Embeddings of all patches of a place, window by window: of a scene of any size, one window is in memory.
 
     Args:
         encoder: any encoder; it is put into evaluation mode.
-        sample: a place with at least one sensor; pixels that do not fill a patch at its edges are left out.
+        scene: a sample, or a larger scene, with at least one sensor; pixels that do not fill a patch at its edges are
+            left out.
         patch_size: P.
         window: edge of a window in pixels, a multiple of P.
+        out: where the embeddings go if memory does not hold them, such as ``numpy.lib.format.open_memmap("e.npy",
+            "w+", "float32", (rows, columns, D))``; by default a new array.
 
     Returns:
         (rows, columns, D) float32, NaN where a patch was not observed.
 
     Raises:
-        ValueError: if the window is no multiple of the patch size, or the place smaller than a patch.
+        ValueError: if the window is no multiple of the patch size, the place smaller than a patch or without a sensor,
+            or the embeddings do not fit into `out` or into memory.
     """
-    height, width = next(iter(sample.images.values())).shape[:2]
+    check_patch_size(patch_size)
+    height, width = scene.shape
     if window < patch_size or window % patch_size or min(height, width) < patch_size:
         raise ValueError(
             f"windows must be a multiple of the patch size and the place at least a patch, got windows of {window} px, "
             f"patches of {patch_size} px and {height}x{width} px"
         )
+    if all(modality(name).decode_only for name in scene.modalities):
+        raise ValueError(f"{scene.title} has no sensor to encode, only {list(scene.modalities)}")
     encoder.eval()
-    found = np.full((height // patch_size, width // patch_size, encoder.config.width), np.nan, dtype=np.float32)
+    found = _room((height // patch_size, width // patch_size, encoder.config.width), out)
     for row in range(0, len(found) * patch_size, window):
         for column in range(0, found.shape[1] * patch_size, window):
-            part = embed_window(encoder, sample, row, column, window, patch_size)
-            if part is not None:
-                top, left = row // patch_size, column // patch_size
-                found[top : top + part.shape[0], left : left + part.shape[1]] = part
+            part = embed_window(encoder, scene, row, column, window, patch_size)
+            top, left, edge = row // patch_size, column // patch_size, window // patch_size
+            found[top : top + edge, left : left + edge] = np.nan if part is None else part
     return found
+
+
+def _room(shape: tuple[int, int, int], out: np.ndarray | None) -> np.ndarray:
+    """An array for the embeddings of a place.
+
+    Raises:
+        ValueError: if the one that was given does not fit, or there is no memory for one.
+    """
+    if out is not None:
+        if out.shape != shape or out.dtype != np.float32:
+            raise ValueError(f"out must be float32 of shape {shape}, got {out.dtype} of shape {out.shape}")
+        return out
+    size = 4 * math.prod(shape)
+    if size > PART * memory_of("cpu"):
+        raise ValueError(
+            f"the embeddings alone, {' x '.join(map(str, shape))} numbers, take {size / 2**30:.0f} GiB; write them to "
+            "a file by out=, take larger patches, or embed a window of the scene"
+        )
+    return np.empty(shape, dtype=np.float32)

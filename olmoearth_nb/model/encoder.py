@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from olmoearth_nb.bands import modality
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
+from olmoearth_nb.model.memory import warn_if_large
 from olmoearth_nb.model.packing import by_length, exporting, in_order, packing
 from olmoearth_nb.model.patch_embed import PatchEmbed, enlarged, observed
 from olmoearth_nb.model.transformer import Block, init_linears
@@ -44,9 +46,9 @@ class Encoded:
         """(B, N) bool, True = the token was encoded; on the device of the tokens."""
         return self.roles.eq(Role.ONLINE).to(self.tokens.device)
 
-    def of(self, modality: str) -> Tensor:
+    def of(self, name: str) -> Tensor:
         """(B, rows, columns, timesteps, groups, D) tokens of one modality."""
-        return self.grid.unflatten(self.tokens, modality)
+        return self.grid.unflatten(self.tokens, name)
 
     def pool(self) -> Tensor:
         """(B, D) mean over the encoded tokens of all modalities together."""
@@ -61,6 +63,18 @@ class Encoded:
         for name in self.grid.shapes:
             counts = self.grid.unflatten(self.online.unsqueeze(-1), name).sum((3, 4))  # (B, rows, columns, 1)
             means.append(self.of(name).sum((3, 4)) / counts)  # tokens not encoded are 0
+        return torch.stack(means).nanmean(0)
+
+    def pool_dates(self) -> Tensor:
+        """(B, rows, columns, timesteps, D): mean over groups of each sensor, then over sensors.
+
+        A date of a patch without any encoded token is NaN.
+        """
+        means = []
+        for name in self.grid.shapes:
+            if modality(name).multitemporal:
+                counts = self.grid.unflatten(self.online.unsqueeze(-1), name).sum(4)  # (B, rows, columns, T, 1)
+                means.append(self.of(name).sum(4) / counts)
         return torch.stack(means).nanmean(0)
 
 
@@ -116,8 +130,13 @@ class Encoder(nn.Module):
 
         Raises:
             ValueError: if the roles do not fit, make the encoder see a map, or leave a sample nothing to see.
+
+        Warns:
+            UserWarning: of an image that is much for one pass, with an estimate (`memory.warn_if_large`).
         """
         grid = batch.grid(self.config.tokenization, patch_size)
+        if not torch.compiler.is_compiling():
+            warn_if_large(self.config, grid, len(batch), batch.timestamps.device)
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
         online = roles.eq(Role.ONLINE)  # `==` with a member of an enumeration is False behind a break of dynamo's graph

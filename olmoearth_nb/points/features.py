@@ -7,7 +7,6 @@ import math
 import os
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +22,7 @@ from olmoearth_nb.georeference import LONLAT, degrees, transformed
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.points.patches import covered, fractions_inside, in_pixels, mean_embeddings
-from olmoearth_nb.sample import Sample
+from olmoearth_nb.scene import Scene
 from olmoearth_nb.tokenization import check_patch_size
 
 GEOMETRIES = {"Point": 0, "Polygon": 2, "MultiPolygon": 3}
@@ -80,7 +79,7 @@ def read_features(path: str | os.PathLike[str]) -> GeoDataFrame:
 
 def embed_features(
     encoder: Encoder,
-    sample: Sample,
+    scene: Scene,
     features: GeoDataFrame,
     patch_size: int = 4,
     *,
@@ -95,8 +94,9 @@ def embed_features(
 
     Args:
         encoder: any encoder; it stays on its device and is put into evaluation mode.
-        sample: a scene that knows its place. Windows and patches are counted from its upper left corner; pixels that
-            do not fill a patch at its lower and right edge have no embedding.
+        scene: a place that is known, of any size: only the windows that hold features are read. Windows and patches
+            are counted from its upper left corner; pixels that do not fill a patch at its lower and right edge have no
+            embedding.
         features: as `read_features` gives them, or points and polygons in any coordinate system.
         patch_size: P.
         window: edge of a window in pixels, a multiple of P; 16 patches by default.
@@ -114,26 +114,25 @@ def embed_features(
         ValueError: for a scene without a place or sensors, features that are none, outside, or without a coordinate
             system, patches or windows that cannot be, or if no feature gets an embedding.
     """
-    window = _checked(sample, features, patch_size, window, outside)
-    places = _lonlat(features.geometry.to_numpy(), features.crs, "the GeoDataFrame")
+    window = _checked(scene, features, patch_size, window, outside)
+    places = _lonlat(features.geometry.to_numpy(), features.crs.to_string(), "the GeoDataFrame")
     features = features.set_geometry(places, crs=LONLAT)
-    sample = replace(sample, images={k: v for k, v in sample.images.items() if not modality(k).decode_only})
-    assert sample.georeference is not None
-    size, shapes = _size(sample), in_pixels(places, sample.georeference)
+    assert scene.georeference is not None
+    size, shapes = scene.shape, in_pixels(places, scene.georeference)
     fractions = fractions_inside(shapes, *size)
-    _report_outside(np.flatnonzero(fractions == 0), features, sample, outside)
+    _report_outside(np.flatnonzero(fractions == 0), features, scene, outside)
     kept = np.flatnonzero(fractions)
     patches = covered(shapes[kept], *size, patch_size)
-    means, counts = mean_embeddings(encoder, sample, patches, len(kept), window, patch_size)
+    means, counts = mean_embeddings(encoder, scene, patches, len(kept), window, patch_size)
     facts = {"inside": fractions[kept], "patches": counts, "patch_size": patch_size, "model": model}
     return _table(features.iloc[kept], kept, facts | {"tokenization": encoder.config.tokenization.name}, means)
 
 
-def require_place(sample: Sample) -> None:
-    """Raises a ValueError unless a sample says where on Earth its pixels lie."""
-    if sample.georeference is None:
+def require_place(scene: Scene) -> None:
+    """Raises a ValueError unless a scene says where on Earth its pixels lie."""
+    if scene.georeference is None:
         raise ValueError(
-            f"{sample.title} does not say where on Earth its pixels lie ({sample.provenance}); give a scene with a "
+            f"{scene.title} does not say where on Earth its pixels lie ({scene.provenance}); give a scene with a "
             "coordinate system, such as a GeoTIFF"
         )
 
@@ -241,7 +240,7 @@ def _check_positions(given: Any, nesting: int) -> None:
         raise ValueError(f"a position is two or three finite numbers, got {reprlib.repr(given)}")
 
 
-def _lonlat(shapes: np.ndarray, crs: Any, name: str) -> np.ndarray:
+def _lonlat(shapes: np.ndarray, crs: str | None, name: str) -> np.ndarray:
     """(n,) checked geometries in longitude and latitude.
 
     Args:
@@ -302,13 +301,7 @@ def _free_names(names: Iterable[str], taken: Set[str]) -> list[str]:
     return list(free)
 
 
-def _size(sample: Sample) -> tuple[int, int]:
-    """Height and width of a sample in pixels."""
-    height, width = next(iter(sample.images.values())).shape[:2]
-    return height, width
-
-
-def _checked(sample: Sample, features: GeoDataFrame, patch_size: int, window: int | None, outside: str) -> int:
+def _checked(scene: Scene, features: GeoDataFrame, patch_size: int, window: int | None, outside: str) -> int:
     """The window's edge, after a look at everything that was given."""
     check_patch_size(patch_size)
     window = PATCHES * patch_size if window is None else window
@@ -320,21 +313,21 @@ def _checked(sample: Sample, features: GeoDataFrame, patch_size: int, window: in
         raise ValueError("there are no features to embed")
     if features.crs is None:
         raise ValueError("the features name no coordinate system; set_crs of the GeoDataFrame gives them one")
-    require_place(sample)
-    if all(modality(name).decode_only for name in sample.images):
-        raise ValueError(f"{sample.title} has no sensor to encode, only {list(sample.images)}")
+    require_place(scene)
+    if all(modality(name).decode_only for name in scene.modalities):
+        raise ValueError(f"{scene.title} has no sensor to encode, only {list(scene.modalities)}")
     return window
 
 
-def _report_outside(numbers: np.ndarray, features: GeoDataFrame, sample: Sample, outside: str) -> None:
+def _report_outside(numbers: np.ndarray, features: GeoDataFrame, scene: Scene, outside: str) -> None:
     """Raises, or warns, of the features that do not lie in the scene."""
     if not len(numbers):
         return
-    assert sample.georeference is not None
+    assert scene.georeference is not None
     count = len(features)
-    height, width = _size(sample)
+    height, width = scene.shape
     first = features.geometry.iloc[numbers[0]].representative_point()
-    lon, lat = sample.georeference.to_lonlat([0, width, 0, width], [0, 0, height, height])
+    lon, lat = scene.georeference.to_lonlat([0, width, 0, width], [0, 0, height, height])
     message = (
         f"{len(numbers)} of {count} features lie outside the scene ({', '.join(map(str, numbers[:5]))}"
         f"{', ...' if len(numbers) > 5 else ''}, counted from 0), which reaches from "

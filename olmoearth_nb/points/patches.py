@@ -17,10 +17,14 @@ from olmoearth_nb.errors import warn
 from olmoearth_nb.evaluation.embed import embed_window
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.model.encoder import Encoder
-from olmoearth_nb.sample import Sample
+from olmoearth_nb.scene import Scene
 
 _TOUCH = 1e-6
 """Pixels, or pixels squared, that may be an error of rounding."""
+
+
+MOST = 4_000_000
+"""Patches that a polygon may span: 80 x 80 km at patches of 4 px, hours of embedding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +88,32 @@ def covered(shapes: Sequence[Any] | np.ndarray, height: int, width: int, patch_s
 
 
 def _centres_inside(shape: Any, rows: int, columns: int, patch_size: int) -> np.ndarray:
-    """(n, 2) row and column of the patches whose centre lies inside a geometry."""
+    """(n, 2) row and column of the patches whose centre lies inside a geometry.
+
+    Raises:
+        ValueError: if the geometry spans more patches than are looked at.
+    """
     left, top, right, bottom = np.asarray(shape.bounds) / patch_size
     row = np.arange(max(int(top), 0), min(int(bottom) + 1, rows))
     column = np.arange(max(int(left), 0), min(int(right) + 1, columns))
+    if len(row) * len(column) > MOST:
+        raise ValueError(
+            f"a polygon spans {len(row) * len(column):,} patches of {patch_size} px, at most {MOST:,} are looked at; "
+            "cut it in pieces, or take larger patches"
+        )
     grid = np.stack(np.meshgrid(row, column, indexing="ij"), -1).reshape(-1, 2)
     y, x = (grid.T + 0.5) * patch_size
     return grid[shapely.contains_xy(shape, x, y)]
 
 
 def mean_embeddings(
-    encoder: Encoder, sample: Sample, patches: Patches, count: int, window: int, patch_size: int
+    encoder: Encoder, scene: Scene, patches: Patches, count: int, window: int, patch_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean embedding of each feature's patches, from the windows that hold them.
 
     Args:
         encoder: any encoder; it is put into evaluation mode.
-        sample: the scene.
+        scene: of which only the windows that hold a patch are read.
         patches: those of each feature.
         count: number of features.
         window: edge of what the encoder sees at once, in pixels.
@@ -121,7 +134,7 @@ def mean_embeddings(
     steps = list(zip(windows.tolist(), members, strict=False))
     encoder.eval()
     for (row, column), here in track(steps, "embedding windows", transient=True, disable=len(steps) < 2):
-        embedded = embed_window(encoder, sample, row * window, column * window, window, patch_size)
+        embedded = embed_window(encoder, scene, row * window, column * window, window, patch_size)
         if embedded is None:
             continue
         values = embedded[patches.row[here] - row * edge, patches.column[here] - column * edge]
