@@ -12,7 +12,7 @@ from pathlib import Path
 
 from olmoearth_nb.data.official import OfficialDataset, is_tile
 from olmoearth_nb.io.addresses import check_address, public
-from olmoearth_nb.io.fetch import fetch, sha256
+from olmoearth_nb.io.fetch import DownloadError, fetch, sha256
 from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
 from olmoearth_nb.io.untar import ArchiveError, unpack
 
@@ -87,7 +87,10 @@ def _enforce(archive: Path, record: Path, url: str, quiet: bool) -> None:
     if pinned is None:
         write_pin(record, _PIN, {"url": public(url), "bytes": archive.stat().st_size, "sha256": found})
         return
-    require([(archive, found, pinned["sha256"])], f"{RECORDED} (remove {record} to accept another version)")
+    known = pinned.get("sha256") if isinstance(pinned, dict) else None
+    if not isinstance(known, str):
+        raise DownloadError(f"{record} records no sha256 of the archive; remove it to record anew")
+    require([(archive, found, known)], f"{RECORDED} (remove {record} to accept another version)")
 
 
 def _accept(folder: Path) -> None:

@@ -52,7 +52,9 @@ def host_of(url: str) -> str:
         ValueError: if it is another address, or has none.
     """
     if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"an address begins with http:// or https://, got {public(url)!r}")
+        raise ValueError(f"an address begins with http:// or https://, got {plain(public(url))!r}")
+    if not url.isprintable() or " " in url:
+        raise ValueError(f"an address holds no spaces and no signs that do not print, got {plain(public(url))!r}")
     try:
         host = urllib.parse.urlsplit(url).hostname
     except ValueError as error:

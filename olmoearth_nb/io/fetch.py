@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.errors import PlainError
-from olmoearth_nb.io.addresses import Reach, check_address, public
+from olmoearth_nb.io.addresses import Reach, check_address, plain, public
+from olmoearth_nb.io.json_file import read_json
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -169,10 +170,14 @@ class _Part:
 
     def headers(self) -> dict[str, str]:
         """Asks for the rest, on the condition that the server still has the same version."""
-        known = json.loads(self.about.read_text(encoding="utf8")) if self.about.is_file() else {}
-        if not self.size or known.get("address") != self.address or not known.get("version"):
+        try:
+            known = read_json(self.about)
+        except (FileNotFoundError, ValueError):  # then it is begun anew
+            known = {}
+        version = known.get("version")
+        if not self.size or known.get("address") != self.address or not isinstance(version, str) or not version:
             return {}
-        return {"Range": f"bytes={self.size}-", "If-Range": known["version"]}
+        return {"Range": f"bytes={self.size}-", "If-Range": version}
 
     def accept(self, answer: Any) -> int:
         """Reads what the server is going to send; returns the position of its first byte."""
@@ -244,7 +249,7 @@ def _broke_off(url: str, part: _Part, error: Exception, failed: int) -> None:
         raise DownloadError(f"the disk is full at {part.path}; {part.size:,} bytes are kept") from error
     if failed >= TRIES:
         raise DownloadError(
-            f"{public(url)} broke off {failed} times in a row ({error}); {part.size:,} bytes are kept, "
+            f"{public(url)} broke off {failed} times in a row ({plain(error)}); {part.size:,} bytes are kept, "
             "the same call goes on from there"
         ) from error
     time.sleep(min(2.0**failed, 30.0))
@@ -253,7 +258,7 @@ def _broke_off(url: str, part: _Part, error: Exception, failed: int) -> None:
 def _refused(url: str, error: urllib.error.HTTPError, failed: int) -> None:
     """Waits as long as the server asks for, or raises where waiting does not help."""
     if error.code in _FINAL or failed >= TRIES:
-        raise DownloadError(f"the server refused {public(url)}: {error.code} {error.reason}") from error
+        raise DownloadError(f"the server refused {public(url)}: {error.code} {plain(error.reason)}") from error
     wait = retry_after(error.headers.get("Retry-After") or "")
     time.sleep(min(max(2.0**failed if wait is None else wait, 0.0), 60.0))
 

@@ -14,14 +14,16 @@ import errno
 import hashlib
 import re
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from olmoearth_nb.io.addresses import check_address
-from olmoearth_nb.io.fetch import ChecksumError, DownloadError, sha256
+from olmoearth_nb.io.addresses import check_address, plain
+from olmoearth_nb.io.fetch import TIMEOUT, ChecksumError, DownloadError, sha256
+from olmoearth_nb.io.json_file import LARGEST, parse_json
 from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
 
 _PUBLIC = "https://huggingface.co"
@@ -108,38 +110,93 @@ def _token(endpoint: str | None) -> Literal[False] | None:
     return None if (endpoint or constants.ENDPOINT).rstrip("/") == _PUBLIC else False
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """What the hub lists of a file.
+
+    Attributes:
+        size: in bytes.
+        sha256: of a large file.
+        blob: git's name of the content of a small one.
+    """
+
+    size: int
+    sha256: str | None
+    blob: str | None
+
+    @classmethod
+    def of(cls, entry: Any) -> _Listed:
+        """Reads an entry of a listing.
+
+        Raises:
+            TypeError, AttributeError, ValueError: if it is of another form.
+        """
+        size, large = entry["size"], entry.get("lfs")
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ValueError(f"a size of {plain(repr(size))}")
+        checksum = None if large is None else str(large["sha256"])
+        return cls(size, checksum, None if entry.get("blobId") is None else str(entry["blobId"]))
+
+
 def _listing(
     repository: Repository, files: Sequence[str], commit: str | None, endpoint: str | None
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, dict[str, _Listed]]:
     """The commit that the hub lists, by default the newest, and its entry of each of the files."""
-    from huggingface_hub import HfApi
-
     with _plain_errors(repository, files):
-        try:
-            info: Any = HfApi(endpoint=endpoint, token=_token(endpoint)).repo_info(
-                repository.name, repo_type=repository.kind, revision=commit, files_metadata=True
-            )
-        except (TypeError, KeyError, AttributeError) as error:  # what huggingface_hub makes of odd JSON
-            raise DownloadError(f"the hub's listing of {repository.name} cannot be read ({error!r})") from error
-    if not isinstance(info.sha, str) or not _matches(_COMMIT, info.sha):  # it becomes the name of a folder
+        text = _asked(repository, commit, endpoint)
+    try:
+        listing = parse_json(text, "it")
+        entries = {str(entry["rfilename"]): entry for entry in listing.get("siblings") or []}
+        listed = {file: _Listed.of(entries[file]) for file in files if file in entries}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DownloadError(
-            f"the hub lists {info.sha!r} as the commit of {repository.name}, which is not 40 hex digits; nothing was "
-            "written, check the endpoint"
+            f"the hub's listing of {repository.name} cannot be read ({type(error).__name__}: {plain(error)})"
+        ) from error
+    sha = listing.get("sha")
+    if not isinstance(sha, str) or not _matches(_COMMIT, sha):  # it becomes the name of a folder
+        raise DownloadError(
+            f"the hub lists {plain(repr(sha))} as the commit of {repository.name}, which is not 40 hex digits; nothing "
+            "was written, check the endpoint"
         )
-    if commit is not None and info.sha != commit:
-        raise DownloadError(f"the hub lists the commit {info.sha} of {repository.name}, {commit} was recorded")
-    listed = {file.rfilename: file for file in info.siblings or []}
+    if commit is not None and sha != commit:
+        raise DownloadError(f"the hub lists the commit {sha} of {repository.name}, {commit} was recorded")
     absent = [file for file in files if file not in listed]
     if absent:
-        raise DownloadError(f"{repository.name} at {info.sha} has no {absent}")
-    return info.sha, {file: listed[file] for file in files}
+        raise DownloadError(f"{repository.name} at {sha} has no {absent}")
+    return sha, listed
+
+
+def _asked(repository: Repository, commit: str | None, endpoint: str | None) -> bytes:
+    """The hub's listing, which `HfApi.repo_info` would read however long it is.
+
+    Raises:
+        DownloadError: if it is longer than any listing.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, validate_repo_id
+
+    validate_repo_id(repository.name)
+    url = f"{(endpoint or constants.ENDPOINT).rstrip('/')}/api/{repository.kind}s/{repository.name}"
+    options: dict[str, Any] = {
+        "params": {"blobs": True},
+        "headers": build_hf_headers(token=_token(endpoint)),
+        "timeout": TIMEOUT,
+    }
+    body, until = bytearray(), time.monotonic() + 20 * TIMEOUT
+    with get_session().stream("GET", f"{url}/revision/{commit}" if commit else url, **options) as answer:
+        hf_raise_for_status(answer)
+        for block in answer.iter_bytes():
+            body += block
+            if len(body) > LARGEST or time.monotonic() > until:
+                raise DownloadError(f"the hub's listing of {repository.name} does not end; nothing was written")
+    return bytes(body)
 
 
 def _download(
     repository: Repository,
     files: Sequence[str],
     commit: str,
-    listed: dict[str, Any],
+    listed: dict[str, _Listed],
     endpoint: str | None,
     cache: Path,
 ) -> Path:
@@ -163,28 +220,45 @@ def _download(
                     local_dir=folder,
                     endpoint=endpoint,
                     token=_token(endpoint),
+                    tqdm_class=_bounded_bar(file, listed[file].size),
                 )
         require([(folder / file, *_checksums(folder / file, listed[file])) for file in files], "listed by the hub")
     return folder
 
 
-def _require_space(folder: Path, listed: dict[str, Any]) -> None:
+def _bounded_bar(name: str, most: int) -> Any:
+    """A progress bar that ends the download of more bytes than are listed: huggingface_hub counts at the end only."""
+    from huggingface_hub.utils import tqdm
+
+    class Bounded(tqdm):
+        came = 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.came += int(n or 0)
+            if self.came > most:
+                raise DownloadError(f"the hub sends more than the {most:,} bytes that it lists of {name}; given up")
+            return super().update(n)
+
+    return Bounded
+
+
+def _require_space(folder: Path, listed: dict[str, _Listed]) -> None:
     """Raises a DownloadError unless the files that are not there yet fit on the disk."""
-    sizes = [entry.size for file, entry in listed.items() if not (folder / file).is_file()]
-    need, free = sum(size for size in sizes if isinstance(size, int)), shutil.disk_usage(folder).free
+    need = sum(entry.size for file, entry in listed.items() if not (folder / file).is_file())
+    free = shutil.disk_usage(folder).free
     if need > free:
         raise DownloadError(
             f"{' and '.join(listed)} needs {need / 1e9:.2f} GB more and {folder} has {free / 1e9:.2f} GB free"
         )
 
 
-def _checksums(path: Path, listed: Any) -> tuple[str, str]:
+def _checksums(path: Path, listed: _Listed) -> tuple[str, str]:
     """A file's checksum and the one that the hub lists: sha256 of large files, git's name of small ones."""
-    if listed.lfs is not None:
-        return sha256(path), str(listed.lfs.sha256)
-    if listed.blob_id is not None:
-        return _git_blob(path), str(listed.blob_id)
-    raise ChecksumError(f"the hub lists no checksum for {listed.rfilename}, so it cannot be verified")
+    if listed.sha256 is not None:
+        return sha256(path), listed.sha256
+    if listed.blob is not None:
+        return _git_blob(path), listed.blob
+    raise ChecksumError(f"the hub lists no checksum for {path.name}, so it cannot be verified")
 
 
 def _git_blob(path: Path) -> str:
@@ -212,7 +286,8 @@ def _plain_errors(repository: Repository, files: Sequence[str]) -> Iterator[None
             raise
         # what huggingface_hub raises where it looked into its cache in vain has the true reason as its cause
         cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
-        raise DownloadError(_explanation(repository.name, files, cause)) from error
+        # without the error itself, whose message holds whole addresses
+        raise DownloadError(_explanation(repository.name, files, cause)) from None
 
 
 def _explanation(name: str, files: Sequence[str], error: BaseException) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.io import durable
 from olmoearth_nb.io.fetch import ChecksumError, DownloadError
+from olmoearth_nb.io.json_file import read_json
 
 RECORDED = "recorded when it was first downloaded"
 
@@ -18,20 +18,10 @@ def read_pins(path: Path) -> dict[str, Any]:
     Raises:
         DownloadError: if the file is damaged.
     """
-    if not path.is_file():
-        return {}
     try:
-        pins = json.loads(path.read_text(encoding="utf8"))
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from error
-    if not isinstance(pins, dict):
-        raise _damaged(path, f"it holds a {type(pins).__name__}, not a dictionary")
-    return pins
-
-
-def _damaged(path: Path, why: str) -> DownloadError:
-    """The error of a lock file that cannot be read."""
-    return DownloadError(f"the lock file {path} is damaged ({why}); mend it, or remove it to record anew")
+        return read_json(path) if path.is_file() else {}
+    except ValueError as error:
+        raise DownloadError(f"the lock file is damaged: {error}; mend it, or remove it to record anew") from error
 
 
 def write_pin(path: Path, name: str, entry: dict[str, Any]) -> None:

@@ -224,7 +224,7 @@ GOOD_SUMS = {"config.json": "0" * 64, "weights.pth": "0" * 64}
     [
         ("{", "is damaged"),
         ("[" * 100_000, "is damaged"),
-        ("[]", "is damaged .*holds a list"),
+        ("[]", "is damaged.*is a list"),
         (json.dumps({NAME: 7}), "no commit of 40 hex digits or no sha256 of config.json and weights.pth"),
         (json.dumps({NAME: {"commit": "../../outside", "sha256": GOOD_SUMS}}), "no commit of 40 hex digits"),
         (json.dumps({NAME: {"commit": "a" * 40, "sha256": {**GOOD_SUMS, "weights.pth": 7}}}), "no sha256"),

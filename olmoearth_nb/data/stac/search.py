@@ -95,7 +95,7 @@ def _ask(
         raise DownloadError(
             f"{public(catalogue)} does not answer as a STAC API with item search "
             f"({type(error).__name__}: {plain(error)})"
-        ) from error
+        ) from None  # its message holds the whole address
 
 
 def _bounded_io(web: Web, catalogue: str) -> Any:
