@@ -108,9 +108,7 @@ def _folder(source: Source, options: dict[str, Any]) -> Path:
             warn(f"{folder.resolve()} is opened{shadow}")
         return folder
     if folder.is_file():
-        raise ValueError(
-            f"{folder} is a file, not a model folder; an encoder file ends in .safetensors, for open_encoder"
-        )
+        raise ValueError(f"{folder} is a file, not a folder of a model; open_encoder reads encoder.safetensors files")
     if name in pretrained_names():
         return pretrained_dir(name)
     from olmoearth_nb.weights.published import download

@@ -5,10 +5,12 @@ import pickle
 import pytest
 import torch
 from batches import random_batch
+from safetensors.torch import save_file
 
 from olmoearth_nb import TOKENIZATIONS, ModelConfig, OlmoEarth, Tokenization, load_model, published_config, save_model
 from olmoearth_nb.io.tensors import UnsafeFileError
 from olmoearth_nb.model.config import PUBLISHED
+from olmoearth_nb.weights.load import open_encoder
 from olmoearth_nb.weights.official import CONFIG, WEIGHTS, config_from_official, config_to_official
 
 SMALL = {"width": 32, "depth": 1, "heads": 2, "decoder_depth": 1}
@@ -158,4 +160,106 @@ def test_v1_3_weights_are_named_as_such(folder):
 def test_another_json_is_refused(folder):
     (folder / CONFIG).write_text("{}")
     with pytest.raises(ValueError, match=r"model\.encoder_config"):
+        load_model(folder)
+
+
+def change(folder, part, **changes):
+    official = json.loads((folder / CONFIG).read_text())
+    for one in (part,) if part else ("encoder_config", "decoder_config"):
+        official["model"][one] |= changes
+    (folder / CONFIG).write_text(json.dumps(official))
+
+
+ODD = {
+    "a negative layer": ("encoder_config", {"patch_embed_hidden_sizes": [-12]}),
+    "a layer of 12.0": ("encoder_config", {"patch_embed_hidden_sizes": [12.0]}),
+    "a layer of 2^62": ("encoder_config", {"patch_embed_hidden_sizes": [1 << 62]}),
+    "a layer of text": ("encoder_config", {"patch_embed_hidden_sizes": "12"}),
+    "a layer without a list": ("encoder_config", {"patch_embed_hidden_sizes": 12}),
+    "a layer by name": ("encoder_config", {"patch_embed_hidden_sizes": {"0": 12}}),
+    "a depth of a million": ("encoder_config", {"depth": 1_000_000}),
+    "a predictor of a million": ("decoder_config", {"depth": 1_000_000}),
+    "a depth of true": ("encoder_config", {"depth": True}),
+    "a depth of nothing": ("encoder_config", {"depth": None}),
+    "a width of 2^40": (
+        "",
+        {"embedding_size": 1 << 40, "encoder_embedding_size": 1 << 40, "decoder_embedding_size": 1 << 40},
+    ),
+    "a width of 10^400": ("", {"embedding_size": 10**400, "decoder_embedding_size": 10**400}),
+    "heads by name": ("", {"num_heads": {"a": 8}}),
+    "a dropout of NaN": ("encoder_config", {"drop_path": float("nan")}),
+    "a dropout of text": ("encoder_config", {"drop_path": "0.1"}),
+    "bands dropped by a list": ("encoder_config", {"band_dropout_rate": [0.2]}),
+    "a scale of 10^400": ("", {"position_encoding": "rope_3d_mixed", "rope_temporal_coordinate_scale": 10**400}),
+    "modalities by number": ("", {"supported_modality_names": 3}),
+    "modalities of lists": ("", {"supported_modality_names": [["sentinel1"]]}),
+    "modalities of text": ("", {"supported_modality_names": "sentinel1"}),
+    "many modalities": ("", {"supported_modality_names": ["sentinel1"] * 300_000}),
+    "a tokenization of text": ("", {"tokenization_config": "x"}),
+    "groups of numbers": ("", {"tokenization_config": {"overrides": {"sentinel1": {"band_groups": [[1, 2]]}}}}),
+    "groups of nothing": ("", {"tokenization_config": {"overrides": {"sentinel1": {"band_groups": None}}}}),
+    "a group of a million": (
+        "",
+        {"tokenization_config": {"overrides": {"sentinel1": {"band_groups": [["vv"] * 1_000_000]}}}},
+    ),
+    "a position of a list": ("", {"position_encoding": ["rope"]}),
+}
+
+
+@pytest.mark.case("H17")
+@pytest.mark.parametrize("name", ODD)
+def test_configurations_of_wrong_types_and_sizes(folder, name):
+    """One error that names the file, at once, before anything is built."""
+    change(folder, ODD[name][0], **ODD[name][1])
+    with pytest.raises(ValueError, match=rf"{folder}/config\.json(:| does not describe an OlmoEarth model)") as caught:
+        load_model(folder)
+    assert len(str(caught.value)) < 2500
+
+
+@pytest.mark.case("H17")
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "[" * 1_000_000, '{"model": []}', '{"model": {"encoder_config": 3}}', "", "null"]
+)
+def test_a_config_that_is_none(folder, text):
+    (folder / CONFIG).write_text(text)
+    with pytest.raises(ValueError, match=rf"{folder}/config\.json"):
+        load_model(folder)
+
+
+@pytest.mark.case("H17")
+@pytest.mark.parametrize("name", ODD)
+def test_the_header_of_an_encoder_file_is_as_strict(folder, tmp_path, name):
+    change(folder, ODD[name][0], **ODD[name][1])
+    path = tmp_path / "encoder.safetensors"
+    save_file({"a": torch.zeros(3)}, path, metadata={"olmoearth_config": (folder / CONFIG).read_text()})
+    with pytest.raises(ValueError, match=rf"the configuration in the header of {path}(:| does not describe)"):
+        open_encoder(path)
+
+
+@pytest.mark.case("H18")
+@pytest.mark.parametrize("shape", [(1 << 34,), (128, 1), ()])
+def test_a_weight_of_another_size_is_refused_unread(folder, shape):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.norm.weight"] = torch.zeros(1).expand(shape) if shape else torch.zeros(())
+    torch.save(state, folder / WEIGHTS)
+    with pytest.raises(ValueError, match=r"weights\.pth(: encoder\.norm\.weight has|.*encoder\.norm\.weight)"):
+        load_model(folder)
+
+
+@pytest.mark.case("H18")
+def test_weights_that_share_their_memory_do_not_in_the_model(folder):
+    """Or else training one would train the other."""
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.norm.weight"] = state["encoder.norm.bias"] = torch.ones(128)
+    torch.save(state, folder / WEIGHTS)
+    norm = load_model(folder).encoder.norm
+    assert norm.weight.data_ptr() != norm.bias.data_ptr()
+
+
+@pytest.mark.case("H18")
+def test_numbers_that_float32_does_not_hold(folder):
+    state = torch.load(folder / WEIGHTS, weights_only=True)
+    state["encoder.norm.weight"] = torch.full((128,), 1e300, dtype=torch.float64)
+    torch.save(state, folder / WEIGHTS)
+    with pytest.raises(ValueError, match=r"encoder\.norm\.weight holds NaN or infinite"):
         load_model(folder)

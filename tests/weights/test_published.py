@@ -1,5 +1,7 @@
 """Downloads against a hub on 127.0.0.1: whole, broken in every way, and gone."""
 
+import contextlib
+import gzip
 import json
 import subprocess
 import sys
@@ -157,6 +159,7 @@ def test_a_model_without_weights(hub, options):
         load_model(NAME, **options)
 
 
+@pytest.mark.case("H2")
 @pytest.mark.parametrize("sha", ["/{outside}", "../../../outside", "", "a" * 39, "A" * 40, None, 7])
 def test_a_commit_that_is_none(hub, options, tmp_path, sha):
     """A listing must not choose where files are written."""
@@ -166,6 +169,7 @@ def test_a_commit_that_is_none(hub, options, tmp_path, sha):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.case("H2")
 def test_another_commit_than_the_recorded_one(hub, options, tmp_path):
     download(NAME, **options)
     hub.commit = "b" * 40
@@ -173,11 +177,84 @@ def test_another_commit_than_the_recorded_one(hub, options, tmp_path):
         download(NAME, **{**options, "cache_dir": tmp_path / "empty"})
 
 
+@pytest.mark.case("H22")
 @pytest.mark.parametrize("listing", [[], {"id": 7, "siblings": [{}]}, {"id": "x", "siblings": 7}])
 def test_a_listing_that_makes_no_sense(hub, options, monkeypatch, listing):
     monkeypatch.setattr(hub, "listing", lambda: listing)
     with pytest.raises(DownloadError, match=r"listing of .* cannot be read"):
         download(NAME, **options)
+
+
+ODD = [
+    *({"siblings": [{"rfilename": ["x"], "size": 1}]}, {"siblings": {"rfilename": "config.json"}}, {"siblings": ["x"]}),
+    *({"size": "many"}, {"size": True}, {"size": -1}, {"size": None}, {"lfs": 7}, {"lfs": {}}, {"lfs": "x"}),
+]
+
+
+@pytest.mark.case("H22")
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_types_in_a_listing(hub, options, monkeypatch, odd):
+    listing = hub.listing()
+    if "siblings" in odd:
+        listing |= odd
+    else:
+        listing["siblings"] = [entry | odd for entry in listing["siblings"]]
+    monkeypatch.setattr(hub, "listing", lambda: listing)
+    with pytest.raises(DownloadError, match=r"listing of .* cannot be read|has no \['config"):
+        download(NAME, **options)
+    assert not options["lock_file"].exists()
+
+
+def sent_instead(hub, monkeypatch, part, data, times, headers):
+    """Requests whose path holds `part` are answered by the same data many times, and these headers."""
+    whole, sent = hub.send, []
+
+    def send(request, status, old, old_headers, body, cut=None):
+        if part not in request.path or not body:
+            return whole(request, status, old, old_headers, body, cut)
+        request.send_response(200)
+        for key, value in headers.items():
+            request.send_header(key, value)
+        request.end_headers()
+        request.close_connection = True
+        with contextlib.suppress(ConnectionError):
+            for _ in range(times):
+                chunk = b"%x\r\n%s\r\n" % (len(data), data) if "Transfer-Encoding" in headers else data
+                request.wfile.write(chunk)
+                sent.append(len(chunk))
+
+    monkeypatch.setattr(hub, "send", send)
+    return sent
+
+
+@pytest.mark.case("H22")
+@pytest.mark.parametrize(
+    ("data", "times", "headers"),
+    [
+        (b" " * 1_000_000, 1000, {}),
+        (gzip.compress(b" " * 300_000_000), 1, {"Content-Encoding": "gzip"}),
+        (b"[" * 1_000_000, 1, {}),
+        (b'{"a":' * 100_000, 1, {}),
+    ],
+    ids=["endless", "a bomb", "deep", "deep objects"],
+)
+def test_a_listing_without_measure(hub, options, monkeypatch, data, times, headers):
+    sent = sent_instead(hub, monkeypatch, "/api/", data, times, headers)
+    with pytest.raises(DownloadError, match="listing of .* (does not end|cannot be read)"):
+        download(NAME, **options)
+    assert sum(sent) < 100_000_000
+
+
+@pytest.mark.case("H6")
+def test_a_file_without_end(hub, options, monkeypatch):
+    """In chunks, of which no length is announced."""
+    headers = {"Transfer-Encoding": "chunked"}
+    sent = sent_instead(hub, monkeypatch, "/resolve/", bytes(1_000_000), 1000, headers)
+    with pytest.raises(DownloadError, match=r"sends more than the [\d,]+ bytes that it lists of config\.json"):
+        download(NAME, **options)
+    assert sum(sent) < 100_000_000
+    kept = sum(path.stat().st_size for path in options["cache_dir"].rglob("*") if path.is_file())
+    assert kept < 20_000_000
 
 
 def test_the_token_goes_to_the_hub_alone(hub, options, monkeypatch):
@@ -199,6 +276,7 @@ def test_an_endpoint_that_is_no_address(options, endpoint):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.case("H10")
 def test_signed_addresses_are_not_printed(hub, options, monkeypatch):
     """The hub sends on to another server, by an address that is signed."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)
@@ -214,16 +292,26 @@ def test_signed_addresses_are_not_printed(hub, options, monkeypatch):
         download(NAME, **options)
     assert any("sig=secret" in path for _, path, _ in hub.requests)
     assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__, "a traceback shows no address either"
+    assert caught.value.__cause__ is None
 
 
 GOOD_SUMS = {"config.json": "0" * 64, "weights.pth": "0" * 64}
 
 
+@pytest.mark.case("H23")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "is damaged"),
         ("[" * 100_000, "is damaged"),
+        ("[" * 400 + "]" * 400, "is damaged"),
+        ('{"a":' * 100_000, "is damaged"),
+        (" " * 30_000_000, "is damaged.*at most 20,000,000 are read"),
+        ("\ud800", "is damaged"),
+        (json.dumps({NAME: [["commit", "x"]]}), "no commit of 40 hex digits"),
+        (json.dumps({NAME: {"commit": ["a" * 40], "sha256": GOOD_SUMS}}), "no commit of 40 hex digits"),
+        (json.dumps({NAME: {"commit": "a" * 40, "sha256": [1]}}), "no sha256"),
         ("[]", "is damaged.*is a list"),
         (json.dumps({NAME: 7}), "no commit of 40 hex digits or no sha256 of config.json and weights.pth"),
         (json.dumps({NAME: {"commit": "../../outside", "sha256": GOOD_SUMS}}), "no commit of 40 hex digits"),
@@ -232,7 +320,7 @@ GOOD_SUMS = {"config.json": "0" * 64, "weights.pth": "0" * 64}
     ],
 )
 def test_a_damaged_lock_file(hub, options, text, message):
-    options["lock_file"].write_text(text)
+    options["lock_file"].write_text(text, encoding="utf8", errors="surrogatepass")
     with pytest.raises(DownloadError, match=message):
         load_model(NAME, **options)
     assert not hub.requests

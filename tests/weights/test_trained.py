@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from olmoearth_nb.cli.app import app
 from olmoearth_nb.data import pretrained_dir, pretrained_names
 from olmoearth_nb.pretrain.batches import standardise
 from olmoearth_nb.pretrain.recipes import recipe
+from olmoearth_nb.weights.encoder_file import save_encoder
 from olmoearth_nb.weights.trained import ENCODER, PREDICTOR, RUN, initial_model, load_trained, save_trained
 
 NAMES = ("sentinel2_l2a", "sentinel1", "landsat", "worldcover", "openstreetmap_raster")
@@ -125,7 +127,21 @@ def other_predictor(folder):
 WRONG = {
     "another seed": (lambda folder: spoil_run(folder, seed=4), ValueError, "targets made again from seed 4 are not"),
     "no seed": (lambda folder: spoil_run(folder, seed=None), ValueError, "does not describe a run: it has no seed"),
-    "no description": (lambda folder: (folder / RUN).write_text("{"), ValueError, "does not describe a run"),
+    "no description": (lambda folder: (folder / RUN).write_text("{"), ValueError, "run.json is not whole JSON"),
+    "a seed of text": (
+        lambda folder: spoil_run(folder, seed="3"),
+        ValueError,
+        "does not describe a run: a seed",
+    ),
+    "a seed of 2^70": (lambda folder: spoil_run(folder, seed=1 << 70), ValueError, "a seed is a whole number from 0"),
+    "a seed of true": (lambda folder: spoil_run(folder, seed=True), ValueError, "a seed is a whole number from 0"),
+    "another normalisation": (
+        lambda folder: spoil_run(folder, normalisation=[]),
+        ValueError,
+        "normalisation is",
+    ),
+    "a list": (lambda folder: (folder / RUN).write_text("[]"), ValueError, "run.json must hold a dictionary"),
+    "brackets": (lambda folder: (folder / RUN).write_text("[" * 1_000_000), ValueError, "run.json is not whole JSON"),
     "no predictor": (lambda folder: (folder / PREDICTOR).unlink(), FileNotFoundError, f"has no {PREDICTOR}"),
     "no encoder": (lambda folder: (folder / ENCODER).unlink(), FileNotFoundError, f"has no {ENCODER}"),
     "cut predictor": (lambda folder: os.truncate(folder / PREDICTOR, 5000), ValueError, "not a whole safetensors file"),
@@ -139,6 +155,7 @@ WRONG = {
 }
 
 
+@pytest.mark.case("H17")
 @pytest.mark.parametrize(("spoil", "error", "said"), WRONG.values(), ids=WRONG)
 def test_wrong_folders(tmp_path, spoil, error, said):
     model, about = trained("v1.1", "mini")
@@ -150,3 +167,17 @@ def test_wrong_folders(tmp_path, spoil, error, said):
     assert done.exit_code == 2
     assert "error: " in done.output
     assert not (tmp_path / "official").exists()
+
+
+@pytest.mark.case("H18")
+def test_a_predictor_beyond_its_file_is_not_built(tmp_path, monkeypatch):
+    """The configuration in the encoder's header may say any depth; the predictor's file must have it."""
+    model, about = trained("v1.1", "mini")
+    save_trained(model, tmp_path, about)
+    deep = replace(model.config, decoder_depth=200)
+    kept = initial_model(model.config, 3).encoder
+    kept.config = deep
+    save_encoder(kept, tmp_path / ENCODER, without_maps=True)
+    monkeypatch.setattr("olmoearth_nb.weights.trained.initial_model", lambda *_: pytest.fail("it was built"))
+    with pytest.raises(ValueError, match=r"predictor\.safetensors is not the predictor of the encoder beside it"):
+        load_trained(tmp_path)
