@@ -48,6 +48,8 @@ class Scene(Protocol):
     def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
         """The rectangle whose upper left corner is given, by default a square; it ends where the scene ends.
 
+        All windows have the same modalities and dates; one of which nothing was observed is `bands.MISSING`.
+
         Raises:
             ValueError: if the corner lies outside, or the window has no pixel.
         """

@@ -43,7 +43,7 @@ def embed(
     Args:
         encoder: any encoder; it stays on its device.
         source: the scenes of a simulated world, the pixels of `to_samples`, a list of samples, or anything else with a
-            length and `batch`. Samples may differ in size where the readout is "scene".
+            length and `batch`. Samples of several sizes have the readout "scene" in common.
         scenes: numbers of those that are embedded; None for all.
         patch_size: P; 1 for single pixels.
         readout: one of `READOUTS`. A date without any token takes the mean of the patch's other dates.
@@ -63,11 +63,7 @@ def embed(
         raise ValueError(f"no readout {readout!r}; there are {', '.join(READOUTS)}")
     known, modalities = as_source(source), tuple(modalities)
     numbers = _numbers(scenes, len(known))
-    if not len(numbers):
-        raise ValueError("there is nothing to embed")
-    pieces = [
-        piece for group in groups(known, numbers) for piece in np.array_split(group, -(-len(group) // batch_size))
-    ]
+    pieces = [p for group in groups(known, numbers) for p in np.array_split(group, -(-len(group) // batch_size))]
     path = None
     if cache:
         about = content(known, [numbers[piece] for piece in pieces], modalities)
@@ -86,9 +82,11 @@ def embed(
 def _numbers(scenes: np.ndarray | Sequence[int] | None, count: int) -> np.ndarray:
     """Numbers of the places that are embedded, from what the caller gives."""
     numbers = np.arange(count) if scenes is None else np.asarray(scenes)
-    if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
+    if not len(numbers):
+        raise ValueError("there is nothing to embed")
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise ValueError(f"scenes are named by whole numbers, got {numbers.dtype} of shape {numbers.shape}")
-    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < count:
+    if not 0 <= numbers.min() <= numbers.max() < count:
         raise ValueError(f"scenes are numbered 0 to {count - 1}, got {numbers.min()} to {numbers.max()}")
     return numbers
 

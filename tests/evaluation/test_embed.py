@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from vast import Vast
 
 from olmoearth_nb import Batch, Encoder, Sample, size_config
 from olmoearth_nb.bands import MISSING
@@ -102,3 +103,40 @@ def test_a_place_window_by_window(world, encoder):
             embed_place(encoder, place, patch, window)
     with pytest.raises(ValueError, match=r"the place at least a patch.* and 2x32 px"):
         embed_place(encoder, Sample({"sentinel2_l2a": image[:2]}, place.timestamps), 4)
+
+
+@pytest.mark.case("H27")
+@pytest.mark.parametrize("maps", [False, True])
+def test_a_scene_is_read_window_by_window(encoder, maps):
+    """The embeddings are those of a sample of the same pixels; maps are neither embedded nor in the way."""
+    scene = Vast(70, 50, seen=40, maps=maps)
+    found = embed_place(encoder, scene, 8, 16)
+    assert found.shape == (8, 6, 128)
+    assert max(height * width for *_, height, width in scene.asked) == 16 * 16
+    whole = scene.window(0, 0, 70, 50)
+    assert np.array_equal(found, embed_place(encoder, whole, 8, 16), equal_nan=True)
+    assert np.isnan(found[5:]).all()
+    assert np.isfinite(found[:5, :5]).all()
+
+
+@pytest.mark.case("H27")
+def test_embeddings_that_memory_does_not_hold_go_where_the_caller_says(encoder, tmp_path, monkeypatch):
+    scene = Vast(64, 32)
+    expected = embed_place(encoder, scene, 8, 16)
+    monkeypatch.setattr("olmoearth_nb.evaluation.embed.memory_of", lambda device: 1 << 12)
+    with pytest.raises(ValueError, match=r"8 x 4 x 128 numbers, take 0 GiB; write them to a file by out="):
+        embed_place(encoder, scene, 8, 16)
+    file = np.lib.format.open_memmap(tmp_path / "e.npy", "w+", "float32", (8, 4, 128))
+    embed_place(encoder, scene, 8, 16, out=file)
+    file.flush()
+    assert np.array_equal(np.load(tmp_path / "e.npy"), expected)
+    with pytest.raises(
+        ValueError, match=r"out must be float32 of shape \(8, 4, 128\), got float64 of shape \(8, 4, 2\)"
+    ):
+        embed_place(encoder, scene, 8, 16, out=np.zeros((8, 4, 2)))
+
+
+def test_a_scene_of_maps_alone_has_nothing_to_embed(encoder):
+    maps = Sample({"srtm": np.zeros((16, 16, 1, 1))}, [[1, 5, 2020]], "hills")
+    with pytest.raises(ValueError, match=r"hills has no sensor to encode, only \['srtm'\]"):
+        embed_place(encoder, maps, 8, 16)

@@ -12,6 +12,7 @@ from geopandas import GeoDataFrame
 from geotiffs import BANDS, numbers, write
 from rasterio.transform import from_origin
 from terminal import invoke
+from vast import Vast
 
 from olmoearth_nb import Batch, OlmoEarth, Sample, save_model, size_config
 from olmoearth_nb.bands import MISSING
@@ -389,3 +390,37 @@ def test_an_encoder_that_does_not_fit_its_header(tmp_path, model, monkeypatch):
     save_encoder(model.encoder, tmp_path / "encoder.safetensors")
     with pytest.raises(ValueError, match="does not fit its configuration"):
         open_encoder(tmp_path / "encoder.safetensors")
+
+
+@pytest.mark.case("H5")
+def test_points_of_a_vast_scene_read_their_windows_alone(encoder):
+    """60,000 x 60,000 px of twelve bands are 173 GB; ten points read ten windows at most."""
+    vast = Vast(60_000, 60_000)
+    at_pixels = np.random.default_rng(0).integers(0, 59_000, (10, 2)) + 0.5
+    spots = shapely.points(*vast.georeference.to_lonlat(*at_pixels.T))
+    table = embed_features(encoder, vast, frame(*spots))
+    assert len(vast.asked) <= 10
+    assert {(height, width) for *_, height, width in vast.asked} == {(64, 64)}
+    column, row = (at_pixels[3] // 64 * 64).astype(int)
+    own = by_hand(encoder, vast, row, column, 64)
+    inner = (at_pixels[3] % 64 // 4).astype(int)
+    assert np.array_equal(embeddings(table)[3], own[inner[1], inner[0]])
+
+
+@pytest.mark.case("H5")
+def test_a_polygon_over_a_vast_scene_is_refused_before_its_patches_are_listed(encoder):
+    vast = Vast(60_000, 60_000)
+    lon, lat = vast.georeference.to_lonlat([100, 59_000], [100, 59_000])
+    with pytest.raises(ValueError, match=r"a polygon spans \d+,\d+,\d+ patches of 4 px, at most 4,000,000"):
+        embed_features(encoder, vast, frame(shapely.box(lon[0], lat[1], lon[1], lat[0])))
+    assert not vast.asked
+
+
+@pytest.mark.case("H5")
+def test_a_sparse_scene_gives_nan_where_nothing_was_seen(encoder):
+    vast = Vast(5000, 5000, seen=100, maps=True)
+    spots = shapely.points(*vast.georeference.to_lonlat([10.5, 3000.5], [10.5, 3000.5]))
+    with pytest.warns(UserWarning, match="1 of 2 features lie where no whole patch was observed"):
+        table = embed_features(encoder, vast, frame(*spots))
+    assert np.isfinite(embeddings(table)[0]).all()
+    assert np.isnan(embeddings(table)[1]).all()
