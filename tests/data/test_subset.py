@@ -169,11 +169,26 @@ def test_another_version_on_second_sight(hub, out):
     assert (out / "notes.txt").is_file(), "accepted by hand"
 
 
-def test_a_damaged_record(hub, out):
+@pytest.mark.case("H23")
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "[" * 100_000, '{"archive": 7}', '{"archive": {"sha256": 7}}', '{"archive": {}}']
+)
+def test_a_damaged_record(hub, out, text):
     out.parent.mkdir()
-    (out.parent / "subset.sha256.json").write_text("{")
-    with pytest.raises(DownloadError, match="is damaged"):
+    (out.parent / "subset.sha256.json").write_text(text)
+    with pytest.raises(DownloadError, match=r"is damaged|records no sha256 of the archive; remove it"):
         fetch_subset(out, hub.url, quiet=True)
+
+
+@pytest.mark.case("H10")
+def test_a_signed_address_is_nowhere(hub, out, patient, monkeypatch, capsys):
+    with pytest.raises(DownloadError, match="404") as refused:
+        fetch_subset(out, f"{hub.endpoint}/nothing?sig=secret")
+    monkeypatch.setattr(hub, "answer", lambda request, body: Hub.file(hub, request, "subset.tar", body))
+    tiles = fetch_subset(out, f"{hub.url}?sig=secret")
+    record = (out.parent / "subset.sha256.json").read_text()
+    assert "subset.tar" in record
+    assert "secret" not in f"{refused.value} {record} {tiles!r} {capsys.readouterr()} {left(out)}"
 
 
 WRONG = {

@@ -165,11 +165,13 @@ def answering(hub, monkeypatch, data, headers):
     monkeypatch.setattr(hub, "file", file)
 
 
+@pytest.mark.case("H6")
 def test_more_than_was_announced_is_not_kept(hub, path, monkeypatch):
     answering(hub, monkeypatch, bytes(50_000_000), {"Content-Range": "bytes 0-9/10"})
     assert fetch(hub.url, path).read_bytes() == bytes(10)
 
 
+@pytest.mark.case("H6")
 @pytest.mark.parametrize("headers", [{"Content-Length": "-1"}, {"Content-Range": "bytes 0-9/-10"}])
 def test_a_negative_length(hub, path, monkeypatch, headers):
     answering(hub, monkeypatch, DATA, headers)
@@ -178,6 +180,7 @@ def test_a_negative_length(hub, path, monkeypatch, headers):
     assert left(path) == []
 
 
+@pytest.mark.case("H15")
 @pytest.mark.parametrize("text", ["a:b", "soon", "", "nan", "-5", "\u00b2", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_a_wait_that_cannot_be_read(hub, path, monkeypatch, text):
     """The server's wish is followed where it is one; the file is asked for again in any case."""
@@ -193,6 +196,7 @@ def test_a_wait_that_cannot_be_read(hub, path, monkeypatch, text):
     assert waits == [0.0 if text.startswith(("-", "Wed")) else 2.0]
 
 
+@pytest.mark.case("H10")
 def test_a_signed_address_is_neither_printed_nor_kept(hub, path, monkeypatch):
     signed = f"{hub.url}?sig=secret"
     with pytest.raises(DownloadError, match=r"refused .*data\.tar\.pth: 404") as refused:
@@ -205,6 +209,7 @@ def test_a_signed_address_is_neither_printed_nor_kept(hub, path, monkeypatch):
     assert fetch(signed, path).read_bytes() == DATA
 
 
+@pytest.mark.case("H10")
 @pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/x", "ftp://user:secret@127.0.0.1/x"])
 def test_a_password_in_an_address(path, url):
     with pytest.raises(ValueError, match=r"127\.0\.0\.1") as caught:
@@ -223,3 +228,32 @@ def test_silence_counts_as_broken(hub, path, monkeypatch):
     monkeypatch.setattr("olmoearth_nb.io.fetch.TIMEOUT", 0.3)
     hub.stall_after = 1000
     assert fetch(hub.url, path).read_bytes() == DATA
+
+
+@pytest.mark.case("H1")
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("http://127.0.0.2:9/secret", "a redirect is not followed: .* lies on this machine"),
+        ("ftp://h/x", "begins with"),
+    ],
+)
+def test_a_redirect_inside(hub, path, monkeypatch, location, message):
+    """The server counts as a public one, 127.0.0.2 does not."""
+    monkeypatch.setattr("olmoearth_nb.io.addresses.internal", lambda address: address != "127.0.0.1")
+    monkeypatch.setattr(
+        hub, "file", lambda request, name, body: hub.send(request, 302, b"", {"Location": location}, body)
+    )
+    with pytest.raises(DownloadError, match=message):
+        fetch(hub.url, path)
+
+
+@pytest.mark.case("H23")
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, "7", '{"version": 7}', '{"version": ["x"]}'])
+def test_a_damaged_side_file(hub, path, text):
+    """The file is begun anew."""
+    hub.breaks = 1
+    fetch_once(hub, path)
+    path.with_name("data.tar.json").write_text(text)
+    assert fetch(hub.url, path).read_bytes() == DATA
+    assert hub.requests[-1][2] is None

@@ -240,7 +240,7 @@ def sent_instead(hub, monkeypatch, part, data, times, headers):
 )
 def test_a_listing_without_measure(hub, options, monkeypatch, data, times, headers):
     sent = sent_instead(hub, monkeypatch, "/api/", data, times, headers)
-    with pytest.raises(DownloadError, match="listing of .* (does not end|cannot be read)"):
+    with pytest.raises(DownloadError, match=r"listing of .* (does not end|cannot be read)"):
         download(NAME, **options)
     assert sum(sent) < 100_000_000
 
