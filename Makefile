@@ -10,12 +10,15 @@ LOCKED := pyproject.toml --extra notebooks --extra data --extra scale --extra te
 override NB := $(value NB)
 override DATA := $(value DATA)
 override OPTIONS := $(value OPTIONS)
-export NB DATA OPTIONS
+override REAL := $(value REAL)
+MINUTES ?= 60
+override MINUTES := $(value MINUTES)
+export NB DATA OPTIONS REAL MINUTES
 ONE = $${NB:+"--nb=$$NB"}
 OWN = $${DATA:+"--data=$$DATA"} $${OPTIONS:+"--options=$$OPTIONS"}
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab notebooks slow lock clean
+.PHONY: help run test fuzz lab notebooks slow lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +47,9 @@ test: $(INSTALLED)  ## style, types, tests, and the notebooks against their comm
 
 slow: $(INSTALLED)  ## the tests of large models
 	$(BIN)/pytest -m slow
+
+fuzz: $(INSTALLED)  ## open 10,000 damaged files of each format (MINUTES=60 in all; REAL=folder of your own files)
+	$(BIN)/python tests/helpers/fuzz.py "--minutes=$$MINUTES" $${REAL:+"--real=$$REAL"}
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

@@ -151,6 +151,9 @@ def _plain(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image, dtype=np.float32)
 
 
+MOST = 1e7
+"""Larger values, in whatever unit, are damage or fill values."""
+
 YEARS = range(1972, 2101)
 """Years that a date may have: from the first Landsat on."""
 
@@ -238,6 +241,9 @@ def _check_image(name: str, image: np.ndarray, steps: int) -> None:
         raise ValueError(f"{spec.title} must be (H, W, {want[0]}, {want[1]}), got {image.shape}")
     if not np.isfinite(image).all():
         raise ValueError(f"{spec.title} holds NaN or infinite values; mark unobserved pixels with {MISSING:.0f}")
+    largest = float(np.abs(image).max(initial=0))
+    if largest > MOST:
+        raise ValueError(f"{spec.title} holds values up to {largest:g} in size, which no sensor and no map has")
 
 
 @dataclass(frozen=True, eq=False)
