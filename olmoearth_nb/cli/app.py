@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +9,9 @@ import typer
 
 from olmoearth_nb.cli.ablation import ablate, report
 from olmoearth_nb.cli.data import data_app
-from olmoearth_nb.cli.errors import Command, in_options
-from olmoearth_nb.cli.loading import WordsCommand, takes_loading
+from olmoearth_nb.cli.embed import embed
+from olmoearth_nb.cli.errors import Command
+from olmoearth_nb.cli.loading import WordsCommand, loading, takes
 from olmoearth_nb.cli.pretrain import pretrain
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
@@ -20,16 +19,8 @@ app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_n
 Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the notebooks")]
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
-
-class Outside(StrEnum):
-    """What becomes of features outside a scene."""
-
-    error = "error"
-    skip = "skip"
-
-
 app.add_typer(data_app, name="data")
-for command in (pretrain, ablate, report):
+for command in (pretrain, ablate, report, embed):
     app.command(cls=Command)(command)
 
 
@@ -39,7 +30,7 @@ def main() -> None:
 
 
 @app.command(cls=WordsCommand)
-@takes_loading
+@takes(options=loading)
 def run(
     options: dict[str, Any],
     notebooks: Folder = Path("notebooks"),
@@ -76,44 +67,6 @@ def export(
     loaded = load_model(model)
     save_encoder(loaded.encoder, save_model(loaded, folder) / "encoder.safetensors")
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-
-
-@app.command(cls=Command)
-@takes_loading
-def embed(
-    options: dict[str, Any],
-    model: Annotated[str, typer.Option(help="a published model, a model folder, or an encoder.safetensors")],
-    data: Annotated[str, typer.Option(help="a scene that knows its place: a GeoTIFF or a folder of such, .SAFE, .npz")],
-    points: Annotated[
-        Path, typer.Option(help="GeoJSON of points or polygons, whose coordinates are longitude, latitude")
-    ],
-    out: Annotated[Path, typer.Option(help="table to write, .parquet or .csv")],
-    patch_size: Annotated[int, typer.Option(help="edge of a patch in pixels, 1 to 8")] = 4,
-    window: Annotated[int, typer.Option(help="edge of what the encoder sees at once, in pixels; 0: 16 patches")] = 0,
-    outside: Annotated[Outside, typer.Option(help="what to do with features outside the scene")] = Outside.error,
-) -> None:
-    """Embed the points and polygons of a GeoJSON file in a scene; one row for each."""
-    from olmoearth_nb.data import load_sample
-    from olmoearth_nb.points.features import check_table_path, embed_features, read_features, require_place, write_table
-    from olmoearth_nb.weights.load import open_encoder
-
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always", UserWarning)
-        check_table_path(out)
-        features, scene = read_features(points), load_sample(data, **options)
-        heard.clear()  # what a loader warns of is in the notes of its sample
-        require_place(scene)
-        encoder = open_encoder(model)
-        table = embed_features(
-            encoder, scene, features, patch_size, window=window or None, outside=outside.value, model=model
-        )
-        write_table(table, out)
-    for note in [*scene.notes, *(str(warning.message) for warning in heard if warning.category is UserWarning)]:
-        typer.echo(f"note: {in_options(note)}", err=True)
-    cut = int((table["inside"] < 1).sum())
-    if cut:
-        typer.echo(f"note: {cut} features reach beyond the scene and are embedded by their part in it", err=True)
-    typer.echo(f"{out}: {len(table)} features, embeddings of {encoder.config.width} numbers")
 
 
 @app.command(cls=Command)

@@ -18,7 +18,10 @@ def loading(
     scale: Annotated[
         str | None, typer.Option(help="native, reflectance (0 to 1), or linear (power of a radar)")
     ] = None,
-    dates: Annotated[str | None, typer.Option(help="one ISO date for each timestep, with commas between them")] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option(help="one ISO date for each timestep, with commas between them; of a long table, their column"),
+    ] = None,
     offset: Annotated[
         str | None, typer.Option(help="of Sentinel-2 since baseline 04.00: a number to take off, auto, or none")
     ] = None,
@@ -42,10 +45,10 @@ def loading(
     given: dict[str, Any] = {
         "level": level,
         "scale": scale,
-        "dates": _listed(dates),
+        "dates": listed(dates),
         "missing_bands": missing_bands,
         "names": names,
-        "bands": _listed(bands),
+        "bands": listed(bands),
         "modality": modality,
         "resolution": resolution,
     }
@@ -53,8 +56,8 @@ def loading(
     return given if offset is None else {**given, "offset": _offset(offset)}
 
 
-def _listed(text: str | None) -> list[str] | None:
-    """What stands between commas."""
+def listed(text: str | None) -> list[str] | None:
+    """What stands between commas; None where nothing was given."""
     return None if text is None else [item.strip() for item in text.split(",")]
 
 
@@ -69,20 +72,31 @@ def _offset(text: str) -> int | str | None:
         raise ValueError(f"--offset is a whole number, auto or none, got {text!r}") from error
 
 
-def takes_loading(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of `loading`; it gets what was given of them as its argument `options`, a dict."""
-    own = inspect.signature(command, eval_str=True).parameters
-    shared = inspect.signature(loading, eval_str=True).parameters
+def takes(**groups: Callable[..., dict[str, Any]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command groups of options that several commands share.
 
-    @wraps(command)
-    def with_options(**given: Any) -> None:
-        command(options=loading(**{name: given.pop(name) for name in shared}), **given)
+    Args:
+        groups: argument of the command -> the function whose arguments are the options, and whose result the command
+            gets, such as ``options=loading``.
+    """
 
-    every = [*(value for name, value in own.items() if name != "options"), *shared.values()]
-    with_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [value.replace(kind=inspect.Parameter.KEYWORD_ONLY) for value in every]
-    )
-    return with_options
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True).parameters
+        shared = {group: inspect.signature(read, eval_str=True).parameters for group, read in groups.items()}
+
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            read = {group: groups[group](**{name: given.pop(name) for name in shared[group]}) for group in groups}
+            command(**given, **read)
+
+        every = [value for name, value in own.items() if name not in groups]
+        every += [value for parameters in shared.values() for value in parameters.values()]
+        with_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [value.replace(kind=inspect.Parameter.KEYWORD_ONLY) for value in every]
+        )
+        return with_options
+
+    return decorate
 
 
 class WordsCommand(Command):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,7 @@ def _card(outcome: Outcome) -> str:
         shown = headline(outcome.executed).figure
         figure = f'<img alt="" src="data:image/png;base64,{shown.strip()}">' if shown else ""
         name = f"{html.escape(outcome.stem[:2])} {html.escape(title(outcome.executed))}"
-        name = f'<a href="{quote(outcome.stem)}.html">{name}</a>'
+        name = f'<a href="{quote(os.fsencode(outcome.stem))}.html">{name}</a>'
     text = f"failed: {outcome.error}" if outcome.error else outcome.headline
     return (
         f'<div class="card{" failed" if outcome.error else ""}"><h2>{name}</h2><p>{html.escape(text)}</p>'

@@ -14,6 +14,7 @@ from typing import Any
 import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import LocalHandler, papermill_io
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -28,6 +29,17 @@ LONGEST_REASON = 500
 """Characters of an error that the index and the table show; the notebook's page has all of it."""
 
 console = Console()
+
+
+class Files(LocalHandler):
+    """Papermill's way to files, with names that are no text in UTF-8, as the C locale makes of others than ASCII."""
+
+    def write(self, buf: str, path: str) -> None:
+        """Writes a notebook; half a character becomes the escape that JSON has for it."""
+        Path(path).write_text(buf, encoding="utf8", errors="backslashreplace")
+
+
+papermill_io.register("/", Files())
 
 
 def find_notebooks(folder: Path, only: str = "") -> list[Path]:

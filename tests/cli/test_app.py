@@ -3,11 +3,15 @@
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from chips import write_npz
+from geotiffs import write as write_geotiff
 from pages import OUTSIDE
-from small_notebooks import write_notebook
+from small_notebooks import write_notebook, write_opening_notebook
 from terminal import invoke
+
+from olmoearth_nb import SENTINEL2, to_sample
 
 pytestmark = pytest.mark.xdist_group("kernels")
 
@@ -102,3 +106,56 @@ def test_a_kernel_that_dies_is_started_once_more(folder, tmp_path, capsys):
     assert result.exit_code == 0, result.output
     assert "42" in (tmp_path / "build" / "01_dies.ipynb").read_text()
     assert "trying once more" in capsys.readouterr().out + result.output
+
+
+TOA = "top-of-atmosphere reflectance (L1C)"
+
+
+def l1c_reflectance(path, bands):
+    """One date of top-of-atmosphere reflectance, a glint of 1.3 among it, as an .npz or a GeoTIFF of named bands."""
+    image = np.random.default_rng(0).uniform(0.05, 0.6, (16, 16, 1, len(bands))).astype(np.float32)
+    image[0, 0] = 1.3
+    if path.suffix == ".npz":
+        np.savez(path, image=image, bands=bands, dates=["2018-08-10"])
+        return path, image
+    write_geotiff(path, image[:, :, 0].transpose(2, 0, 1), bands)
+    return path, image
+
+
+@pytest.mark.parametrize("name", ["eopatch.npz", "eopatch_2018-08-10.tif"])
+@pytest.mark.parametrize("cirrus", [True, False], ids=["with B10", "without B10"])
+def test_top_of_atmosphere_reflectance_needs_one_option_or_two(folder, tmp_path, name, cirrus):
+    bands = [*SENTINEL2.band_names, "B10"] if cirrus else list(SENTINEL2.band_names)
+    path, image = l1c_reflectance(tmp_path / name, bands)
+    write_opening_notebook(folder)
+    call = ["run", "--notebooks", folder, "--build", tmp_path / "build", "--data", path]
+    refused = invoke(*call)
+    assert refused.exit_code == 2
+    assert "say --scale reflectance" in refused.output
+    result = invoke(*call, "--scale", "reflectance", *([] if cirrus else ["--level", "L1C"]))
+    assert result.exit_code == 0, result.output
+    executed = nbformat.read(tmp_path / "build" / "01_opens.ipynb", as_version=4)
+    shown = "".join(output.get("text", "") for output in executed.cells[-1].outputs if output.get("name") == "stdout")
+    options = {"scale": "reflectance"} if cirrus else {"level": "L1C", "scale": "reflectance"}
+    assert shown.startswith(f"{options}|(16, 16, 1, 12)|['2018-08-10']|13000|")
+    assert TOA in shown
+    assert executed.metadata.papermill.parameters.options == options
+    with pytest.warns(UserWarning, match="top-of-atmosphere data"):  # the array itself, in Python
+        same = to_sample(image, bands, ["2018-08-10"], **options)
+    assert round(float(same.images["sentinel2_l2a"].max())) == 13_000
+
+
+def test_options_without_data(folder, tmp_path):
+    write_opening_notebook(folder)
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "build", "--level", "L1C", "--offset", "none")
+    assert result.exit_code == 2
+    assert "--level, --offset without --data" in result.output
+
+
+def test_an_option_that_a_loader_does_not_have(folder, tmp_path):
+    write_opening_notebook(folder)
+    call = ["run", "--notebooks", folder, "--build", tmp_path / "build", "--data", write_npz(tmp_path / "mine.npz")]
+    result = invoke(*call, "--names", "published")
+    assert result.exit_code == 2
+    assert "the loader of mine.npz has no --names; it has " in result.output
+    assert " --offset, --level, --scale, --missing-bands, --dates, --bands" in result.output

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import olmoearth_nb
 from olmoearth_nb.cli.app import app
 from olmoearth_nb.cli.errors import FOREIGN, Command, keeping
-from olmoearth_nb.cli.loading import takes_loading
+from olmoearth_nb.cli.loading import loading, takes
 from olmoearth_nb.data.load import OPTIONS
 from olmoearth_nb.io.durable import DiskFullError
 
@@ -44,7 +44,7 @@ def says(error, *arguments):
     small = typer.Typer(pretty_exceptions_enable=False)
 
     @small.command(cls=Command)
-    @takes_loading
+    @takes(options=loading)
     def command(options: dict, skip_failed: bool = False) -> None:
         raise error
 
@@ -94,23 +94,43 @@ def test_advice_names_options_that_there_are(raising, message):
         assert name in PYTHON_ONLY or f"--{name.replace('_', '-')}" in result.output
 
 
-def test_whatever_loaders_advise_is_an_option():
-    """In all texts of the loaders' code, so that a new error with advice is checked, too."""
-    folder = Path(olmoearth_nb.__file__).parent / "data"
-    advised = {}
-    for path in [*folder.glob("*.py"), *folder.glob("geotiff/*.py"), *folder.glob("safe/*.py"), *folder.glob("geo*/*")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))) if path.suffix == ".py" else ():
+def advised_by(*paths):
+    """Arguments that the texts of some files advise, each with its file; so that a new error is checked, too."""
+    found = {}
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             if isinstance(node, ast.JoinedStr | ast.Constant):
                 text = "".join(str(getattr(part, "value", "")) for part in getattr(node, "values", [node]))
-                advised |= dict.fromkeys(ADVISED.findall(text), path.name)
+                found |= dict.fromkeys(ADVISED.findall(text), path.name)
+    return found
+
+
+@pytest.mark.parametrize("command", ["run", "embed"])
+def test_whatever_loaders_advise_is_an_option(command):
+    package = Path(olmoearth_nb.__file__).parent
+    tables = {package / "data" / "series.py", package / "data" / "tables.py"}
+    loaders = {*(package / "data").rglob("*.py"), *package.glob("*.py")} - tables
+    more = tables | set((package / "points").glob("*.py")) if command == "embed" else set()
+    loaders = {path for path in loaders | more if not {"stac", "simulate"} & set(path.parts)}
+    advised = advised_by(*loaders)
     assert {"level", "scale", "missing_bands", "offset"} <= set(advised)
-    missing = {name: file for name, file in advised.items() if f"--{name.replace('_', '-')}" not in options("run")}
-    assert set(missing) <= set(PYTHON_ONLY), missing
-    assert options("run") >= {f"--{name}" for name in ("level", "scale", "dates", "offset", "names", "missing-bands")}
-    assert {name.removeprefix("--").replace("-", "_") for name in options("run") & options("embed")} <= OPTIONS | {
-        "data",
-        "help",
-    }
+    known = {name.removeprefix("--").replace("-", "_") for name in options(command)}
+    missing = {name: file for name, file in advised.items() if name not in known | set(PYTHON_ONLY)}
+    assert not missing
+
+
+def test_options_of_a_catalogue():
+    (stac,) = (get_command(app).commands["data"].commands[name] for name in ["stac"])
+    known = {name for parameter in stac.params for name in parameter.opts}
+    advised = advised_by(*(Path(olmoearth_nb.__file__).parent / "data" / "stac").glob("*.py"))
+    assert {f"--{name.replace('_', '-')}" for name in advised} <= known
+
+
+def test_both_commands_have_the_options_of_loaders():
+    wanted = {f"--{name}" for name in ("level", "scale", "dates", "offset", "names", "missing-bands", "bands")}
+    both = options("run") & options("embed")
+    assert both >= wanted | {"--modality", "--resolution"}
+    assert {name.removeprefix("--").replace("-", "_") for name in both} <= OPTIONS | {"data", "help"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from olmoearth_nb.cli.loading import WordsCommand, loading, takes_loading
+from olmoearth_nb.cli.loading import WordsCommand, loading, takes
 
 GIVEN = {
     "level": ("L1C", "L1C"),
@@ -26,7 +26,7 @@ def taken():
         small, got = typer.Typer(), {}
 
         @small.command(cls=WordsCommand)
-        @takes_loading
+        @takes(options=loading)
         def command(options: dict, other: str = "") -> None:
             got.update(options=options, other=other)
 
