@@ -1,8 +1,10 @@
 """Catalogues whose items are incomplete, and catalogues and files that reach for what is not theirs."""
 
+import datetime as dt
 import gzip
 import json
 import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -273,6 +275,19 @@ def test_pages_without_measure(catalogue, name, part):
 
 
 @pytest.mark.case("H22")
+def test_many_large_pages(catalogue, monkeypatch):
+    monkeypatch.setattr("olmoearth_nb.data.stac.search._MOST_PAGES_BYTES", 1_000_000)
+    link = [{"rel": "next", "href": f"{catalogue.url}/search", "method": "POST", "body": {}, "merge": True}]
+    add(catalogue, "item_20230501", field())
+    catalogue.lies = {
+        "/search": lambda data: json.dumps(json.loads(data) | {"links": link, "padding": " " * 300_000}).encode()
+    }
+    with pytest.raises(DownloadError, match=r"answers with more than [\d,]+ bytes"):
+        load(catalogue)
+    assert len(catalogue.asked("/search")) == 4
+
+
+@pytest.mark.case("H22")
 def test_a_page_that_is_a_bomb(catalogue, monkeypatch):
     add(catalogue, "item_20230501", field())
     bomb, send = gzip.compress(b" " * 100_000_000), catalogue.send
@@ -329,6 +344,19 @@ def test_a_wait_that_cannot_be_read(catalogue, part, text):
     add(catalogue, "item_20230501", field())
     catalogue.refusals, catalogue.retry_after = {part: [503]}, text
     np.testing.assert_array_equal(images(load(catalogue))[0], field())
+
+
+@pytest.mark.case("H25")
+@pytest.mark.parametrize("year", [1970, 2013, 2016])
+def test_a_clock_that_is_years_back(catalogue, monkeypatch, year):
+    class Past(dt.date):
+        @classmethod
+        def today(cls):
+            return cls(year, 1, 1)
+
+    monkeypatch.setattr("olmoearth_nb.data.arrays.dt", types.SimpleNamespace(**vars(dt) | {"date": Past}))
+    add(catalogue, "item_20230501", field())
+    assert load(catalogue).dates == ["2023-05-01"]
 
 
 # Secrets

@@ -20,6 +20,9 @@ MOST_ITEMS = 2000
 _MOST_BYTES = 1 << 24
 """Of one page. A hundred items of Earth Search take two million."""
 
+_MOST_PAGES_BYTES = 1 << 26
+"""Of all pages."""
+
 
 def search(
     web: Web,
@@ -103,6 +106,8 @@ def _bounded_io(web: Web, catalogue: str) -> Any:
     from pystac_client.stac_api_io import StacApiIO
 
     class BoundedIO(StacApiIO):
+        left = _MOST_PAGES_BYTES
+
         def read_text(self, source: Any, *args: Any, **options: Any) -> str:
             if isinstance(source, str):
                 return self.request(source, *args, **options)
@@ -117,6 +122,8 @@ def _bounded_io(web: Web, catalogue: str) -> Any:
         ) -> str:
             method = str(method or "GET").upper()
             sent = {"json" if method == "POST" else "params": parameters or {}, "headers": headers}
-            return web.text(href, f"the catalogue {catalogue}", _MOST_BYTES, method, **sent)
+            page = web.text(href, f"the catalogue {catalogue}", min(_MOST_BYTES, self.left), method, **sent)
+            self.left -= len(page)
+            return page
 
     return BoundedIO()
