@@ -3,9 +3,9 @@
 A tile of the official format is compressed as a whole, so that a window costs as much as the tile. The first time a
 tile is asked for, it is written again without compression into a cache, and windows are read from there.
 
-What the cache promises: a copy is named by the size and the time of change of its tile, so that a tile that was written
-anew is copied anew (only one that was changed with its size and time kept would be missed); and every byte that is read
-from a copy is checked, so that a copy that was cut off or changed is noticed, and made again.
+What the cache promises: a copy lies in a folder named by the size and the time of change of its tile, so that a tile
+that was written anew is copied anew (only one that was changed with its size and time kept would be missed); and every
+byte that is read from a copy is checked, so that a copy that was cut off or changed is noticed, and made again.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Corpus:
         """The uncompressed copy of a tile as it is now."""
         assert self.cache is not None
         known = tile.stat()
-        copy = self.cache / f"{tile.stem}.{known.st_size}-{known.st_mtime_ns}{tile.suffix}"
+        copy = self.cache / f"{known.st_size}-{known.st_mtime_ns}" / tile.name
         if not copy.is_file():
             copy_uncompressed(tile, copy)
         return copy

@@ -37,13 +37,14 @@ def corpus(folder, tmp_path):
 
 
 def copies(corpus):
-    return sorted(corpus.cache.glob("*.h5"))
+    return sorted(corpus.cache.rglob("*.h5"), key=lambda path: path.name)
 
 
 def same(corpus, place=0):
     """Whether all windows are those of the tile itself."""
-    whole = read_tile(corpus.tiles.path(place)).images[IMAGE]
-    return np.array_equal(corpus.window(place, 0, 0, 128).images[IMAGE], whole)
+    whole, sample = read_tile(corpus.tiles.path(place)), corpus.window(place, 0, 0, 128)
+    assert (sample.title, sample.provenance) == (whole.title, whole.provenance)
+    return np.array_equal(sample.images[IMAGE], whole.images[IMAGE])
 
 
 @pytest.mark.case("H14")
