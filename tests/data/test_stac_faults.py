@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 # Servers that are busy, slow, or break off
 
 
+@pytest.mark.case("H15")
 @pytest.mark.parametrize(("part", "status"), [("/", 503), ("/search", 429), ("SCL", 504), ("B11", 429), ("B12", 500)])
 def test_asked_again(catalogue, part, status):
     add(catalogue, "item_20230501", field())
@@ -83,6 +84,7 @@ def test_failed_items_may_be_left_out(catalogue):
     assert not catalogue.asked("/files/good"), "it was kept"
 
 
+@pytest.mark.case("H10")
 def test_signed_addresses(catalogue):
     add(catalogue, "item_20230501", field())
     catalogue.secret = "sig=abc"
@@ -270,6 +272,7 @@ CATALOGUE_LIES = {
 }
 
 
+@pytest.mark.case("H22")
 @pytest.mark.parametrize("lie", CATALOGUE_LIES)
 def test_catalogues_that_lie(catalogue, lie):
     part, other, message = CATALOGUE_LIES[lie]
@@ -279,6 +282,7 @@ def test_catalogues_that_lie(catalogue, lie):
         load(catalogue)
 
 
+@pytest.mark.case("H6")
 def test_a_catalogue_without_end(catalogue, monkeypatch):
     """The next page is always the same page."""
     monkeypatch.setattr("olmoearth_nb.data.stac.search.MOST_ITEMS", 20)
@@ -353,6 +357,7 @@ FILE_LIES = {
 }
 
 
+@pytest.mark.case("H1")
 @pytest.mark.parametrize("lie", FILE_LIES)
 def test_files_that_lie(catalogue, lie):
     alter, fields, message = FILE_LIES[lie]
@@ -372,6 +377,7 @@ def test_classes_that_there_are_not(catalogue):
         load(catalogue)
 
 
+@pytest.mark.case("H6")
 def test_a_length_that_is_a_lie(catalogue):
     """More bytes are promised than come, again and again."""
     add(catalogue, "item_20230501", field())

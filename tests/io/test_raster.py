@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.transform import from_origin
 
 from olmoearth_nb.io.raster import RasterError, open_raster
@@ -67,6 +68,33 @@ def test_overviews_that_a_tag_names(tmp_path, secret, overviews):
         file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=named)
     with pytest.raises(RasterError, match=r"a\.tif names another file as its overviews"):
         half(path)
+
+
+@pytest.mark.case("H1")
+def test_overviews_that_a_jpeg_2000_names(tmp_path, secret):
+    """A box of the file holds what a tag of a GeoTIFF does."""
+    path = write(tmp_path / "a.tif", size=128)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(secret))
+    rasterio.shutil.copy(path, tmp_path / "a.jp2", driver="JP2OpenJPEG", REVERSIBLE="YES", WRITE_METADATA="YES")
+    drivers = ("JP2OpenJPEG", "GTiff")
+    with pytest.raises(RasterError, match=r"a\.jp2 names another file"), open_raster(tmp_path / "a.jp2", drivers):
+        pass
+    rasterio.shutil.copy(path, tmp_path / "b.jp2", driver="JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES")
+    with open_raster(tmp_path / "b.jp2", drivers) as file:
+        assert (file.driver, file.overviews(1)) == ("JP2OpenJPEG", [])
+        assert (file.read(1) == 7).all()
+    with pytest.raises(RasterError, match=r"b\.jp2 is not a whole file of GTiff"), open_raster(tmp_path / "b.jp2"):
+        pass
+
+
+@pytest.mark.case("8")
+def test_a_system_that_is_none_of_the_earth(tmp_path):
+    from rasterio.warp import transform_bounds
+
+    path = write(tmp_path / "a.tif", crs='LOCAL_CS["engine",UNIT["metre",1]]')
+    with pytest.raises(RasterError, match=r"a\.tif cannot be read .*coordinate"), open_raster(path) as file:
+        transform_bounds(file.crs, "EPSG:4326", *file.bounds)
 
 
 @pytest.mark.case("H1")
