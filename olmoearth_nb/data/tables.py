@@ -61,7 +61,8 @@ def read_table(source: Any) -> Any:
         raise FileNotFoundError(f"no file {path}")
     read = pd.read_parquet if path.suffix.lower() == ".parquet" else pd.read_csv
     try:
-        return read(path)
+        with path.open("rb") as file:  # Arrow takes names in UTF-8 alone
+            return read(file)
     except (ValueError, OSError, MemoryError, pa.ArrowException) as error:
         raise ValueError(f"{path.name} is not a whole {path.suffix.lower()} table ({error})") from error
 

@@ -157,7 +157,12 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """
     path = check_table_path(path)
     save = table.to_parquet if path.suffix.lower() == ".parquet" else table.to_csv
-    return write(path, lambda part: save(part, index=False))
+
+    def fill(part: Path) -> None:
+        with part.open("wb") as file:  # Arrow takes names in UTF-8 alone
+            save(file, index=False)
+
+    return write(path, fill)
 
 
 def _features(document: Any, name: str) -> GeoDataFrame:
