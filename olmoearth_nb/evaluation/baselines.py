@@ -54,7 +54,16 @@ def time_aware(means: np.ndarray) -> np.ndarray:
 
 
 def fill(means: np.ndarray) -> np.ndarray:
-    """(n, T, bands) with missing dates filled by the mean of the others, or of all rows where there are none."""
+    """(n, T, bands) with missing dates filled by the mean of the others, or of all rows where there are none.
+
+    Raises:
+        ValueError: for infinite values, or a band that no row has at any date.
+    """
+    if np.isinf(means).any():
+        raise ValueError(f"{int(np.isinf(means).any((1, 2)).sum())} of {len(means)} rows hold infinity")
+    empty = np.flatnonzero(np.isnan(means).all((0, 1)))
+    if len(empty):
+        raise ValueError(f"bands {', '.join(map(str, empty))}, counted from 0, were observed nowhere; leave them out")
     known = ~np.isnan(means)
     mean = np.where(known, means, 0).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
     mean = np.where(known.any(1, keepdims=True), mean, np.nanmean(means, (0, 1)))

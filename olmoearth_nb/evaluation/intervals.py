@@ -51,7 +51,8 @@ def accuracy(right: np.ndarray, rows: np.ndarray, level: float = 0.95, draws: in
         The interval, cut to 0 and 1. With one seed it covers the scenes' part alone.
     """
     found = _interval(np.atleast_2d(right), rows, level, draws, seed)
-    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+    low = found.low if found.value < 0 else max(0.0, found.low)  # an R2 may be negative
+    return replace(found, low=low, high=min(1.0, found.high))
 
 
 def difference(
@@ -152,6 +153,13 @@ class _Spread:
             raise ValueError(
                 f"needs at least two scenes with a number of rows each, got {right.shape} and {rows.shape}"
             )
+        bad = ~(np.isfinite(right).all(0) & np.isfinite(rows))
+        if bad.any():
+            raise ValueError(
+                f"{int(bad.sum())} of {scenes} scenes hold NaN or infinity; leave them out of all arms alike"
+            )
+        if (rows < 0).any() or not rows.any():
+            raise ValueError(f"scenes have at least 0 rows, and some have rows, got {rows.min():g} to {rows.max():g}")
         times = _times_drawn(scenes, draws, seed)  # (draws, scenes)
         # whole scenes are drawn again, since the rows of one scene share its weather and are no independent answers
         drawn = times @ right.mean(0) / np.maximum(times @ rows, 1e-12)  # (draws,)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from olmoearth_nb.evaluation.probes import Split
+from olmoearth_nb.evaluation.probes import Split, checked_queries, require_classes
 
 WIDTH, EPOCHS, ROWS = 384, 30, 256
 """Units of a layer, passes over the training rows, and rows a step."""
@@ -55,9 +55,14 @@ def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0
 
     Returns:
         (m,) answers.
+
+    Raises:
+        ValueError: if answers are no classes, or queries hold NaN.
     """
     from sklearn.preprocessing import StandardScaler
 
+    require_classes(train, valid)
+    queries = checked_queries(train, queries)
     scaler = StandardScaler().fit(train.x)
     known, check, scored = (torch.tensor(scaler.transform(x)).float() for x in (train.x, valid.x, queries))
     target = torch.tensor(train.y, dtype=torch.long)

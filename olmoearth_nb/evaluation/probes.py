@@ -1,4 +1,6 @@
-"""What an embedding knows, by the votes of its nearest neighbours and by a linear probe.
+"""What an embedding knows of classes, by the votes of its nearest neighbours and by a linear probe.
+
+Real-valued answers, such as a height, have a probe of their own (`regression.py`).
 
 The protocol of the official evaluation: k = 20, cosine similarity, votes weighted by exp(similarity / 0.07).
 Independent benchmarks use k = 5 with equal votes. The probe is scikit-learn's logistic regression on standardised
@@ -21,7 +23,7 @@ class Split:
 
     Attributes:
         x: (n, D) features.
-        y: (n,) integer answers, all valid.
+        y: (n,) answers, all valid: whole numbers from 0 for classes, floats for real values.
         scene: (n,) number of the scene that each row is from; rows of one scene are not independent.
     """
 
@@ -30,14 +32,63 @@ class Split:
     scene: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.x.ndim != 2 or len(self.y) != len(self.x) or len(self.scene) != len(self.x):
-            raise ValueError(f"x must be (n, D) with n answers and scenes, got {self.x.shape}, {self.y.shape}")
-        if not len(self.x):
+        shapes = [np.shape(part) for part in (self.x, self.y, self.scene)]
+        if len(shapes[0]) != 2 or shapes[1:] != [shapes[0][:1]] * 2:
+            raise ValueError(f"x must be (n, D) with n answers and scenes, got {', '.join(map(str, shapes))}")
+        if not shapes[0][0]:
             raise ValueError("a split without rows cannot be scored")
-        if not np.isfinite(self.x).all():
-            raise ValueError(f"{int((~np.isfinite(self.x)).any(1).sum())} of {len(self.x)} rows hold NaN or infinity")
-        if (self.y < 0).any():
+        require_finite(self.x, "rows")
+        if self.y.dtype.kind not in "iuf":
+            raise ValueError(f"answers are whole numbers (classes) or real values, got {self.y.dtype}")
+        require_finite(self.y, "answers")
+        if not self.real and (self.y < 0).any():
             raise ValueError("answers must be 0 or larger; leave out what has no answer")
+
+    @property
+    def real(self) -> bool:
+        """Whether the answers are real values, not classes."""
+        return self.y.dtype.kind == "f"
+
+
+def require_finite(values: np.ndarray, what: str) -> None:
+    """Raises a ValueError that counts the rows of NaN or infinite numbers, and says how to do without them.
+
+    Args:
+        values: (n,) or (n, D).
+        what: what the rows are, in the plural.
+    """
+    if np.asarray(values).dtype.kind not in "iuf":
+        raise ValueError(f"{what} must hold numbers, got {np.asarray(values).dtype}")
+    bad = ~np.isfinite(values).reshape(len(values), -1).all(1)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} of {len(bad)} {what} hold NaN or infinity, which no probe can read: places of which "
+            "nothing was observed have no embedding, and points outside of a scene none either. Leave them out of "
+            "features, answers and scenes alike, such as by np.isfinite(x).all(1)"
+        )
+
+
+def checked_queries(train: Split, queries: np.ndarray) -> np.ndarray:
+    """Queries, if a probe that was fitted to the training rows can answer them.
+
+    Raises:
+        ValueError: for another number of features, or rows of NaN or infinite numbers.
+    """
+    queries = np.asarray(queries)
+    if queries.ndim != 2 or queries.shape[1] != train.x.shape[1] or not len(queries):
+        raise ValueError(f"queries must be (m, {train.x.shape[1]}) like the training rows, got {queries.shape}")
+    require_finite(queries, "queries")
+    return queries
+
+
+def require_classes(*splits: Split) -> None:
+    """Raises a ValueError unless the answers of splits are classes."""
+    for split in splits:
+        if split.real:
+            raise ValueError(
+                f"the answers are real values ({split.y.min():g} to {split.y.max():g}), but this probe tells classes: "
+                "use ridge_probe (ridge in a study), or give classes as whole numbers, by astype(int)"
+            )
 
 
 def knn(train: Split, queries: np.ndarray, k: int = 20, temperature: float | None = 0.07) -> np.ndarray:
@@ -53,8 +104,10 @@ def knn(train: Split, queries: np.ndarray, k: int = 20, temperature: float | Non
         (m,) the answer with most votes, the smallest of equals.
 
     Raises:
-        ValueError: if the bank has fewer than k rows.
+        ValueError: if the bank has fewer than k rows, its answers are no classes, or queries hold NaN.
     """
+    require_classes(train)
+    queries = checked_queries(train, queries)
     if not 1 <= k <= len(train.x):
         raise ValueError(f"k must be from 1 to the {len(train.x)} rows of the bank, got {k}")
     bank, classes = _unit(train.x), int(train.y.max()) + 1  # rows of length 1: their products are cosines
@@ -88,6 +141,9 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
 
     Returns:
         (m,) answers.
+
+    Raises:
+        ValueError: if answers are no classes, or queries hold NaN.
     """
     import warnings
 
@@ -96,6 +152,8 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    require_classes(train, valid)
+    queries = checked_queries(train, queries)
     best, chosen = -1.0, None
     for strength in STRENGTHS:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
@@ -112,15 +170,33 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
 
 
 def majority(train: Split, queries: np.ndarray) -> np.ndarray:
-    """The commonest training answer for every query: the lowest baseline."""
-    return np.full(len(queries), np.bincount(train.y).argmax())
+    """The commonest training answer for every query, or the mean of real values: the lowest baseline."""
+    answer = train.y.mean() if train.real else np.bincount(train.y).argmax()
+    return np.full(len(checked_queries(train, queries)), answer)
 
 
 def by_scene(answers: np.ndarray, test: Split) -> tuple[np.ndarray, np.ndarray]:
     """Right answers and rows of every test scene.
 
+    Of real values, what counts as right is rows - (squared errors) / (variance of the test answers): its sum over
+    scenes, divided by the rows, is R2, as the sum of right answers is the accuracy. Intervals read both alike.
+
     Returns:
         Two (scenes,) arrays in the order of the scenes' numbers: right answers, rows.
+
+    Raises:
+        ValueError: for another number of answers, NaN among them, or real values that are all the same.
     """
+    if np.shape(answers) != test.y.shape:
+        raise ValueError(f"there are {len(test.y)} rows, but answers of shape {np.shape(answers)}")
+    require_finite(answers, "answers")
     _, number = np.unique(test.scene, return_inverse=True)
-    return np.bincount(number, answers == test.y), np.bincount(number).astype(float)
+    rows = np.bincount(number).astype(float)
+    if not test.real:
+        return np.bincount(number, answers == test.y), rows
+    variance = test.y.astype(np.float64).var()
+    if not variance:
+        raise ValueError(
+            f"all {len(test.y)} answers are {test.y[0]:g}; R2 compares with their spread, and there is none"
+        )
+    return rows - np.bincount(number, (answers - test.y) ** 2) / variance, rows

@@ -17,6 +17,7 @@ from olmoearth_nb.evaluation.baselines import band_statistics, fill, patch_means
 from olmoearth_nb.evaluation.embed import READOUTS, embed
 from olmoearth_nb.evaluation.network import network_probe
 from olmoearth_nb.evaluation.probes import Split, by_scene, knn, linear_probe, majority
+from olmoearth_nb.evaluation.regression import ridge_probe
 from olmoearth_nb.model.encoder import Encoder
 
 SENSORS = {"two sensors": ("sentinel2_l2a", "sentinel1"), "radar": ("sentinel1",)}
@@ -26,6 +27,7 @@ PROBES: dict[str, Callable[[Split, Split, np.ndarray], np.ndarray]] = {
     "kNN": lambda train, valid, queries: knn(train, queries),
     "probe": linear_probe,
     "network": network_probe,  # from the same initial weights, whatever patches are drawn
+    "ridge": ridge_probe,
     "majority": lambda train, valid, queries: majority(train, queries),
 }
 
@@ -38,10 +40,10 @@ class Task:
     """What is predicted, and how.
 
     Attributes:
-        target: one of the designed `TARGETS`, one of their traits or another label such as "cover", or "scene" for
-            the class of a scene.
+        target: one of the designed `TARGETS`, one of their traits or another label such as "cover", "scene" for the
+            class of a scene, or a label of real values: "height" and "elevation".
         readout: one of `embed.READOUTS`.
-        probe: "kNN", "probe" (linear), "network" (a small one) or "majority".
+        probe: "kNN", "probe" (linear), "network" (a small one), "majority", or "ridge" for real values.
         patch: edge of a patch in pixels.
         fraction: fraction of the patches that is drawn, for training and for the test.
         most: scenes of a split at most; 0 for all.
@@ -80,7 +82,7 @@ class Task:
         return found[np.linspace(0, len(found) - 1, self.most).astype(int)]
 
     def right(self, world: World, features: Features, seed: int, split: str = "test") -> tuple[np.ndarray, np.ndarray]:
-        """Right answers and rows of every tile.
+        """Right answers and rows of every tile; of real values what `probes.by_scene` counts.
 
         Args:
             world: the scenes.
@@ -104,9 +106,12 @@ class Task:
         if self.target == "scene":
             return Split(found[:, 0], world.kind[scenes], world.tile[scenes])
         answers = world.answers(self.target, scenes, self.patch).reshape(len(scenes), -1)
+        real = answers.dtype.kind == "f"
         # a fraction of the patches alone, since neighbours say nearly the same
-        drawn = (answers >= 0) & (np.random.default_rng([seed, 7]).uniform(size=answers.shape) < self.fraction)
-        return Split(found[drawn], answers[drawn].astype(int), np.repeat(world.tile[scenes], drawn.sum(1)))
+        drawn = (real | (answers >= 0)) & (np.random.default_rng([seed, 7]).uniform(size=answers.shape) < self.fraction)
+        return Split(
+            found[drawn], answers[drawn].astype(float if real else int), np.repeat(world.tile[scenes], drawn.sum(1))
+        )
 
 
 def encoded(encoder: Encoder, task: Task, cache: str | os.PathLike[str] | None = None) -> Features:

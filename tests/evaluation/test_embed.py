@@ -140,3 +140,16 @@ def test_a_scene_of_maps_alone_has_nothing_to_embed(encoder):
     maps = Sample({"srtm": np.zeros((16, 16, 1, 1))}, [[1, 5, 2020]], "hills")
     with pytest.raises(ValueError, match=r"hills has no sensor to encode, only \['srtm'\]"):
         embed_place(encoder, maps, 8, 16)
+
+
+@pytest.mark.case("15")
+def test_baselines_are_not_made_of_nothing():
+    means = np.random.default_rng(0).normal(size=(5, 3, 4))
+    means[2] = np.nan
+    assert np.allclose(fill(means)[2], np.nanmean(means, (0, 1))), "a row without dates takes the mean of all"
+    means[0, 1, 1] = np.inf
+    with pytest.raises(ValueError, match="1 of 5 rows hold infinity"):
+        band_statistics(means)
+    means[:, :, 1] = np.nan
+    with pytest.raises(ValueError, match="bands 1, counted from 0, were observed nowhere"):
+        time_aware(means)

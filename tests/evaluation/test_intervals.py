@@ -90,3 +90,24 @@ def test_holm():
     assert holm([0.9, 0.6]) == pytest.approx([1.0, 1.0])
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
+
+
+@pytest.mark.case("15")
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_no_interval_is_made_of_nan(hole):
+    right, rows = np.ones((3, 40)), np.full(40, 2.0)
+    bad = right.copy()
+    bad[1, [4, 9]] = hole
+    for call in (lambda: accuracy(bad, rows), lambda: difference(right, bad, rows), lambda: compare(bad, right, rows)):
+        with pytest.raises(ValueError, match="2 of 40 scenes hold NaN or infinity; leave them out of all arms alike"):
+            call()
+    with pytest.raises(ValueError, match="1 of 40 scenes hold NaN"):
+        accuracy(right, np.where(np.arange(40) == 3, hole, rows))
+    with pytest.raises(ValueError, match="scenes have at least 0 rows"):
+        accuracy(right, rows - 3)
+
+
+def test_an_r2_below_0_stays_within_its_interval():
+    right = np.random.default_rng(0).normal(-0.5, 0.2, (3, 40))
+    found = accuracy(right, np.ones(40))
+    assert found.low < found.value < found.high < 0

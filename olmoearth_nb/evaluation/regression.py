@@ -1,0 +1,72 @@
+"""What an embedding knows of real values, such as a height or a yield: a ridge regression, its error and R2."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from olmoearth_nb.evaluation.probes import Split, by_scene, checked_queries, require_finite
+
+PENALTIES = tuple(10.0**power for power in range(-3, 6))
+"""Penalties on squared weights, of standardised features, that the probe chooses from."""
+
+
+def ridge_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
+    """Values of a ridge regression on standardised features, its penalty chosen on the validation split.
+
+    The penalty of least squared error there is taken, the largest of equals.
+
+    Args:
+        train: rows to fit, with real answers.
+        valid: rows to choose the penalty on; never the test.
+        queries: (m, D).
+
+    Returns:
+        (m,) float64.
+
+    Raises:
+        ValueError: if answers are classes, or queries hold NaN.
+    """
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    require_values(train, valid)
+    queries = checked_queries(train, queries)
+    scaler = StandardScaler().fit(train.x.astype(np.float64))
+    known, check, asked = (scaler.transform(x.astype(np.float64)) for x in (train.x, valid.x, queries))
+    models = [Ridge(alpha=penalty).fit(known, train.y.astype(np.float64)) for penalty in reversed(PENALTIES)]
+    errors = [float(((model.predict(check) - valid.y) ** 2).mean()) for model in models]
+    return models[int(np.argmin(errors))].predict(asked)
+
+
+def require_values(*splits: Split) -> None:
+    """Raises a ValueError unless the answers of splits are real values."""
+    for split in splits:
+        if not split.real:
+            raise ValueError(
+                f"the answers are whole numbers ({split.y.min()} to {split.y.max()}), which stand for classes: use "
+                "knn or linear_probe (kNN or probe in a study), or give real values as floats, by astype(float)"
+            )
+
+
+def rmse(answers: np.ndarray, test: Split) -> float:
+    """Root of the mean squared error, in the unit of the answers.
+
+    Raises:
+        ValueError: if answers are classes, do not fit, or hold NaN.
+    """
+    require_values(test)
+    if np.shape(answers) != test.y.shape:
+        raise ValueError(f"there are {len(test.y)} rows, but answers of shape {np.shape(answers)}")
+    require_finite(answers, "answers")
+    return float(np.sqrt(((answers - test.y.astype(np.float64)) ** 2).mean()))
+
+
+def r2(answers: np.ndarray, test: Split) -> float:
+    """Coefficient of determination: 1 - squared errors / squared deviations from the mean of the test answers.
+
+    Raises:
+        ValueError: if answers are classes, do not fit, hold NaN, or are all the same.
+    """
+    require_values(test)
+    right, rows = by_scene(answers, test)
+    return float(right.sum() / rows.sum())
