@@ -37,7 +37,7 @@ from olmoearth_nb.pretrain.plan import Plan, budgets_of
 from olmoearth_nb.pretrain.run import pretrain, samples_in
 from olmoearth_nb.weights.trained import load_trained, load_untrained
 
-Scores = dict[str, dict[str, list[int]]]
+Scores = dict[str, dict[str, list[float]]]
 """Task -> right answers and rows of every tile, in the order of the tiles' numbers."""
 
 
@@ -173,7 +173,8 @@ def _ask(
     for task in study.tasks:
         read = replace(task, probe=probe or task.probe)
         right, rows = read.right(world, features(read), seed, split)
-        found[task.name] = {"right": right.astype(int).tolist(), "rows": rows.astype(int).tolist()}
+        counted = [int(one) if one.is_integer() else one for one in right.tolist()]  # of real values, no whole numbers
+        found[task.name] = {"right": counted, "rows": rows.astype(int).tolist()}
     return found
 
 

@@ -54,10 +54,10 @@ def read_scores(folder: str | Path) -> Table:
         raise ValueError(f"{path} has not the columns {', '.join(SCORES)}")
     if len({tuple(row[key] for key in ("arm", "seed", "budget", "task", "tile")) for row in found}) < len(found):
         raise ValueError(f"{path} has the same tile twice for an arm, seed, budget and task")
-    cells: dict[tuple[str, str, str], dict[int, list[tuple[int, int]]]] = {}
+    cells: dict[tuple[str, str, str], dict[int, list[tuple[float, int]]]] = {}
     for row in sorted(found, key=lambda row: int(row["tile"])):
         by_seed = cells.setdefault((row["arm"], row["budget"], row["task"]), {})
-        by_seed.setdefault(int(row["seed"]), []).append((int(row["right"]), int(row["rows"])))
+        by_seed.setdefault(int(row["seed"]), []).append((float(row["right"]), int(row["rows"])))
     right, rows = {}, dict[str, list[int]]()
     seeds = tuple(sorted({seed for by_seed in cells.values() for seed in by_seed}))
     for key, by_seed in cells.items():

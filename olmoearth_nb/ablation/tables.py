@@ -46,7 +46,7 @@ def write_scores(folder: Path) -> Path:
     return folder
 
 
-def _rows(known: dict[str, Any], scores: dict[str, dict[str, list[int]]]) -> list[dict[str, Any]]:
+def _rows(known: dict[str, Any], scores: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
     """Rows of `scores.csv` of one model."""
     return [
         known | {"task": task, "tile": tile, "right": right, "rows": count}
