@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,16 @@ _PACKAGE = Path(__file__).parent
 
 class PlainError(RuntimeError):
     """An error whose message says what went wrong and what to do; the command line shows that, and no traceback."""
+
+
+def letters(text: str) -> str:
+    """A text in which a path may stand, as letters that can be written and drawn.
+
+    Under an ASCII locale, Python reads the bytes of a path that are no ASCII as surrogates, which neither UTF-8 nor a
+    font knows. Names of files are UTF-8 almost everywhere; what is not becomes a replacement character.
+    """
+    known = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)  # surrogates that stand for no byte
+    return known.encode("utf8", "surrogateescape").decode("utf8", "replace")
 
 
 def warn(message: str) -> None:

@@ -1,5 +1,9 @@
 """Wrong input is refused in words that say what was given and what is valid."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +20,7 @@ from olmoearth_nb import (
     size_config,
 )
 from olmoearth_nb.bands import SENTINEL2, modality
+from olmoearth_nb.errors import letters
 from olmoearth_nb.tokenization import tokenization
 
 S2 = "sentinel2_l2a"
@@ -95,3 +100,49 @@ def test_batch_of_different_modalities():
     samples = [Sample({k: v[0].numpy() for k, v in b.images.items()}, b.timestamps[0].numpy()) for b in (one, two)]
     with pytest.raises(ValueError, match="same modalities"):
         Batch.from_samples(samples)
+
+
+UNDER_C = """
+import sys
+from pathlib import Path
+from olmoearth_nb.data import load_place
+from olmoearth_nb.data.npz import save_npz
+from olmoearth_nb.io.durable import append, read_array, write_array, write_json
+from olmoearth_nb.plots.sample import show_band
+folder = Path(sys.argv[1])
+assert sys.getfilesystemencoding() == "ascii"
+place = load_place(save_npz(load_place("fields"), folder / (folder.name + ".npz")))
+append(folder / "log", str(folder))
+write_json(folder / "a.json", {"folder": str(folder)})
+assert read_array(write_array(folder / "a.npy", place.timestamps)) is not None
+show_band(place, "B04", 0)
+"""
+
+
+@pytest.mark.case("H25")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("é", "é"), ("\udcc3\udca9.npz", "é.npz"), ("a\udcff", "a\ufffd"), ("\ud800", "\ufffd")],
+)
+def test_texts_with_bytes_of_a_path_become_letters(text, expected):
+    """As Python reads a path under LC_ALL=C."""
+    assert letters(text) == expected
+
+
+@pytest.mark.case("H25")
+def test_a_sample_is_named_in_letters():
+    image = np.full((8, 8, 1, 12), 1000.0)
+    name = "\udcc3\udca9"
+    sample = Sample({"sentinel2_l2a": image}, [(1, 0, 2020)], name, f"the file {name}", (f"of {name}",))
+    assert (sample.title, sample.provenance, sample.notes) == ("é", "the file é", ("of é",))
+
+
+@pytest.mark.case("H25")
+def test_a_path_of_other_letters_under_an_ascii_locale(tmp_path):
+    """Read, written, logged and drawn in a process of its own, whose locale is C."""
+    folder = tmp_path / "modèle"
+    folder.mkdir()
+    there = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "MPLBACKEND": "Agg"}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", UNDER_C, folder], env=there, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (folder / "log").read_text(encoding="utf8") == f"{folder}\n"
