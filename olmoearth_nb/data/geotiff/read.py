@@ -146,6 +146,13 @@ def read_header(path: Path) -> Raster:
             )
 
 
+def block_shape(raster: Raster) -> tuple[int, int]:
+    """Height and width of what a file keeps together."""
+    with open_raster(raster.path) as file:
+        height, width = file.block_shapes[0]
+        return height, width
+
+
 def written_blocks(raster: Raster, band: int) -> list[Window]:
     """The blocks of a band that the file holds: a sparse file leaves out those without any data.
 

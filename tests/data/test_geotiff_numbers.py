@@ -1,0 +1,317 @@
+"""What of a GeoTIFF counts as an observation, and in which unit: fill values, masks, scale and offset of each band."""
+
+import numpy as np
+import pytest
+import rasterio
+from geotiffs import BANDS, numbers, write
+from rasterio.enums import ColorInterp
+
+from olmoearth_nb import MODALITIES
+from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data.geotiff.load import load_geotiff
+
+S2 = "sentinel2_l2a"
+LANDSAT = [f"B{i}" for i in range(1, 12)]
+
+
+def image(sample, name=S2):
+    return sample.images[name][:, :, 0]
+
+
+def tagged(path, values=None, scales=None, offsets=None, band_tags=None, names=BANDS, **options):
+    """A file whose bands have scales, offsets and tags."""
+    path = write(path, numbers() if values is None else values, names, **options)
+    with rasterio.open(path, "r+") as file:
+        if scales is not None:
+            file.scales = scales
+        if offsets is not None:
+            file.offsets = offsets
+        for band in file.indexes if band_tags else []:
+            file.update_tags(band, **band_tags)
+    return path
+
+
+FILLED = {
+    "int16, -9999": (np.int16, -9999, None),
+    "int16, -32768": (np.int16, -32768, None),
+    "float32, -9999": (np.float32, -9999, None),
+    "float32, the largest of netCDF": (np.float32, 9.969209968386869e36, None),
+    "float32, the smallest there is": (np.float32, np.finfo(np.float32).min, None),
+    "float64, the smallest there is": (np.float64, np.finfo(np.float64).min, None),
+    "uint16, saturated": (np.uint16, 65535, None),
+    "NaN": (np.float32, np.nan, None),
+    "a tag of NaN": (np.float32, np.nan, np.nan),
+    "a tag, and the number": (np.int16, -1, -1),
+    "a tag of another number": (np.int16, -9999, -32768),
+    "a tag of NaN, another number": (np.float32, -9999, np.nan),
+}
+
+
+@pytest.mark.case("1")
+@pytest.mark.parametrize("offset", [None, 1000])
+@pytest.mark.parametrize("name", FILLED)
+def test_fill_values_are_no_observation(tmp_path, name, offset):
+    kind, fill, tag = FILLED[name]
+    values = numbers().astype(kind)
+    values[3, 2, 5] = fill
+    values[:, 8] = fill
+    got = image(load_geotiff(write(tmp_path / "a_2020-07-01.tif", values, BANDS, nodata=tag), offset=offset))
+    expected = np.zeros((16, 16, 12), bool)
+    expected[2, 5, 3] = expected[8] = True
+    assert ((got == MISSING) == expected).all()
+    assert got[~expected].min() > 0
+
+
+@pytest.mark.case("1")
+@pytest.mark.parametrize("key", ["_FillValue", "missing_value", "NODATA"])
+def test_nodata_tags_that_differ_per_band(tmp_path, key):
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS)
+    with rasterio.open(path, "r+") as file:
+        for band in (1, 2):
+            file.update_tags(band, **{key: str(int(numbers()[band - 1, 4, 4]))})
+    got = image(load_geotiff(path))
+    assert (got[4, 4, :2] == MISSING).all()
+    assert (got == MISSING).sum() >= 2
+    assert (got[..., 2:] != MISSING).all(), "each band by its own tag"
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(3, **{key: "none"})
+    with pytest.raises(ValueError, match=r"a_2020-07-01\.tif: band 3 has the nodata value 'none'"):
+        load_geotiff(path)
+
+
+@pytest.mark.case("1")
+def test_a_mask_inside_and_the_nodata_value_beside_it(tmp_path):
+    """GDAL looks at the mask alone where there are both."""
+    path, values = tmp_path / "a_2020-07-01.tif", numbers()
+    values[:, 0, 0] = 7
+    write(path, values, BANDS, nodata=7)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(np.repeat([[255] * 16, [0] * 16], 8, axis=0).astype(np.uint8))
+    missing = (image(load_geotiff(path)) == MISSING).all(-1)
+    assert missing[8:].all()
+    assert missing[0, 0]
+    assert missing.sum() == 8 * 16 + 1
+
+
+@pytest.mark.case("1")
+@pytest.mark.parametrize("name", [None, "alpha"])
+def test_an_alpha_band_hides_and_is_no_band(tmp_path, name):
+    values = numbers(13)
+    values[12] = 65535
+    values[12, :4] = 0
+    path = write(tmp_path / "a_2020-07-01.tif", values, [*BANDS, name])
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * 11 + [ColorInterp.alpha]
+    missing = (image(load_geotiff(path)) == MISSING).all(-1)
+    assert missing[:4].all()
+    assert not missing[4:].any()
+
+
+@pytest.mark.case("1")
+def test_zeros_of_sensors_that_cannot_be_zero(tmp_path):
+    radar = np.full((2, 16, 16), -12.0, np.float32)
+    radar[:, 0] = 0
+    got = image(load_geotiff(write(tmp_path / "a_2020-07-01.tif", radar, ["VV", "VH"])), "sentinel1")
+    assert (got[0] == MISSING).all()
+    assert (got[1:] == -12).all()
+    radar[0, 5] = 0
+    got = image(load_geotiff(write(tmp_path / "b_2020-07-01.tif", radar, ["VV", "VH"], nodata=0)), "sentinel1")
+    assert (got[5, :, 0] == MISSING).all(), "by its tag, in one band alone"
+    dark = np.random.default_rng(0).integers(5000, 9000, (11, 16, 16)).astype(np.uint16)
+    dark[3, 0] = 0
+    path = write(tmp_path / "c_2020-07-01.tif", dark, LANDSAT)
+    got = image(load_geotiff(path, modality="landsat"), "landsat")
+    band = MODALITIES["landsat"].band_names.index("B4")
+    assert (got[0, :, band] == MISSING).all()
+    assert (got == MISSING).sum() == 16
+
+
+@pytest.mark.case("1")
+def test_an_impossible_number_is_refused(tmp_path):
+    values = numbers().astype(np.int32)
+    values[3, 2, 5] = -77_777
+    with pytest.raises(ValueError, match="impossible, most often -77777"):
+        load_geotiff(write(tmp_path / "a_2020-07-01.tif", values, BANDS))
+
+
+REFLECTANCE = np.random.default_rng(5).uniform(0.02, 0.6, (12, 16, 16))
+MIXED = [1e-4, 1e-3, 2e-5] * 4
+
+
+@pytest.mark.case("3")
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+@pytest.mark.parametrize(
+    "scales", [[1e-3] * 12, [2e-5] * 12, [1e-4] * 12, MIXED], ids=["1e-3", "2e-5", "1e-4", "mixed"]
+)
+def test_scales_of_bands_become_digital_numbers(tmp_path, scales, dtype):
+    stored = np.round(REFLECTANCE / np.array(scales)[:, None, None]).astype(dtype)
+    sample = load_geotiff(tagged(tmp_path / "a_2020-07-01.tif", stored, scales))
+    expected = (stored * np.array(scales)[:, None, None] * 1e4).transpose(1, 2, 0)
+    np.testing.assert_allclose(image(sample), expected, rtol=1e-5)
+    assert any("as the tags say: reflectance is 0.001 x number" in note for note in sample.notes) == (1e-3 in scales)
+
+
+@pytest.mark.case("3")
+@pytest.mark.parametrize("offsets", [[-0.1] * 12, [-0.1, -0.05, 0.0] * 4, [0.2] * 12], ids=["-0.1", "mixed", "packed"])
+@pytest.mark.parametrize("scale", [1e-3, 2e-5])
+def test_offsets_of_bands_are_taken_off_once(tmp_path, scale, offsets):
+    shift = np.array(offsets)[:, None, None]
+    stored = np.round((REFLECTANCE + 0.3 - shift) / scale).astype(np.int32)
+    tags = {"PROCESSING_BASELINE": "05.09"} if all(offsets) else {}
+    path = tagged(tmp_path / "a_2023-07-01.tif", stored, [scale] * 12, offsets, tags=tags)
+    np.testing.assert_allclose(
+        image(load_geotiff(path)), ((stored * scale + shift) * 1e4).transpose(1, 2, 0), rtol=1e-5, atol=0.51
+    )
+
+
+@pytest.mark.case("3")
+def test_an_offset_of_digital_numbers_and_of_a_baseline_are_one(tmp_path):
+    path = tagged(tmp_path / "a_2023-07-01.tif", None, [1e-4] * 12, [-0.1] * 12, tags={"PROCESSING_BASELINE": "05.09"})
+    sample = load_geotiff(path)
+    assert (image(sample) == np.maximum(numbers().astype(int) - 1000, 1).transpose(1, 2, 0)).all()
+    done = tagged(tmp_path / "b_2023-07-01.tif", None, [1e-4] * 12, [-0.1] * 12, tags={"BOA_OFFSET_APPLIED": "True"})
+    assert (image(load_geotiff(done)) == numbers().transpose(1, 2, 0)).all()
+
+
+TEXTS = {
+    "of bands": {"band_tags": {"scale_factor": "0.001"}},
+    "of the file": {"tags": {"scale_factor": "0.001"}},
+    "in capitals": {"tags": {"REFLECTANCE_MULT": "0.001"}},
+    "a conversion": {"tags": {"reflectanceConversion": "1e-3"}},
+    "a divisor": {"tags": {"QUANTIFICATION_VALUE": "1000"}},
+    "twice the same": {"tags": {"scale_factor": "0.001"}, "scales": [1e-3] * 12},
+}
+
+
+@pytest.mark.case("3")
+@pytest.mark.parametrize("name", TEXTS)
+def test_scales_as_text(tmp_path, name):
+    stored = np.round(REFLECTANCE * 1000).astype(np.uint16)
+    sample = load_geotiff(tagged(tmp_path / "a_2020-07-01.tif", stored, **TEXTS[name]))
+    np.testing.assert_allclose(image(sample), stored.transpose(1, 2, 0) * 10, rtol=1e-5)
+
+
+CONTRADICTIONS = {
+    "two scales": (
+        {"tags": {"scale_factor": "0.01"}, "band_tags": {"scale_factor": "0.02"}, "scales": [1e-3] * 12},
+        {},
+    ),
+    "no number": ({"tags": {"scale_factor": "one"}}, {}),
+    "a negative scale": ({"scales": [-1e-4] * 12}, {}),
+    "an infinite offset": ({"scales": [1e-4] * 12, "offsets": [np.inf] * 12}, {}),
+    "a divisor of 0": ({"tags": {"QUANTIFICATION_VALUE": "0"}}, {}),
+    "the caller": ({"scales": [1e-3] * 12}, {"scale": "reflectance"}),
+    "the numbers": ({"scales": [0.5] * 12}, {}),
+}
+SAID = {
+    "two scales": "its tags contradict each other: scale_factor 0.02, the band's scale 0.001",
+    "no number": "the tag scale_factor must be a number, it is 'one'",
+    "a negative scale": "the scale of a band must be positive, its tags say -0.0001",
+    "an infinite offset": "must be positive, its tags say 0.0001 and offset inf",
+    "a divisor of 0": "the tag quantification_value must be positive",
+    "the caller": "scale='reflectance' means 0..1, but values reach .*; leave scale out",
+    "the numbers": "are impossible",
+}
+
+
+@pytest.mark.case("3")
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_scales_that_contradict(tmp_path, name):
+    about, options = CONTRADICTIONS[name]
+    with pytest.raises(ValueError, match=SAID[name]):
+        load_geotiff(tagged(tmp_path / "a_2020-07-01.tif", **about), **options)
+
+
+@pytest.mark.case("3")
+@pytest.mark.parametrize("scale", [1e-4, 1e-3])
+def test_a_scale_that_was_applied_before(tmp_path, scale):
+    """Programs keep the tag of what they have converted to reflectance; the advice works."""
+    path = tagged(tmp_path / "a_2020-07-01.tif", REFLECTANCE.astype(np.float32), [scale] * 12)
+    with pytest.raises(ValueError, match=r"look like reflectance.*say scale='reflectance'"):
+        load_geotiff(path)
+    sample = load_geotiff(path, scale="reflectance")
+    np.testing.assert_allclose(image(sample), REFLECTANCE.transpose(1, 2, 0) * 1e4, rtol=1e-5)
+    assert any("by the caller's word the numbers are reflectance" in note for note in sample.notes)
+
+
+@pytest.mark.case("3")
+def test_scales_of_other_sensors(tmp_path):
+    radar = np.random.default_rng(0).integers(-2500, -500, (2, 16, 16)).astype(np.int16)
+    path = tagged(tmp_path / "a_2020-07-01.tif", radar, [0.01, 0.01], names=["VV", "VH"])
+    np.testing.assert_allclose(image(load_geotiff(path), "sentinel1"), radar.transpose(1, 2, 0) / 100, rtol=1e-5)
+    power = np.random.default_rng(0).integers(1, 2000, (2, 16, 16)).astype(np.uint16)
+    path = tagged(tmp_path / "b_2020-07-01.tif", power, [1e-4] * 2, names=["VV", "VH"])
+    with pytest.raises(ValueError, match=r"look like linear power.*say scale='linear'"):
+        load_geotiff(path)
+    got = image(load_geotiff(path, scale="linear"), "sentinel1")
+    np.testing.assert_allclose(got, 10 * np.log10(power.transpose(1, 2, 0) / 1e4), rtol=1e-4)
+    both = np.concatenate([numbers().astype(np.float32), np.full((2, 16, 16), -12.0, np.float32)])
+    path = write(tmp_path / "c_2020-07-01.tif", both, [*BANDS, "VV", "VH"], {"scale_factor": "0.0001"})
+    assert (image(load_geotiff(path), "sentinel1") == -12).all(), "a scale of the whole file is not radar's"
+
+
+@pytest.mark.case("3")
+def test_landsat_is_read_as_stored_or_refused(tmp_path):
+    values = np.random.default_rng(0).integers(5000, 9000, (11, 16, 16)).astype(np.uint16)
+    level1 = [2e-5] * 9 + [3.342e-4] * 2, [-0.1] * 9 + [0.1] * 2
+    path = tagged(tmp_path / "a_2020-07-01.tif", values, *level1, names=LANDSAT)
+    assert image(load_geotiff(path, modality="landsat"), "landsat")[0, 0, 1] == values[0, 0, 0]
+    for scale, offset, word in ((2.75e-5, -0.2, "of Level 2"), (1e-4, 0.0, "not of Level 1")):
+        path = tagged(tmp_path / "b_2020-07-01.tif", values, [scale] * 11, [offset] * 11, names=LANDSAT)
+        with pytest.raises(ValueError, match=rf"B1 is {scale:g} x number.* by its tags, {word}"):
+            load_geotiff(path, modality="landsat")
+    with pytest.raises(ValueError, match="has no scale 'reflectance'"):
+        load_geotiff(tmp_path / "a_2020-07-01.tif", modality="landsat", scale="reflectance")
+
+
+@pytest.mark.case("5")
+def test_reflectance_with_a_glint(tmp_path):
+    values = REFLECTANCE.astype(np.float32)
+    values[:, 3, 3] = 2.3
+    path = write(tmp_path / "a_2020-07-01.tif", values, BANDS)
+    with pytest.raises(ValueError, match=r"look like reflectance .* say scale='reflectance'"):
+        load_geotiff(path)
+    assert image(load_geotiff(path, scale="reflectance"))[3, 3, 0] == pytest.approx(23_000)
+
+
+@pytest.mark.case("5")
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((numbers() // 20).astype(np.uint8), "uint8 numbers up to .* 8-bit picture"),
+        ((REFLECTANCE * 100).astype(np.float32), "look like percent"),
+        ((REFLECTANCE > 0.3).astype(np.uint16), "neither digital numbers nor reflectance; is it a mask"),
+    ],
+    ids=["bytes", "percent", "mask"],
+)
+def test_numbers_of_another_unit(tmp_path, values, message):
+    with pytest.raises(ValueError, match=message):
+        load_geotiff(write(tmp_path / "a_2020-07-01.tif", values, BANDS))
+
+
+@pytest.mark.case("14")
+@pytest.mark.parametrize("policy", ["zero", "nearest"])
+def test_absent_bands_are_not_filled_where_nothing_was_seen(tmp_path, policy):
+    values = numbers(10)
+    values[:, :8] = 0
+    paths = [
+        write(tmp_path / "a_2020-07-01.tif", values, BANDS[:10]),
+        write(tmp_path / "b_2020-08-01.tif", values * 0, BANDS[:10]),
+        write(tmp_path / "c_2020-09-01.tif", values, BANDS[:10]),
+    ]
+    sample = load_geotiff(paths, missing_bands=policy)
+    assert sample.dates == ["2020-07-01", "2020-09-01"]
+    assert "nothing was observed on 2020-08-01: left out" in sample.notes
+    assert (sample.images[S2][:8] == MISSING).all()
+    assert (sample.images[S2][8:] != MISSING).all()
+
+
+@pytest.mark.case("14")
+def test_a_date_stays_if_another_sensor_saw_it(tmp_path):
+    paths = []
+    for month, part in ((7, 1), (8, 0)):
+        values = np.concatenate([numbers().astype(np.float32) * part, np.full((2, 16, 16), -12.0, np.float32)])
+        paths.append(write(tmp_path / f"a_2020-0{month}-01.tif", values, [*BANDS, "VV", "VH"]))
+    sample = load_geotiff(paths)
+    assert sample.dates == ["2020-07-01", "2020-08-01"]
+    assert (sample.images[S2][:, :, 1] == MISSING).all()
