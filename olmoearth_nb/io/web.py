@@ -82,9 +82,10 @@ class Web:
         failed, hops = 0, 0
         while True:
             self._check(url, method)
+            auth = None if url.lower().startswith("https://") else _anonymous  # None: by the user's netrc file
             try:
                 with self.session.request(
-                    method, url, stream=True, timeout=fetch.TIMEOUT, allow_redirects=False, **options
+                    method, url, stream=True, timeout=fetch.TIMEOUT, allow_redirects=False, auth=auth, **options
                 ) as answer:
                     if answer.is_redirect and hops < _HOPS:
                         url, hops = _joined(url, answer.headers["Location"]), hops + 1
@@ -135,6 +136,11 @@ class Web:
                 raise ValueError(f"a server is asked by GET or POST, not {plain(method)!r}: {public(url)}")
         except ValueError as error:
             raise DownloadError(str(error)) from error
+
+
+def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leaves a request as it is: passwords do not go over plain http."""
+    return request
 
 
 class _Session(requests.Session):

@@ -197,6 +197,21 @@ def test_secrets_are_not_in_errors(server):
     assert "secret" not in " ".join(said)
 
 
+@pytest.mark.case("H10")
+def test_passwords_do_not_go_over_plain_http(server, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login user password secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    carried = []
+
+    def answer(request):
+        carried.append(request.headers.get("Authorization"))
+        send(request, body=b"well")
+
+    server.answer = answer
+    assert ask(server) == "well"
+    assert carried == [None]
+
+
 def ranges(request, data=DATA, tag='"1"'):
     first, last = (int(x) for x in request.headers["Range"].removeprefix("bytes=").split("-"))
     part = data[first : last + 1]
