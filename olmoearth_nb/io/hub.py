@@ -1,9 +1,9 @@
 """Files of models and data sets from the Hugging Face hub: downloaded once, verified, pinned.
 
-`huggingface_hub` lists and downloads. The first download is checked against the checksums that the hub lists. The
-commit and the sha256 of the files are then recorded in a lock file of yours and enforced from then on, with or
-without a network. A connection that breaks is resumed, but a download whose process was killed begins anew, because
-huggingface_hub 2.4 does not keep its parts.
+`huggingface_hub` asks and downloads, within the sizes that the hub lists. The first download is checked against the
+checksums that the hub lists. The commit and the sha256 of the files are then recorded in a lock file of yours and
+enforced from then on, with or without a network. A connection that breaks is resumed, but a download whose process was
+killed begins anew, because huggingface_hub 2.4 does not keep its parts.
 
 The user's token goes to https://huggingface.co alone: a mirror or any other endpoint is asked without one.
 """
