@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -116,11 +117,13 @@ class Georeference:
     def to_pixels(self, lon: Any, lat: Any) -> tuple[np.ndarray, np.ndarray]:
         """Degrees of longitude and latitude to columns and rows; not finite where the coordinate system ends.
 
-        A place lies in the pixel ``floor(column), floor(row)``.
+        A place lies in the pixel ``floor(column), floor(row)``. A grid may go on beyond 180 degrees: 190 E is 170 W.
         """
         a, b, c, d, e, f = self.transform
         x, y = transformed(LONLAT, self.crs, lon, lat)
-        x, y, area = x - c, y - f, a * e - b * d
+        x, y, area, turn = x - c, y - f, a * e - b * d, math.copysign(_turn(self.crs), a)
+        if turn:  # up to a turn ahead of the corner, up to half a turn behind it
+            x = x + turn * ((x / turn < -0.5).astype(float) - (x / turn >= 1))
         with np.errstate(invalid="ignore"):  # infinity times nothing, where there is no place
             return (e * x - b * y) / area, (a * y - d * x) / area
 
@@ -139,6 +142,17 @@ class Georeference:
             raise ValueError(f"the middle of the pixels lies nowhere on Earth: {self.crs} with {self.transform}")
         metres = Geod(ellps="WGS84").inv(lon[::2], lat[::2], lon[1::2], lat[1::2])[2]
         return float(metres[0]), float(metres[1])
+
+
+@lru_cache(maxsize=64)
+def _turn(crs: str) -> float:
+    """How far x goes once around the Earth, of systems in which it runs along parallels; 0 of all others."""
+    lon, lat = np.array([-179.0, 179.0, -179.0, 179.0]), np.array([0.0, 0.0, 45.0, 45.0])
+    x, y = transformed(LONLAT, crs, lon, lat)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()) or not np.allclose(y[::2], y[1::2], rtol=1e-9):
+        return 0.0
+    first, second = np.diff(x)[::2] * 360 / 358
+    return float(first) if np.isclose(first, second, rtol=1e-9) else 0.0
 
 
 def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -187,3 +187,22 @@ def test_a_window_begins_inside(scene):
 def test_a_sample_without_a_place_stays_so():
     sample = Sample({S2: np.ones((8, 8, 1, 12))}, np.array([[1, 0, 2020]]))
     assert sample.window(0, 0, 4).georeference is None
+
+
+BEYOND = {
+    "degrees": ("EPSG:4326", (0.1, 0, 189.0, 0, -0.1, 10), -170.0, 10.0),
+    "degrees, to the west": ("EPSG:4326", (0.1, 0, -191.0, 0, -0.1, 10), 170.0, 10.0),
+    "degrees, from east to west": ("EPSG:4326", (-0.1, 0, 191.0, 0, -0.1, 10), -170.0, 10.0),
+    "a map of the web": ("EPSG:3857", (1000, 0, 21_150_381, 0, -1000, 1e5), -170.0, 0.0),
+    "the whole Earth": ("EPSG:4326", (0.1, 0, -180.0, 0, -0.1, 10), 170.0, 3500.0),
+    "left of the grid": ("EPSG:4326", (0.1, 0, 10.0, 0, -0.1, 10), 9.0, -10.0),
+    "UTM": ("EPSG:32601", (10, 0, 166_021.4431, 0, -10, 0), -180.0, 0.0),
+}
+
+
+@pytest.mark.case("8")
+@pytest.mark.parametrize("name", BEYOND)
+def test_places_beyond_180_degrees(name):
+    crs, transform, lon, column = BEYOND[name]
+    found, _ = Georeference(crs, transform).to_pixels([lon], [0.0])
+    assert float(found[0]) == pytest.approx(column, abs=0.5)
