@@ -130,6 +130,12 @@ def partition(**splits):
     return change(default_partition__json=json.dumps({**SPLITS, **splits}))
 
 
+def stats(**values):
+    """Statistics of which one band's are odd."""
+    table = {label: {"mean": 1000.0, "std": 100.0} for label in LABELS}
+    return change(band_stats__json=json.dumps(table | {"02 - Blue": table["02 - Blue"] | values}))
+
+
 def linked(folder):
     write_set(folder / "set")
     shutil.move(folder / "set" / "id_3.hdf5", folder / "elsewhere.hdf5")
@@ -198,6 +204,15 @@ WRONG = {
     "a label of text": (labelled("Forest"), "is 'Forest'"),
     "a label of another set": (labelled(17), "has the label 17; valid are 0 to 9"),
     "no statistics": (without("band_stats.json"), "has no band_stats.json"),
+    "statistics of 10^400": (stats(mean=10**400), "not so for .*'02 - Blue'"),
+    "statistics of text": (stats(mean="3"), "not so for .*'02 - Blue'"),
+    "statistics of true": (stats(std=True), "not so for .*'02 - Blue'"),
+    "a deviation of 0": (stats(std=0), "not so for .*'02 - Blue'"),
+    "statistics of a list": (change(band_stats__json="[]"), r"band_stats\.json must hold a dictionary"),
+    "statistics in brackets": (change(band_stats__json="[" * 10**6), r"band_stats\.json is not whole JSON"),
+    "a partition in brackets": (change(default_partition__json='{"a":' * 10**6), "partition.json is not whole JSON"),
+    "a name of no letters": (partition(valid=["\ud800"]), "it has letters that a name cannot have here"),
+    "a name without end": (partition(valid=["x" * 5000]), "it is longer than 1000 bytes"),
     "statistics of NaN": (
         change(band_stats__json='{"02 - Blue": {"mean": NaN, "std": 1}}'),
         "not so for .*'02 - Blue'",
@@ -205,6 +220,7 @@ WRONG = {
 }
 
 
+@pytest.mark.case("H17")
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_data_sets(tmp_path, name):
     make, message = WRONG[name]

@@ -97,3 +97,25 @@ def test_all_damaged(files):
 def test_absent(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"kept-1\.pt"):
         read(tmp_path / "kept-1.pt")
+
+
+HOSTILE = {
+    "a number that stands for a terabyte": {"model": {"w": torch.zeros(1).expand(1 << 38)}, "optimiser": {}, "step": 1},
+    "so in the optimiser": {
+        "model": {},
+        "optimiser": {"state": {0: {"m": torch.zeros(9).expand(1 << 20, 9)}}},
+        "step": 1,
+    },
+    "code": {"model": os.system, "optimiser": {}, "step": 1},
+}
+
+
+@pytest.mark.case("H18")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_checkpoint_with_a_right_checksum_is_not_trusted_for_it(tmp_path, name):
+    """Whoever writes a checkpoint can write its checksum."""
+    sealed(HOSTILE[name])(tmp_path / "step-3.pt")
+    with pytest.raises(DamagedError, match=r"step-3\.pt is damaged: .*(fewer are stored|would run code)"):
+        read(tmp_path / "step-3.pt")
+    with pytest.warns(UserWarning, match="going on from the one before it"):
+        assert Checkpoints(tmp_path).newest(9) is None

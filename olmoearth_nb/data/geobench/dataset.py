@@ -11,7 +11,6 @@ Two more traps of m-eurosat are dealt with here, after those of `geobench.py`.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -50,6 +49,7 @@ ARCHIVE = "classification_v1.0/m-eurosat.zip"
 """m-eurosat in that repository."""
 
 _PARTITION = "default_partition.json"
+_MOST = 1e6
 
 
 class GeoBench:
@@ -232,6 +232,9 @@ def _published_names(folder: Path) -> list[str] | None:
 
 
 def _finite(stats: Any) -> bool:
-    """Whether a band's statistics have a mean and a standard deviation."""
-    values = [stats.get(key) for key in ("mean", "std")] if isinstance(stats, dict) else [None]
-    return all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+    """Whether a band's statistics have a mean, and a standard deviation above 0, that can be digital numbers."""
+    known: dict[str, Any] = stats if isinstance(stats, dict) else {}
+    mean, std = known.get("mean"), known.get("std")
+    if not isinstance(mean, (int, float)) or not isinstance(std, (int, float)) or bool in (type(mean), type(std)):
+        return False
+    return abs(mean) < _MOST and 0 < std < _MOST
