@@ -46,8 +46,8 @@ class Corpus:
         return len(self.numbers)
 
     def name(self, place: int) -> str:
-        """File name of a tile by its place among those that may be trained on."""
-        return self.tiles.path(int(self.numbers[place])).name
+        """Path of a tile, for errors, by its place among those that may be trained on."""
+        return str(self.tiles.path(int(self.numbers[place])))
 
     def window(self, place: int, row: int, column: int, edge: int) -> Sample:
         """A square of a tile, all modalities, cut to the dates from the first to the last observed.
