@@ -13,12 +13,15 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.arrays import fit
 from olmoearth_nb.data.eurosat import is_eurosat_chip, load_eurosat_chip
 from olmoearth_nb.data.geobench.chip import load_geobench_chip
+from olmoearth_nb.data.geotiff.folder import holds_tifs, tifs_of
 from olmoearth_nb.data.geotiff.load import load_geotiff
+from olmoearth_nb.data.geotiff.scene import open_scene
 from olmoearth_nb.data.npz import load_npz
 from olmoearth_nb.data.official import is_tile, read_tile
 from olmoearth_nb.data.safe.load import load_safe
 from olmoearth_nb.io.shipped import data_dir, pretrained_dir, pretrained_names
 from olmoearth_nb.sample import Sample
+from olmoearth_nb.scene import Scene
 
 __all__ = [
     "data_dir",
@@ -26,6 +29,7 @@ __all__ = [
     "load_embedded",
     "load_place",
     "load_sample",
+    "load_scene",
     "pretrained_dir",
     "pretrained_names",
 ]
@@ -51,18 +55,16 @@ def _tif(path: Path) -> tuple[Loader, Any]:
 
 
 def _folder(folder: Path) -> tuple[Loader, Any]:
-    """A .SAFE folder, or a folder that holds such of one tile, or nothing but GeoTIFFs of one place."""
+    """A .SAFE folder, or a folder that holds such of one tile, or GeoTIFFs of one place."""
     products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
-    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    tifs = [path for path in inside if path.suffix.lower() in (".tif", ".tiff")]
-    if not products and tifs and tifs == inside and not is_eurosat_chip(tifs[0]):
-        return load_geotiff, tifs
-    if not products:
+    if products:
+        return load_safe, products
+    if not holds_tifs(folder) or any(map(is_eurosat_chip, folder.glob("*.tif"))):
         raise ValueError(
-            f"{folder} is a folder of neither .SAFE products nor GeoTIFFs alone; data sets of many places are opened "
-            "by `data.geobench.dataset.GeoBench`, `data.eurosat.EuroSAT` and `data.official.OfficialDataset`"
+            f"{folder} is a folder of neither .SAFE products nor GeoTIFFs of one place; data sets of many places are "
+            "opened by `data.geobench.dataset.GeoBench`, `data.eurosat.EuroSAT` and `data.official.OfficialDataset`"
         )
-    return load_safe, products
+    return load_geotiff, folder
 
 
 _LOADERS: dict[str, Callable[[Path], tuple[Loader, Any]]] = {
@@ -74,11 +76,11 @@ _LOADERS: dict[str, Callable[[Path], tuple[Loader, Any]]] = {
 }
 
 
-def _opened(loader: Loader, path: Any, options: Mapping[str, Any]) -> Sample:
-    """Calls a loader with the options that it has.
+def _checked(loader: Loader, path: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options under the loader's own names.
 
     Raises:
-        ValueError: for an option that it has not, listing those that it has.
+        ValueError: for an option that the loader has not, listing those that it has.
     """
     valid = [name for name in inspect.signature(loader).parameters if name in OPTIONS]
     given = dict(options)
@@ -89,7 +91,7 @@ def _opened(loader: Loader, path: Any, options: Mapping[str, Any]) -> Sample:
         first = Path(path[0] if isinstance(path, list) else path).name
         there = f"it has {', '.join(f'{name}=' for name in valid)}" if valid else "it has no option"
         raise ValueError(f"the loader of {first} has no {', '.join(f'{name}=' for name in wrong)}; {there}")
-    return loader(path, **given)
+    return given
 
 
 def embedded_names() -> list[str]:
@@ -131,8 +133,38 @@ def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
     text = os.fspath(data)
     path = Path(text).expanduser()
     if not text or (not path.exists() and text in embedded_names()):
-        return _opened(load_embedded, text or "fields", options)
-    return _opened(*_loader_of(path), options)
+        name = text or "fields"
+        return load_embedded(name, **_checked(load_embedded, name, options))
+    loader, argument = _loader_of(path)
+    given = _checked(loader, argument, options)
+    if loader is not load_geotiff or not path.is_dir():
+        return loader(argument, **given)
+    tifs, notes = tifs_of(path)
+    sample = load_geotiff(tifs, **given)
+    return replace(sample, notes=(*sample.notes, *notes))
+
+
+def load_scene(data: str | os.PathLike[str] = "", **options: Any) -> Scene:
+    """Opens what lies somewhere on Earth, to be read window by window; a large GeoTIFF is not read whole.
+
+    Args:
+        data: see `load_sample`.
+        options: see `load_sample`.
+
+    Returns:
+        A `Sample`, or a scene of GeoTIFFs that are too large to be one.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: see `load_sample`.
+    """
+    path = Path(os.fspath(data)).expanduser()
+    if not os.fspath(data) or not path.exists():
+        return load_sample(data, **options)
+    loader, argument = _loader_of(path)
+    if loader is not load_geotiff:
+        return load_sample(data, **options)
+    return open_scene(tifs_of(path)[0] if path.is_dir() else argument, **_checked(loader, argument, options))
 
 
 def _loader_of(path: Path) -> tuple[Loader, Any]:

@@ -356,8 +356,11 @@ def test_a_folder_of_dates_and_what_a_door_is_told(tmp_path):
     with pytest.raises(ValueError, match="has no place="):
         load_sample(tmp_path, place=(1, 2))
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs alone"):
-        load_sample(tmp_path)
+    again = load_sample(tmp_path, missing_bands="nearest", offset=None)
+    assert any("notes.txt" in note for note in again.notes), "what is ignored is said"
+    (tmp_path / "third.tif.part").touch()
+    with pytest.raises(ValueError, match=r"third\.tif\.part"):
+        load_sample(tmp_path, missing_bands="nearest")
 
 
 def test_no_such_file(tmp_path):
