@@ -11,6 +11,7 @@ from olmoearth_nb import SENTINEL2, Batch, Encoder, size_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place, load_sample
 from olmoearth_nb.data.offset import offset_done
+from olmoearth_nb.data.safe.find import is_safe
 from olmoearth_nb.data.safe.load import load_safe
 
 S2 = "sentinel2_l2a"
@@ -68,7 +69,7 @@ def test_through_load_sample_and_as_the_notebooks_show_it(tmp_path):
     write_safe(tmp_path, digital_numbers(seed=1), sensed="2023-04-01T10:56:21.024Z")
     assert load_sample(tmp_path).dates == ["2023-04-01", "2023-05-01"], "a folder of products"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs alone; data sets .*GeoBench"):
+    with pytest.raises(ValueError, match=r"neither .SAFE products nor GeoTIFFs of one place; data sets .*GeoBench"):
         load_sample(tmp_path / "empty")
 
 
@@ -135,6 +136,104 @@ def test_what_the_caller_says_of_the_offset(tmp_path):
     with pytest.raises(ValueError, match=r"baseline 05.09 does not name the offset .* say offset=1000 .*, offset=None"):
         load_safe(unsaid)
     assert (load_safe(unsaid, offset=1000).images[S2][0, 0, 0] == window(values, (58, 58), 64)[0, 0]).all()
+
+
+def other_case(safe):
+    (safe / "MTD_MSIL2A.xml").rename(safe / "MTD_MSIL2a.xml")
+    return safe
+
+
+def nested(safe):
+    outer = safe.with_name("outer.SAFE")
+    outer.mkdir()
+    shutil.move(safe, outer / safe.name)
+    return outer
+
+
+def capitals(safe):
+    for path in list(safe.rglob("*.jp2")):
+        path.rename(path.with_suffix(".JP2"))
+    return safe
+
+
+WAYS = {
+    "another case": other_case,
+    "nested": nested,
+    "the metadata": lambda safe: safe / "MTD_MSIL2A.xml",
+    "all granules": lambda safe: safe / "GRANULE",
+    "the granule": lambda safe: next((safe / "GRANULE").iterdir()),
+    "the images": lambda safe: next(safe.glob("GRANULE/*/IMG_DATA")),
+    "images of 10 m": lambda safe: next(safe.glob("GRANULE/*/IMG_DATA/R10m")),
+    "capitals": capitals,
+}
+
+
+@pytest.mark.case("17")
+@pytest.mark.parametrize("way", WAYS)
+def test_ways_to_a_product(tmp_path, way):
+    safe, values = write_safe(tmp_path)
+    given = WAYS[way](safe)
+    assert is_safe(given)
+    sample = load_safe(given, size=32)
+    corner = (EDGE // 2 - 16,) * 2
+    assert (sample.images[S2][:, :, 0] == window(values, corner, 32)).all()
+    assert "S2A_MSIL2A_20230501" in sample.provenance
+
+
+def packed(folder):
+    path = folder / "S2A_MSIL2A_20230501T105621_N0509_R094_T31TEJ_20230501T105621.SAFE.zip"
+    path.write_bytes(b"PK")
+    return path
+
+
+def old(folder):
+    name = "S2A_OPER_PRD_MSIL1C_PDMC_20151230T223500_R008_V20151230T105153_20151230T105153.SAFE"
+    (folder / name / "GRANULE").mkdir(parents=True)
+    (folder / name / "S2A_OPER_MTD_SAFL1C_PDMC_20151230T223500_R008_V20151230T105153_20151230T105153.xml").touch()
+    return folder / name
+
+
+def incomplete(folder):
+    safe, _ = write_safe(folder, level="L1C")
+    next(safe.rglob("*_B07.jp2")).unlink()
+    return safe
+
+
+NOT_WHOLE = {
+    "packed": (packed, "is packed; unpack it, and give the .SAFE folder"),
+    "old": (old, "of the format before December 2016, which holds several tiles"),
+    "the metadata of an old one": (lambda t: next(old(t).glob("*.xml")), "of the format before December 2016"),
+    "Level 1C without a band": (incomplete, "one file of B07 at 20 m, it holds 0 ending in _B07.jp2; it is not whole"),
+    "another file": (lambda t: (t / "a.txt").write_text("x") and t / "a.txt", "a.txt is no .SAFE product"),
+    "an empty folder": (lambda t: t, "must hold one of MTD_MSIL2A.xml and MTD_MSIL1C.xml, it holds 0"),
+}
+
+
+@pytest.mark.case("17")
+@pytest.mark.parametrize("name", NOT_WHOLE)
+def test_what_is_wrong_with_a_product(tmp_path, name):
+    make, message = NOT_WHOLE[name]
+    with pytest.raises(ValueError, match=message):
+        load_safe(make(tmp_path))
+
+
+@pytest.mark.case("8")
+def test_a_product_of_a_local_system(tmp_path):
+    safe, _ = write_safe(tmp_path, crs='LOCAL_CS["field",UNIT["metre",1]]')
+    with pytest.raises(ValueError, match=r"B02_10m\.jp2 has no coordinate system in metres"):
+        load_safe(safe)
+
+
+@pytest.mark.case("H1")
+@pytest.mark.parametrize("beside", [".aux.xml", ".msk", ".ovr"])
+def test_nothing_beside_a_band_is_read(tmp_path, beside):
+    safe, values = write_safe(tmp_path)
+    path = band(safe, "B02")
+    path.with_name(path.name + beside).write_text(
+        f'<PAMDataset><GeoTransform>0,1,0,0,0,-1</GeoTransform><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">'
+        f"{band(safe, 'B03')}</MDI></Metadata></PAMDataset>"
+    )
+    assert (load_safe(safe).images[S2][:, :, 0] == window(values, (EDGE // 2 - 32,) * 2, 64)).all()
 
 
 def damaged(change):
@@ -210,9 +309,13 @@ WRONG = {
         "one file of B07 at 20 m, it holds 2",
     ),
     "a band cut off": (damaged(cut), {}, "B04_10m.jp2 is not a whole"),
-    "a band of text": (damaged(lambda s: band(s, "B04").write_text("hello")), {}, "is not a whole JPEG 2000 file"),
+    "a band of text": (damaged(lambda s: band(s, "B04").write_text("hello")), {}, "is not a whole file of JP2OpenJPEG"),
     "a band that is a link out of the folder": (damaged(linked), {}, "is a link that leaves the folder"),
-    "a band that names other files": (damaged(virtual), {}, "must be a JPEG 2000 image of one band, it is VRT"),
+    "a band that names other files": (
+        damaged(virtual),
+        {},
+        "B11_20m.jp2 is not a whole file of JP2OpenJPEG or JP2KAK or GTiff",
+    ),
     "a band of other pixels": (
         damaged(lambda s: write_image(band(s, "B05"), ALIEN[:45, :45], 40)),
         {},

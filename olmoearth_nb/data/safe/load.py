@@ -15,6 +15,7 @@ import numpy as np
 from olmoearth_nb.bands import MAX_TIMESTEPS, SENTINEL2
 from olmoearth_nb.data.arrays import to_sample
 from olmoearth_nb.data.offset import Declared, Offset, remove_offset, settle
+from olmoearth_nb.data.safe.find import product_folder
 from olmoearth_nb.data.safe.metadata import Metadata, read_metadata
 from olmoearth_nb.data.safe.read import PIXEL, Grid, georeference, place_of, read_grid, read_window, window_of
 from olmoearth_nb.io.paths import inside
@@ -59,10 +60,13 @@ class _Product:
             ValueError: if there is none, or several, or it lies outside of the folder.
         """
         l2a = self.metadata.level == "L2A"
-        found = sorted(self.images.glob(f"R{resolution}m/*_{name}_{resolution}m.jp2" if l2a else f"*_{name}.jp2"))
+        ending = f"_{name}_{resolution}m.jp2" if l2a else f"_{name}.jp2"
+        places = self.images.glob(f"R{resolution}m/*" if l2a else "*")
+        found = sorted(path for path in places if path.name.lower().endswith(ending.lower()) and path.name[0] != ".")
         if len(found) != 1:
             raise ValueError(
-                f"{self.folder.name} must hold one file of {name} at {resolution} m, it holds {len(found)}"
+                f"{self.folder.name} must hold one file of {name} at {resolution} m, it holds {len(found)} ending in "
+                f"{ending}{'; it is not whole, get it anew' * (not found)}"
             )
         return inside(self.folder, found[0].relative_to(self.folder).as_posix())
 
@@ -79,12 +83,13 @@ def load_safe(
     offset: Offset = "auto",
     mask_clouds: bool = False,
 ) -> Sample:
-    """Opens one .SAFE folder, or several dates of one tile.
+    """Opens one product, or several dates of one tile.
 
     Bands of 20 and 60 m are repeated to 10 m. What is 0 (no data) or 65535 (saturated) is `bands.MISSING`.
 
     Args:
-        paths: the folder, or at most twelve; they are brought in order of time.
+        paths: the .SAFE folder (also by its metadata file or its granule), or at most twelve; they are brought in order
+            of time.
         place: latitude and longitude of the window's centre in degrees; the middle of the tile by default.
         size: edge of the window in pixels of 10 m. At the edge of the tile the window is moved into it.
         offset: of baseline 04.00. "auto" takes off what the metadata say of each band; a number is taken off all
@@ -125,8 +130,7 @@ def load_safe(
 
 def _open(folder: Path) -> _Product:
     """A product and its metadata."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}; a .SAFE product is a folder, unpack it if it is a .zip")
+    folder = product_folder(folder)
     metadata = read_metadata(folder)
     granules = sorted(path for path in folder.glob("GRANULE/*") if (path / "IMG_DATA").is_dir())
     if len(granules) != 1:
@@ -183,8 +187,6 @@ def _without_offset(image: np.ndarray, products: list[_Product], offset: Offset)
     declared = [product.metadata.offsets.get(band, Declared()) for product in products for band in bands]
     unknown = [one for one in declared if one.offset is None and one.why]
     if unknown and offset == "auto":
-        raise ValueError(
-            f"{unknown[0].why}; say offset=1000 to load_safe if it is in the digital numbers, offset=None if it is not"
-        )
+        raise ValueError(f"{unknown[0].why}; say offset=1000 if it is in the digital numbers, offset=None if it is not")
     offsets, notes = settle(offset, declared, [product.date for product in products for _ in bands])
     return remove_offset(image, offsets.reshape(len(products), len(bands))), notes

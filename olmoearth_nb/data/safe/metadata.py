@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.data.offset import Declared, read_offset
+from olmoearth_nb.data.safe.find import metadata_of
 from olmoearth_nb.io.paths import inside
 
 _BAND_IDS = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
@@ -43,14 +44,11 @@ def read_metadata(folder: Path) -> Metadata:
     Raises:
         ValueError: if there are none or they are damaged, declare entities, or lack what is needed.
     """
-    found = [level for level in ("L2A", "L1C") if (folder / f"MTD_MSI{level}.xml").is_file()]
+    found = metadata_of(folder)
     if len(found) != 1:
-        raise ValueError(
-            f"{folder.name} must hold one of MTD_MSIL2A.xml and MTD_MSIL1C.xml, it holds {len(found)}: it is not a "
-            "whole Sentinel-2 product of the compact format (since December 2016)"
-        )
-    level = found[0]
-    root = _parsed(inside(folder, f"MTD_MSI{level}.xml"))
+        raise ValueError(f"{folder.name} must hold one of MTD_MSIL2A.xml and MTD_MSIL1C.xml, it holds {len(found)}")
+    ((level, path),) = found.items()
+    root = _parsed(inside(folder, path.name))
     texts = {_local(element): (element.text or "").strip() for element in root.iter()}
     prefix = "BOA_" if level == "L2A" else ""
     scale = _first(texts, f"{prefix}QUANTIFICATION_VALUE", f"L2A_{prefix}QUANTIFICATION_VALUE")

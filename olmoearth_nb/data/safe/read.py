@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.georeference import Georeference, degrees
+from olmoearth_nb.georeference import LONLAT, Georeference, degrees, transformed
+from olmoearth_nb.io.raster import open_raster
 
 PIXEL = 10
 """Edge of the finest pixels in metres."""
@@ -41,26 +44,26 @@ class Grid:
         return f"{self.crs} from {self.origin} on, {self.shape[0]} x {self.shape[1]} px of {PIXEL} m"
 
 
-def open_band(path: Path) -> Any:
+_DRIVERS = ("JP2OpenJPEG", "JP2KAK", "GTiff")
+"""JPEG 2000 by the free library, or by a faster one where GDAL has it; and GeoTIFFs in the layout of a product."""
+
+
+@contextmanager
+def open_band(path: Path) -> Iterator[Any]:
     """Opens a band's file.
 
     Raises:
         ValueError: if it is not whole, or not a JPEG 2000 (or GeoTIFF) image of one band.
     """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import NotGeoreferencedWarning
 
     _require_whole(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # `Grid` refuses what has no place
-            file = rasterio.open(path)
-    except RasterioError as error:
-        raise ValueError(f"{path.name} is not a whole JPEG 2000 file ({error})") from error
-    if not (file.driver.startswith("JP2") or file.driver == "GTiff") or file.count != 1:
-        file.close()
-        raise ValueError(f"{path.name} must be a JPEG 2000 image of one band, it is {file.driver} of {file.count}")
-    return file
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # `Grid` refuses what has no place
+        with open_raster(path, _DRIVERS) as file:
+            if file.count != 1:
+                raise ValueError(f"{path.name} must be an image of one band, it has {file.count}")
+            yield file
 
 
 def read_grid(path: Path) -> Grid:
@@ -93,7 +96,6 @@ def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int]
     Raises:
         ValueError: if the band does not lie on the grid, or cannot be read.
     """
-    from rasterio.errors import RasterioError
     from rasterio.windows import Window
 
     times = resolution // PIXEL
@@ -107,10 +109,7 @@ def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int]
             )
         if file.dtypes[0] not in ("uint8", "uint16"):
             raise ValueError(f"{path.name} must hold digital numbers (uint16), it holds {file.dtypes[0]}")
-        try:
-            values = file.read(1, window=Window(left, top, right - left, bottom - top))
-        except RasterioError as error:
-            raise ValueError(f"{path.name} is not a whole JPEG 2000 file ({error})") from error
+        values = file.read(1, window=Window(left, top, right - left, bottom - top))
     repeated = values.repeat(times, axis=0).repeat(times, axis=1)
     top, left = corner[0] - top * times, corner[1] - left * times
     return repeated[top : top + size, left : left + size]
@@ -140,11 +139,8 @@ def window_of(grid: Grid, place: tuple[float, float] | None, size: int) -> tuple
 
 def place_of(grid: Grid, corner: tuple[int, int], size: int) -> str:
     """Where the middle of a window lies, in words."""
-    from rasterio.warp import transform
-
-    x, y = grid.origin[0] + PIXEL * (corner[1] + size / 2), grid.origin[1] - PIXEL * (corner[0] + size / 2)
-    (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [x], [y])
-    return degrees(lat, lon)
+    lon, lat = georeference(grid, corner).to_lonlat(size / 2, size / 2)
+    return degrees(float(lat), float(lon))
 
 
 def georeference(grid: Grid, corner: tuple[int, int]) -> Georeference:
@@ -160,17 +156,15 @@ def _moved(corner: tuple[int, ...], wanted: tuple[int, int]) -> str:
 
 def _pixel_of(grid: Grid, place: tuple[float, float]) -> tuple[int, int]:
     """Row and column of a place."""
-    from rasterio.warp import transform
-
     lat, lon = (float(x) for x in place)
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         raise ValueError(f"place is latitude and longitude in degrees, got {place}")
-    (x,), (y,) = transform("EPSG:4326", grid.crs, [lon], [lat])
-    row, column = (grid.origin[1] - y) // PIXEL, (x - grid.origin[0]) // PIXEL
+    x, y = transformed(LONLAT, grid.crs, lon, lat)
+    row, column = (grid.origin[1] - float(y)) // PIXEL, (float(x) - grid.origin[0]) // PIXEL
     if not (0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]):
         edges = [grid.origin[0] + PIXEL * n for n in (0, grid.shape[1])]
         sides = [grid.origin[1] - PIXEL * n for n in (0, grid.shape[0])]
-        lons, lats = transform(grid.crs, "EPSG:4326", edges, sides)
+        lons, lats = transformed(grid.crs, LONLAT, edges, sides)
         raise ValueError(
             f"{degrees(lat, lon)} lies outside of the tile, which reaches from {degrees(lats[0], lons[0], 3)} to "
             f"{degrees(lats[1], lons[1], 3)}; place is latitude, then longitude"
