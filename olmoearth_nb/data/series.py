@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 import torch
 
-from olmoearth_nb.bands import MISSING, Modality, modality
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
 from olmoearth_nb.data.arrays import Date, parse_dates, to_sample
 from olmoearth_nb.data.tables import Columns, Series, labels_of, long, read_table, wide
 from olmoearth_nb.sample import Batch, Sample
@@ -279,7 +279,8 @@ def _timestamps(dates: Any, shape: tuple[int, ...]) -> np.ndarray:
         return np.broadcast_to(stamps, (pixels, steps, 3)).copy()
     if given.shape[:2] != (pixels, steps):
         raise ValueError(f"dates of each pixel are (N, T) = {(pixels, steps)}, got {given.shape}")
-    parse_dates([f"{2000 + step}-01-01" for step in range(steps)])  # no more than the models take
+    if steps > MAX_TIMESTEPS:
+        raise ValueError(f"{steps} dates given; the models take at most {MAX_TIMESTEPS}, choose or composite them")
     flat = given.reshape(-1, 3) if triples else given.reshape(-1)
     days, which = np.unique(flat if flat.dtype != object else flat.astype(str), axis=0, return_inverse=True)
     stamps = np.stack([parse_dates(days[i : i + 1])[0] for i in range(len(days))])[which.reshape(-1)]

@@ -206,6 +206,10 @@ WRONG = {
         ),
         "a pixel has 15 dates; the models take at most 12",
     ),
+    "too many dates of each pixel": (
+        lambda v: to_samples(np.repeat(v, 5, 1), BANDS, np.array(DATES)[None, :1].repeat(70, 0).repeat(15, 1)),
+        "15 dates given; the models take at most 12",
+    ),
     "no column of dates": (lambda v: to_samples(long(v), pixel="id"), "no column date"),
     "dates of a long table": (lambda v: to_samples(long(v), dates=DATES, pixel="id"), "are a column of it"),
     "a column without pixel": (lambda v: to_samples(long(v), dates="when"), "say pixel= as well"),
