@@ -13,7 +13,7 @@ FILES = modules(ROOT)
 ROOMS = "vocabulary io model weights data pretrain evaluation points plots ablation notebook cli".split()
 """From the ground up; the vocabulary is the modules that lie flat in the package."""
 
-SCREEN = 50
+SCREEN = 48
 """Lines of a function, its docstring included."""
 
 
@@ -68,12 +68,19 @@ def test_light_things_stay_light(statement):
     assert [name for name in LIGHT[statement] if name in loaded] == []
 
 
+def lines_of_code(function):
+    """Lines of a function without its docstring."""
+    first, lines = function.body[0], function.end_lineno - function.lineno + 1
+    return lines - (first.end_lineno - first.lineno + 1 if ast.get_docstring(function) else 0)
+
+
 def test_a_function_fits_on_a_screen():
+    """Signature and code; a docstring is as long as there is to say of the arguments."""
     long = [
-        f"{path.relative_to(ROOT)}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        f"{path.relative_to(ROOT)}: {node.name} has {lines} lines"
         for path in FILES.values()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8")))
-        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= SCREEN
+        if isinstance(node, ast.FunctionDef) and (lines := lines_of_code(node)) > SCREEN
     ]
     assert not long, "\n".join(long)
 
