@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from olmoearth_nb import Sample
 from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data import paged
 from olmoearth_nb.data.geotiff import scene
 from olmoearth_nb.data.geotiff.load import load_geotiff
 from olmoearth_nb.data.geotiff.scene import open_scene
@@ -26,7 +27,7 @@ def large(monkeypatch):
     """No file is small enough to be read whole, and what is read at once is small."""
     monkeypatch.setattr(scene, "WHOLE", 0)
     monkeypatch.setattr(scene, "_PAGE", 20_000)
-    monkeypatch.setattr(scene, "_KEPT", 100_000)
+    monkeypatch.setattr(paged, "_KEPT", 100_000)
     monkeypatch.setattr(scene, "_GROWN", 16)
 
 

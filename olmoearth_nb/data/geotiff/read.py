@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from olmoearth_nb.data.paged import Window
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.io.raster import open_raster
-
-Window = tuple[int, int, int, int]
-"""First row, first column, height and width in pixels."""
 
 NODATA_TAGS = ("_fillvalue", "missing_value", "nodata", "nodata_value")
 """Tags of a band, in small letters, that programs write beside or instead of the file's own nodata value."""

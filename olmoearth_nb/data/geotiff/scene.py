@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data.arrays import observe, parse_dates, read_names
+from olmoearth_nb.data.arrays import observe, read_names
 from olmoearth_nb.data.fill import completed
 from olmoearth_nb.data.geotiff.load import load_geotiff, sample_of, together
-from olmoearth_nb.data.geotiff.read import Window, block_shape, written_blocks
+from olmoearth_nb.data.geotiff.read import block_shape, written_blocks
 from olmoearth_nb.data.geotiff.stack import Options, Part, Paths, Stack, stacked
 from olmoearth_nb.data.observed import unmasked, without_fills
-from olmoearth_nb.georeference import Georeference
+from olmoearth_nb.data.paged import PagedScene, Window
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.scene import Scene
 
@@ -29,9 +27,6 @@ _PAGE = 6_000_000
 
 _UNPACKED = 32_000_000
 """Values of whole blocks that are unpacked for it: strips are as wide as the image."""
-
-_KEPT = 64_000_000
-"""Values that are kept of what was read, 4 bytes each: windows beside one another lie in the same blocks."""
 
 _JUDGED = 12_000_000
 """Values by which files are judged, in so many windows of at most so many pixels."""
@@ -60,70 +55,15 @@ def open_scene(paths: Paths, **options: Any) -> Scene:
         ValueError: see `load_geotiff`; of impossible numbers beyond the drawn ones, when a window is read near them.
     """
     stack = stacked(paths, Options(**options))
-    return load_geotiff(paths, **options) if stack.values <= WHOLE else _Scene(stack)
+    if stack.values <= WHOLE:
+        return load_geotiff(paths, **options)
+    per_pixel = len(stack.dates) * sum(len(part.spec.bands) for part in stack.parts)
 
+    def read(window: Window) -> list[np.ndarray]:
+        return [_converted(part, window, stack.options.missing_bands) for part in stack.parts]
 
-class _Scene:
-    """A stack of GeoTIFFs whose windows are read when they are asked for."""
-
-    def __init__(self, stack: Stack) -> None:
-        judged = together(stack, _judged(stack))
-        self.title, self.provenance, self.notes = judged.title, judged.provenance, judged.notes
-        self.modalities = judged.modalities
-        self.georeference: Georeference | None = judged.georeference
-        self.shape: tuple[int, int] = stack.first.shape
-        self._stack = stack
-        self._timestamps = parse_dates(stack.dates)
-        per_pixel = len(stack.dates) * sum(len(part.spec.bands) for part in stack.parts)
-        self._page = _page_shape(block_shape(stack.first), self.shape, per_pixel)
-        self._most = max(1, _KEPT // (self._page[0] * self._page[1] * per_pixel))
-        self._pages: OrderedDict[tuple[int, int], list[np.ndarray]] = OrderedDict()
-
-    def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
-        """The rectangle whose upper left corner is given; see `Scene`."""
-        rows, columns = self.shape
-        width = height if width is None else width
-        if not (0 <= row < rows and 0 <= column < columns):
-            raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
-        if height < 1 or width < 1:
-            raise ValueError(f"a window has at least one row and one column, got {height}x{width}")
-        height, width = min(height, rows - row), min(width, columns - column)
-        steps = len(self._timestamps)
-        parts = [
-            np.full((height, width, steps, len(part.spec.bands)), MISSING, np.float32) for part in self._stack.parts
-        ]
-        tall, wide = self._page
-        for top, left in product(_starts(row, height, tall), _starts(column, width, wide)):
-            for image, page in zip(parts, self._read(top, left), strict=True):
-                here = image[max(0, top - row) : top + tall - row, max(0, left - column) : left + wide - column]
-                y, x = max(0, row - top), max(0, column - left)
-                here[:] = page[y : y + here.shape[0], x : x + here.shape[1]]
-        return Sample(
-            dict(zip(self.modalities, parts, strict=True)),
-            self._timestamps,
-            self.title,
-            self.provenance,
-            self.notes,
-            self.georeference and self.georeference.shifted(row, column),
-        )
-
-    def _read(self, top: int, left: int) -> list[np.ndarray]:
-        """The page whose corner is given, of each sensor; the pages used last are kept."""
-        pages = self._pages
-        if (top, left) not in pages:
-            while len(pages) >= self._most:
-                pages.popitem(last=False)
-            rows, columns = self.shape
-            window = (top, left, min(self._page[0], rows - top), min(self._page[1], columns - left))
-            policy = self._stack.options.missing_bands
-            pages[top, left] = [_converted(part, window, policy) for part in self._stack.parts]
-        pages.move_to_end((top, left))
-        return pages[top, left]
-
-
-def _starts(first: int, count: int, page: int) -> range:
-    """Where the pages begin that hold so many pixels from the first on."""
-    return range(first // page * page, first + count, page)
+    page = _page_shape(block_shape(stack.first), stack.first.shape, per_pixel)
+    return PagedScene(together(stack, _judged(stack)), stack.first.shape, page, read)
 
 
 def _converted(part: Part, window: Window, policy: str) -> np.ndarray:

@@ -16,10 +16,11 @@ from olmoearth_nb.data.arrays import Date, parse_dates
 from olmoearth_nb.data.geotiff.dates import dates_of
 from olmoearth_nb.data.geotiff.folder import tifs_of
 from olmoearth_nb.data.geotiff.names import Layout, layout_of
-from olmoearth_nb.data.geotiff.read import Raster, Window, read_header, same_grid
+from olmoearth_nb.data.geotiff.read import Raster, read_header, same_grid
 from olmoearth_nb.data.geotiff.scaling import Scaling, scaling_of
 from olmoearth_nb.data.observed import unmasked, without_empty, without_fills
 from olmoearth_nb.data.offset import Offset, read_offset, remove_offset, settle
+from olmoearth_nb.data.paged import Window
 from olmoearth_nb.data.units import REFLECTANCE
 from olmoearth_nb.georeference import degrees
 

@@ -30,7 +30,7 @@ and of high probability, thin cirrus."""
 
 
 @dataclass(frozen=True)
-class _Product:
+class Product:
     """One .SAFE folder, whose pixels are not read yet."""
 
     folder: Path
@@ -70,8 +70,8 @@ class _Product:
             )
         return inside(self.folder, found[0].relative_to(self.folder).as_posix())
 
-    def read(self, name: str, resolution: int, corner: tuple[int, int], size: int) -> np.ndarray:
-        """(size, size) pixels of 10 m of a band."""
+    def read(self, name: str, resolution: int, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        """Pixels of 10 m of a band."""
         return read_window(self.file(name, resolution), self.grid, resolution, corner, size)
 
 
@@ -103,6 +103,32 @@ def load_safe(
         FileNotFoundError: if a folder is not there.
         ValueError: naming what was given and what is valid.
     """
+    products, level = products_of(paths, mask_clouds)
+    corner, notes = window_of(products[0].grid, place, size)
+    image, masked = read_products(products, corner, (size, size), mask_clouds)
+    offsets, taken = offsets_of(products, offset)
+    sample = to_sample(
+        np.ma.MaskedArray(remove_offset(np.ma.getdata(image), offsets), np.ma.getmaskarray(image)),
+        SENTINEL2.band_names,
+        [product.date for product in products],
+        level=level,  # type: ignore[arg-type]
+        title=title_of(products),
+        provenance=f"Sentinel-2 {level}, {products[0].tile}, {place_of(products[0].grid, corner, size)}: "
+        + ", ".join(product.folder.name for product in products),
+        notes=[*taken, *notes, *masked],
+    )
+    return replace(sample, georeference=georeference(products[0].grid, corner))
+
+
+def products_of(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], mask_clouds: bool
+) -> tuple[list[Product], str]:
+    """Products of one tile in order of time, whose pixels are not read yet, and their level.
+
+    Raises:
+        FileNotFoundError: if a folder is not there.
+        ValueError: if one is not whole, or they do not go together.
+    """
     folders = [Path(p) for p in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
     if not 1 <= len(folders) <= MAX_TIMESTEPS:
         raise ValueError(f"give 1 to {MAX_TIMESTEPS} .SAFE folders, the models take no more; got {len(folders)}")
@@ -110,35 +136,25 @@ def load_safe(
     level = _same_tile(products)
     if mask_clouds and level != "L2A":
         raise ValueError("Level 1C has no scene classification; mask_clouds=True needs Level 2A")
-    corner, notes = window_of(products[0].grid, place, size)
-    image = np.stack([_image(product, corner, size) for product in products], axis=2)
-    valid, left_out = _valid(image, products, corner, mask_clouds)
-    image, taken = _without_offset(image, products, offset)
-    sample = to_sample(
-        image,
-        SENTINEL2.band_names,
-        [product.date for product in products],
-        level=level,  # type: ignore[arg-type]
-        valid=valid,
-        title=products[0].folder.stem if len(products) == 1 else products[0].tile,
-        provenance=f"Sentinel-2 {level}, {products[0].tile}, {place_of(products[0].grid, corner, size)}: "
-        + ", ".join(product.folder.name for product in products),
-        notes=[*taken, *notes, *left_out],
-    )
-    return replace(sample, georeference=georeference(products[0].grid, corner))
+    return products, level
 
 
-def _open(folder: Path) -> _Product:
+def title_of(products: Sequence[Product]) -> str:
+    """What to call them in a figure."""
+    return products[0].folder.stem if len(products) == 1 else products[0].tile
+
+
+def _open(folder: Path) -> Product:
     """A product and its metadata."""
     folder = product_folder(folder)
     metadata = read_metadata(folder)
     granules = sorted(path for path in folder.glob("GRANULE/*") if (path / "IMG_DATA").is_dir())
     if len(granules) != 1:
         raise ValueError(f"{folder.name} must hold one granule with IMG_DATA (one tile), it holds {len(granules)}")
-    return _Product(folder, granules[0] / "IMG_DATA", metadata)
+    return Product(folder, granules[0] / "IMG_DATA", metadata)
 
 
-def _same_tile(products: list[_Product]) -> str:
+def _same_tile(products: list[Product]) -> str:
     """The common level of products of one tile and different times.
 
     Raises:
@@ -161,32 +177,29 @@ def _same_tile(products: list[_Product]) -> str:
     return first.metadata.level
 
 
-def _image(product: _Product, corner: tuple[int, int], size: int) -> np.ndarray:
-    """(size, size, 12) digital numbers as stored."""
-    return np.stack([product.read(band.name, int(band.resolution), corner, size) for band in SENTINEL2.bands], axis=-1)
-
-
-def _valid(
-    image: np.ndarray, products: list[_Product], corner: tuple[int, int], mask_clouds: bool
-) -> tuple[np.ndarray, list[str]]:
-    """Which of the digital numbers show ground, and notes on those that do not."""
-    valid, notes = (image != NODATA) & (image != SATURATED), []
+def read_products(
+    products: Sequence[Product], corner: tuple[int, int], size: tuple[int, int], mask_clouds: bool
+) -> tuple[np.ma.MaskedArray, list[str]]:
+    """(height, width, T, 12) digital numbers as stored, masked where they do not show ground, and notes on those."""
+    bands = [(band.name, int(band.resolution)) for band in SENTINEL2.bands]
+    dates = [np.stack([product.read(*band, corner, size) for band in bands], axis=-1) for product in products]
+    image, notes = np.stack(dates, axis=2), []
+    hidden = (image == NODATA) | (image == SATURATED)
     if (image == SATURATED).any():
         notes.append(f"{(image == SATURATED).mean():.2%} of the values are saturated, and left out")
     if mask_clouds:
-        classes = np.stack([product.read("SCL", 20, corner, len(image)) for product in products], axis=2)
-        unclear = np.isin(classes, UNCLEAR)
+        unclear = np.isin(np.stack([product.read("SCL", 20, corner, size) for product in products], axis=2), UNCLEAR)
         notes.append(f"{unclear.mean():.1%} of the pixels are clouds, shadows or defective by the SCL, and left out")
-        valid &= ~unclear[..., None]
-    return valid, notes
+        hidden |= unclear[..., None]
+    return np.ma.MaskedArray(image, hidden), notes
 
 
-def _without_offset(image: np.ndarray, products: list[_Product], offset: Offset) -> tuple[np.ndarray, list[str]]:
-    """The digital numbers without each band's offset, and the notes that say so."""
+def offsets_of(products: Sequence[Product], offset: Offset) -> tuple[np.ndarray, list[str]]:
+    """(T, 12) digital numbers to take off each band, and the notes that say so."""
     bands = SENTINEL2.band_names
     declared = [product.metadata.offsets.get(band, Declared()) for product in products for band in bands]
     unknown = [one for one in declared if one.offset is None and one.why]
     if unknown and offset == "auto":
         raise ValueError(f"{unknown[0].why}; say offset=1000 if it is in the digital numbers, offset=None if it is not")
     offsets, notes = settle(offset, declared, [product.date for product in products for _ in bands])
-    return remove_offset(image, offsets.reshape(len(products), len(bands))), notes
+    return offsets.reshape(len(products), len(bands)), notes

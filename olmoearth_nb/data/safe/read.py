@@ -80,18 +80,18 @@ def read_grid(path: Path) -> Grid:
         return Grid.of(file)
 
 
-def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int], size: int) -> np.ndarray:
-    """A square window of a band, its pixels repeated to 10 m.
+def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """A window of a band, its pixels repeated to 10 m.
 
     Args:
         path: the band's file.
         grid: the tile's grid of 10 m.
         resolution: edge of the band's pixels in metres.
         corner: row and column of the window's upper left pixel in the grid.
-        size: edge of the window in pixels of 10 m.
+        size: height and width of the window in pixels of 10 m.
 
     Returns:
-        (size, size) numbers as stored.
+        (height, width) numbers as stored.
 
     Raises:
         ValueError: if the band does not lie on the grid, or cannot be read.
@@ -99,7 +99,8 @@ def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int]
     from rasterio.windows import Window
 
     times = resolution // PIXEL
-    (top, left), (bottom, right) = (n // times for n in corner), (-(-(n + size) // times) for n in corner)
+    top, left = (n // times for n in corner)
+    bottom, right = (-(-(n + length) // times) for n, length in zip(corner, size, strict=True))
     with open_band(path) as file:
         own = Grid.of(file, times)
         if own != grid or file.res != (resolution, resolution):
@@ -112,7 +113,7 @@ def read_window(path: Path, grid: Grid, resolution: int, corner: tuple[int, int]
         values = file.read(1, window=Window(left, top, right - left, bottom - top))
     repeated = values.repeat(times, axis=0).repeat(times, axis=1)
     top, left = corner[0] - top * times, corner[1] - left * times
-    return repeated[top : top + size, left : left + size]
+    return repeated[top : top + size[0], left : left + size[1]]
 
 
 def window_of(grid: Grid, place: tuple[float, float] | None, size: int) -> tuple[tuple[int, int], list[str]]:

@@ -1,0 +1,85 @@
+"""A `Scene` of files that do not fit into memory: read in pages, of which those used last are kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from olmoearth_nb.bands import MISSING, modality
+from olmoearth_nb.sample import Sample
+
+Window = tuple[int, int, int, int]
+"""First row, first column, height and width in pixels."""
+
+_KEPT = 64_000_000
+"""Values that are kept, 4 bytes each: windows beside one another lie in the same blocks of a file."""
+
+
+class PagedScene:
+    """Files whose windows are read when they are asked for.
+
+    Args:
+        judged: a sample made of some of the pixels, with the title, notes and dates of all; its georeference is the
+            scene's.
+        shape: height and width of the scene.
+        page: height and width of what is read at once.
+        read: gives a page of each sensor of `judged`, (height, width, T, bands) float32, `bands.MISSING` where
+            unobserved.
+    """
+
+    def __init__(
+        self,
+        judged: Sample,
+        shape: tuple[int, int],
+        page: tuple[int, int],
+        read: Callable[[Window], list[np.ndarray]],
+    ) -> None:
+        self.title, self.provenance, self.notes = judged.title, judged.provenance, judged.notes
+        self.modalities, self.georeference = judged.modalities, judged.georeference
+        self.shape = shape
+        self._judged, self._page, self._read = judged, page, read
+        self._pages: OrderedDict[tuple[int, int], list[np.ndarray]] = OrderedDict()
+
+    def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
+        """The rectangle whose upper left corner is given; see `Scene`."""
+        rows, columns = self.shape
+        width = height if width is None else width
+        if not (0 <= row < rows and 0 <= column < columns):
+            raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
+        if height < 1 or width < 1:
+            raise ValueError(f"a window has at least one row and one column, got {height}x{width}")
+        height, width = min(height, rows - row), min(width, columns - column)
+        size = height, width, len(self._judged.timestamps)
+        images = {
+            name: np.full((*size, len(modality(name).bands)), MISSING, dtype=np.float32) for name in self.modalities
+        }
+        tall, wide = self._page
+        for top, left in product(_starts(row, height, tall), _starts(column, width, wide)):
+            for image, page in zip(images.values(), self._paged(top, left), strict=True):
+                here = image[max(0, top - row) : top + tall - row, max(0, left - column) : left + wide - column]
+                y, x = max(0, row - top), max(0, column - left)
+                here[:] = page[y : y + here.shape[0], x : x + here.shape[1]]
+        place = self.georeference and self.georeference.shifted(row, column)
+        return replace(self._judged, images=images, georeference=place)
+
+    def _paged(self, top: int, left: int) -> list[np.ndarray]:
+        """The page whose corner is given, of each sensor."""
+        pages = self._pages
+        if (top, left) not in pages:
+            rows, columns = self.shape
+            size = min(self._page[0], rows - top), min(self._page[1], columns - left)
+            fresh = self._read((top, left, *size))
+            while pages and sum(part.size for page in (*pages.values(), fresh) for part in page) > _KEPT:
+                pages.popitem(last=False)
+            pages[top, left] = fresh
+        pages.move_to_end((top, left))
+        return pages[top, left]
+
+
+def _starts(first: int, count: int, page: int) -> range:
+    """Where the pages begin that hold so many pixels from the first on."""
+    return range(first // page * page, first + count, page)
