@@ -19,6 +19,7 @@ from olmoearth_nb.data.geotiff.scene import open_scene
 from olmoearth_nb.data.npz import load_npz
 from olmoearth_nb.data.official import is_tile, read_tile
 from olmoearth_nb.data.safe.load import load_safe
+from olmoearth_nb.data.tables import SUFFIXES as TABLES
 from olmoearth_nb.io.shipped import data_dir, pretrained_dir, pretrained_names
 from olmoearth_nb.sample import Sample
 from olmoearth_nb.scene import Scene
@@ -180,6 +181,8 @@ def _loader_of(path: Path) -> tuple[Loader, Any]:
         raise FileNotFoundError(
             f"no file {path}; give a {' or '.join(_LOADERS)} file, a .SAFE folder, or one of {embedded_names()}"
         )
+    if path.suffix.lower() in TABLES:
+        raise ValueError(f"{path.name} is a table; series of pixels in tables are opened by data.series.to_samples")
     if path.suffix.lower() not in _LOADERS:
         raise ValueError(
             f"cannot read {path.name}: there is no loader for {path.suffix!r}; there are some for {', '.join(_LOADERS)}"
