@@ -213,7 +213,7 @@ class Study:
             if isinstance(given.get("data"), dict) and "folder" in given["data"]:
                 given["data"] |= {"folder": str((Path(path).parent / given["data"]["folder"]).resolve())}
             return cls.from_dict(given)
-        except (ValueError, yaml.YAMLError) as error:
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise ValueError(f"{path} is no study: {error}") from error
 
 
