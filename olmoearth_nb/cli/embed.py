@@ -72,13 +72,13 @@ def series(
     }
     if given["decibel"] is not None and len(given["decibel"]) != 2:
         raise ValueError(f"--decibel is two numbers, such as 20,-83, got {decibel!r}")
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value}
 
 
 def _numbers(name: str, text: str | None) -> list[float] | None:
     """The numbers between commas."""
     try:
-        return None if text is None else [float(item) for item in text.split(",")]
+        return [float(item) for item in text.split(",")] if text else None
     except ValueError as error:
         raise ValueError(f"--{name} is numbers with commas between them, got {text!r}") from error
 

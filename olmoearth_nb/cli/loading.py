@@ -35,7 +35,7 @@ def loading(
     modality: Annotated[str | None, typer.Option(help="whose bands they are, such as landsat")] = None,
     resolution: Annotated[str | None, typer.Option(help="'10 m', or 'as is' for pixels of another size")] = None,
 ) -> dict[str, Any]:
-    """The keyword options of `load_sample`, those alone that were given on the command line.
+    """The keyword options of `load_sample`, those alone that were given on the command line and are not empty.
 
     Words are passed on as they are: the loaders know which are valid, and say so.
 
@@ -52,13 +52,13 @@ def loading(
         "modality": modality,
         "resolution": resolution,
     }
-    given = {name: value for name, value in given.items() if value is not None}
-    return given if offset is None else {**given, "offset": _offset(offset)}
+    given = {name: value for name, value in given.items() if value}
+    return {**given, "offset": _offset(offset)} if offset else given
 
 
 def listed(text: str | None) -> list[str] | None:
-    """What stands between commas; None where nothing was given."""
-    return None if text is None else [item.strip() for item in text.split(",")]
+    """What stands between commas; None where there is nothing."""
+    return [item.strip() for item in text.split(",")] if text else None
 
 
 def _offset(text: str) -> int | str | None:

@@ -39,6 +39,7 @@ def taken():
 def test_only_what_is_given_is_passed_on(taken):
     assert taken() == {"options": {}, "other": ""}
     assert loading() == {}
+    assert taken("--level", "", "--dates", "", "--offset", "")["options"] == {}  # as a script's empty variable is
 
 
 @pytest.mark.parametrize("name", GIVEN)
@@ -54,7 +55,7 @@ def test_offsets(taken, text, offset):
     assert taken("--offset", text)["options"] == {"offset": offset}
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5", "nan", "1e3"])
+@pytest.mark.parametrize("text", [" ", "x", "1.5", "nan", "1e3"])
 def test_what_is_no_offset(taken, text):
     assert "--offset is a whole number, auto or none" in taken("--offset", text)
 
