@@ -15,8 +15,11 @@ from olmoearth_nb.cli.loading import listed, loading, takes
 from olmoearth_nb.data.tables import SUFFIXES
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
     from olmoearth_nb.data.series import PixelSeries
     from olmoearth_nb.model.encoder import Encoder
+    from olmoearth_nb.scene import Scene
 
 _OF_TABLES = {
     "dates": "dates",
@@ -139,13 +142,13 @@ def _require_none(given: Iterable[str], why: str) -> None:
         raise ValueError(f"{why}: leave {_named(names)} out")
 
 
-def _scene(data: str, place: dict[str, Any], options: dict[str, Any]) -> tuple[Any, Any]:
+def _scene(data: str, place: dict[str, Any], options: dict[str, Any]) -> tuple[Scene, GeoDataFrame]:
     """The scene, and the features that are to be embedded in it.
 
     Raises:
         ValueError: if there are no features, or the scene does not know its place.
     """
-    from olmoearth_nb.data import load_sample
+    from olmoearth_nb.data.load import load_scene
     from olmoearth_nb.points.features import read_features, require_place
 
     if "points" not in place:
@@ -153,7 +156,7 @@ def _scene(data: str, place: dict[str, Any], options: dict[str, Any]) -> tuple[A
             f"say which places of {data} to embed: give points=, a GeoJSON of points or polygons; only the rows of a "
             f"table of pixel series, {' or '.join(SUFFIXES)}, are embedded without"
         )
-    features, scene = read_features(place["points"]), load_sample(data, **options)
+    features, scene = read_features(place["points"]), load_scene(data, **options)
     require_place(scene)
     return scene, features
 
