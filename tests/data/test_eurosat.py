@@ -6,9 +6,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import rasterio
 from geotiffs import write
 
 from olmoearth_nb import SENTINEL2, Batch
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.data.eurosat import CLASSES, EuroSAT, check_order, load_eurosat_chip
 from olmoearth_nb.data.geobench.chip import FILE_ORDER, LABELS
@@ -113,6 +115,26 @@ def test_wrong_chips(tmp_path, name):
     make, message = WRONG[name]
     with pytest.raises(ValueError, match=message):
         load_eurosat_chip(make(tmp_path))
+
+
+@pytest.mark.case("3")
+def test_a_chip_whose_tags_scale_it(tmp_path):
+    path = chip(tmp_path / "Forest_1.tif")
+    with rasterio.open(path, "r+") as file:
+        file.scales = [1e-3] * 13
+    with pytest.raises(ValueError, match=r"Forest_1\.tif must hold digital numbers, but its tags scale them"):
+        load_eurosat_chip(path)
+
+
+@pytest.mark.case("1")
+def test_a_chip_with_gaps(tmp_path):
+    values = pixels()
+    values[:, :20] = 0
+    image = load_eurosat_chip(chip(tmp_path / "Forest_1.tif", values, nodata=0)).images[S2]
+    assert (image[:20] == MISSING).all()
+    assert (image[20:] != MISSING).all()
+    with pytest.raises(ValueError, match="holds no observed value"):
+        load_eurosat_chip(chip(tmp_path / "Forest_2.tif", values * 0, nodata=0))
 
 
 def linked(folder):

@@ -77,6 +77,14 @@ CASES = {
         write(t / "a_2023-07-01.tif", picture(11) + 5000, [f"B{i}" for i in range(1, 12)]),
         {"modality": "landsat"},
     ),
+    "dates in one file": lambda t: (
+        tiled(
+            t / "a_2023-01-01_2023-04-01.tif",
+            np.concatenate([picture(seed=m) for m in (1, 2, 3)]),
+            [f"{band}_{m}" for m in (1, 2, 3) for band in BANDS],
+        ),
+        {"offset": 1000},
+    ),
     "dates": lambda t: (
         [write(t / f"a_2023-0{m}-01.tif", picture(seed=m), BANDS) for m in (3, 5, 8)],
         {"offset": None},

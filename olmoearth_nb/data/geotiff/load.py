@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from olmoearth_nb.data.arrays import Date, to_sample, without_empty_dates
-from olmoearth_nb.data.geotiff.stack import Options, Paths, Stack, stacked
+from olmoearth_nb.data.geotiff.part import Options
+from olmoearth_nb.data.geotiff.stack import Paths, Stack, stacked
 from olmoearth_nb.data.offset import Offset
 from olmoearth_nb.sample import Sample
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Raster:
 
         row, column, height, width = window or (0, 0, *self.shape)
         cut = Cut(column, row, width, height)
-        with open_raster(self.path) as file:
+        with _opened(self.path) as file:
             values = file.read([band + 1 for band in bands], window=cut)
             hidden = np.zeros(values.shape, bool)
             for i, band in enumerate(bands):
@@ -116,37 +117,45 @@ def read_header(path: Path) -> Raster:
         ValueError: if it is not a whole GeoTIFF of numbers, or cannot be read in parts.
     """
     from rasterio.enums import ColorInterp
+
+    with _opened(path) as file:
+        _require_readable(file, path.name)
+        georeference, nowhere = _georeference(file)
+        alpha = [
+            i
+            for i, (colour, name) in enumerate(zip(file.colorinterp, file.descriptions, strict=True))
+            if colour == ColorInterp.alpha and (not name or name.lower() == "alpha")
+        ]
+        return Raster(
+            path,
+            file.shape,
+            np.dtype(file.dtypes[0]),
+            list(file.descriptions),
+            tuple(alpha) if len(alpha) < file.count else (),
+            file.tags(),
+            [file.tags(band) for band in file.indexes],
+            list(file.scales),
+            list(file.offsets),
+            (file.crs, tuple(round(x, 9) for x in file.transform), file.shape),
+            georeference,
+            nowhere,
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open GeoTIFF; that it has no place is noted (`Raster.nowhere`), not warned of at every window."""
     from rasterio.errors import NotGeoreferencedWarning
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # noted: `nowhere`
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with open_raster(path) as file:
-            _require_readable(file, path.name)
-            georeference, nowhere = _georeference(file)
-            alpha = [
-                i
-                for i, (colour, name) in enumerate(zip(file.colorinterp, file.descriptions, strict=True))
-                if colour == ColorInterp.alpha and (not name or name.lower() == "alpha")
-            ]
-            return Raster(
-                path,
-                file.shape,
-                np.dtype(file.dtypes[0]),
-                list(file.descriptions),
-                tuple(alpha) if len(alpha) < file.count else (),
-                file.tags(),
-                [file.tags(band) for band in file.indexes],
-                list(file.scales),
-                list(file.offsets),
-                (file.crs, tuple(round(x, 9) for x in file.transform), file.shape),
-                georeference,
-                nowhere,
-            )
+            yield file
 
 
 def block_shape(raster: Raster) -> tuple[int, int]:
     """Height and width of what a file keeps together."""
-    with open_raster(raster.path) as file:
+    with _opened(raster.path) as file:
         height, width = file.block_shapes[0]
         return height, width
 
@@ -156,7 +165,7 @@ def written_blocks(raster: Raster, band: int) -> list[Window]:
 
     Of a file of very many blocks, some are looked at, evenly spread.
     """
-    with open_raster(raster.path) as file:
+    with _opened(raster.path) as file:
         height, width = file.block_shapes[band]
         rows, columns = -(-file.height // height), -(-file.width // width)
         blocks = np.unique(np.linspace(0, rows * columns - 1, min(rows * columns, _MOST_BLOCKS)).astype(np.int64))

@@ -12,8 +12,9 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.arrays import observe, read_names
 from olmoearth_nb.data.fill import completed
 from olmoearth_nb.data.geotiff.load import load_geotiff, sample_of, together
+from olmoearth_nb.data.geotiff.part import Options, Part
 from olmoearth_nb.data.geotiff.read import block_shape, written_blocks
-from olmoearth_nb.data.geotiff.stack import Options, Part, Paths, Stack, stacked
+from olmoearth_nb.data.geotiff.stack import Paths, Stack, stacked
 from olmoearth_nb.data.observed import unmasked, without_fills
 from olmoearth_nb.data.paged import PagedScene, Window
 from olmoearth_nb.sample import Sample
