@@ -327,3 +327,14 @@ def test_odd_names_are_read_and_named(tmp_path, name):
     with pytest.raises(ValueError, match="is not a whole file") as error:
         load_geotiff(path)
     assert f"{name}_2020-07-01.tif" in str(error.value)
+
+
+@pytest.mark.case("H25")
+@pytest.mark.parametrize("text", ["B8A", "B02"])
+def test_names_of_bands_that_are_no_text(tmp_path, text):
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS)
+    content = path.read_bytes()
+    at = content.rindex(text.encode())
+    path.write_bytes(content[:at] + b"\xe9" + content[at + 1 :])
+    with pytest.raises(ValueError, match=r"a_2020-07-01\.tif has tags or names of bands that are no text in UTF-8"):
+        load_geotiff(path)

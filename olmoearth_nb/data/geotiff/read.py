@@ -149,8 +149,11 @@ def _opened(path: Path) -> Iterator[Any]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with open_raster(path) as file:
-            yield file
+        try:
+            with open_raster(path) as file:
+                yield file
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path.name} has tags or names of bands that are no text in UTF-8 ({error})") from error
 
 
 def block_shape(raster: Raster) -> tuple[int, int]:
