@@ -1,6 +1,9 @@
 """`run` as people meet it: a good notebook, a failing one, an empty folder."""
 
+import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import numpy as np
@@ -159,3 +162,33 @@ def test_an_option_that_a_loader_does_not_have(folder, tmp_path):
     assert result.exit_code == 2
     assert "the loader of mine.npz has no --names; it has " in result.output
     assert " --offset, --level, --scale, --missing-bands, --dates, --bands" in result.output
+
+
+@pytest.mark.case("H25")
+def test_names_that_the_locale_cannot_write(folder, tmp_path):
+    """Where names are ASCII alone, others are half characters, which UTF-8 has not: in every file they are escaped."""
+    strange = folder.rename(tmp_path / "notebooks ü")
+    write_opening_notebook(strange, "01_é")
+    given = ["--notebooks", strange, "--build", tmp_path / "日本", "--data", write_npz(tmp_path / "größe {x} %s.npz")]
+    done = subprocess.run(
+        [sys.executable, "-m", "olmoearth_nb", "run", *given],
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert {path.name for path in (tmp_path / "日本").iterdir()} == {"01_é.ipynb", "01_é.html", "index.html"}
+    assert 'href="01_%C3%A9.html"' in (tmp_path / "日本" / "index.html").read_text(encoding="utf8")
+    parameters = nbformat.read(tmp_path / "日本" / "01_é.ipynb", as_version=4).metadata.papermill.parameters
+    assert os.fsencode(parameters.data.encode("ascii", "surrogateescape")).decode() == str(given[-1])
+
+
+@pytest.mark.case("9")
+@pytest.mark.parametrize("name", ["br{x}{{y}} %s%41", "q'\" $HOME", "nl\nx #1&?"])
+def test_data_whose_name_means_something_elsewhere(folder, tmp_path, name):
+    write_opening_notebook(folder)
+    write_npz(tmp_path / f"{name}.npz")
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / name, "--data", tmp_path / f"{name}.npz")
+    assert result.exit_code == 0, result.output
+    executed = nbformat.read(tmp_path / name / "01_opens.ipynb", as_version=4)
+    assert executed.metadata.papermill.parameters.data == str(tmp_path / f"{name}.npz")
+    assert "(8, 8, 2, 12)" in (tmp_path / name / "index.html").read_text(encoding="utf8")
