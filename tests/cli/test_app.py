@@ -125,6 +125,7 @@ def l1c_reflectance(path, bands):
     return path, image
 
 
+@pytest.mark.case("friction 1")
 @pytest.mark.parametrize("name", ["eopatch.npz", "eopatch_2018-08-10.tif"])
 @pytest.mark.parametrize("cirrus", [True, False], ids=["with B10", "without B10"])
 def test_top_of_atmosphere_reflectance_needs_one_option_or_two(folder, tmp_path, name, cirrus):

@@ -78,6 +78,7 @@ def test_data_and_how_to_open_it(place):
     assert saw == ["-m", "olmoearth_nb", "run", "--nb=01", "--data=my chip.npz", options]
 
 
+@pytest.mark.case("H21")
 @pytest.mark.parametrize("target", ["run", "notebooks"])
 @pytest.mark.parametrize("text", ["02", "02; touch X", "$(shell touch X)", "02 && touch X"])
 def test_nb_is_one_argument(place, target, text):

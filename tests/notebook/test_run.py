@@ -138,6 +138,7 @@ def test_a_kernel_that_does_not_start(folder, tmp_path, monkeypatch):
     assert "before the first cell" in (tmp_path / "build" / "index.html").read_text()
 
 
+@pytest.mark.case("9")
 def test_paths_that_mean_something_elsewhere(tmp_path):
     """Braces are papermill's, a leading dash is its standard output, percent and hash are an address's."""
     strange = "dir {x} 'q\" $HOME %s é #1 [b]"
