@@ -13,12 +13,14 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.arrays import fit
 from olmoearth_nb.data.eurosat import is_eurosat_chip, load_eurosat_chip
 from olmoearth_nb.data.geobench.chip import load_geobench_chip
-from olmoearth_nb.data.geotiff.folder import holds_tifs, tifs_of
+from olmoearth_nb.data.geotiff.folder import holds_tifs
 from olmoearth_nb.data.geotiff.load import load_geotiff
 from olmoearth_nb.data.geotiff.scene import open_scene
 from olmoearth_nb.data.npz import load_npz
 from olmoearth_nb.data.official import is_tile, read_tile
+from olmoearth_nb.data.safe.find import is_safe
 from olmoearth_nb.data.safe.load import load_safe
+from olmoearth_nb.data.safe.scene import open_safe
 from olmoearth_nb.data.tables import SUFFIXES as TABLES
 from olmoearth_nb.io.shipped import data_dir, pretrained_dir, pretrained_names
 from olmoearth_nb.sample import Sample
@@ -56,8 +58,8 @@ def _tif(path: Path) -> tuple[Loader, Any]:
 
 
 def _folder(folder: Path) -> tuple[Loader, Any]:
-    """A .SAFE folder, or a folder that holds such of one tile, or GeoTIFFs of one place."""
-    products = [folder] if folder.suffix.upper() == ".SAFE" else sorted(folder.glob("*.SAFE"))
+    """A folder that holds .SAFE products of one tile, or GeoTIFFs of one place."""
+    products = [path for path in sorted(folder.iterdir()) if path.suffix.upper() == ".SAFE"]
     if products:
         return load_safe, products
     if not holds_tifs(folder) or any(map(is_eurosat_chip, folder.glob("*.tif"))):
@@ -77,7 +79,10 @@ _LOADERS: dict[str, Callable[[Path], tuple[Loader, Any]]] = {
 }
 
 
-def _checked(loader: Loader, path: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+_SCENES: dict[Loader | None, Callable[..., Scene]] = {load_geotiff: open_scene, load_safe: open_safe}
+
+
+def _checked(loader: Callable[..., Any], path: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options under the loader's own names.
 
     Raises:
@@ -137,35 +142,29 @@ def load_sample(data: str | os.PathLike[str] = "", **options: Any) -> Sample:
         name = text or "fields"
         return load_embedded(name, **_checked(load_embedded, name, options))
     loader, argument = _loader_of(path)
-    given = _checked(loader, argument, options)
-    if loader is not load_geotiff or not path.is_dir():
-        return loader(argument, **given)
-    tifs, notes = tifs_of(path)
-    sample = load_geotiff(tifs, **given)
-    return replace(sample, notes=(*sample.notes, *notes))
+    return loader(argument, **_checked(loader, argument, options))
 
 
 def load_scene(data: str | os.PathLike[str] = "", **options: Any) -> Scene:
-    """Opens what lies somewhere on Earth, to be read window by window; a large GeoTIFF is not read whole.
+    """Opens what lies somewhere on Earth, to be read window by window; nothing large is read whole.
 
     Args:
         data: see `load_sample`.
         options: see `load_sample`.
 
     Returns:
-        A `Sample`, or a scene of GeoTIFFs that are too large to be one.
+        A `Sample`, or a scene of GeoTIFFs or a product that are too large to be one.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: see `load_sample`.
     """
     path = Path(os.fspath(data)).expanduser()
-    if not os.fspath(data) or not path.exists():
+    loader, argument = _loader_of(path) if os.fspath(data) and path.exists() else (None, None)
+    if loader not in _SCENES:
         return load_sample(data, **options)
-    loader, argument = _loader_of(path)
-    if loader is not load_geotiff:
-        return load_sample(data, **options)
-    return open_scene(tifs_of(path)[0] if path.is_dir() else argument, **_checked(loader, argument, options))
+    signature = loader if loader is load_geotiff else _SCENES[loader]  # `open_scene` takes what `load_geotiff` takes
+    return _SCENES[loader](argument, **_checked(signature, argument, options))
 
 
 def _loader_of(path: Path) -> tuple[Loader, Any]:
@@ -175,6 +174,8 @@ def _loader_of(path: Path) -> tuple[Loader, Any]:
         FileNotFoundError: if nothing lies there.
         ValueError: if no loader fits.
     """
+    if path.exists() and is_safe(path):
+        return load_safe, [path]
     if path.is_dir():
         return _folder(path)
     if not path.is_file():

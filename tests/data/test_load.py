@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from chips import Bomb, write_chip, write_npz
+from geotiffs import BANDS, numbers, write
+from safe_twin import write_safe
 
 from olmoearth_nb import SENTINEL2, Batch, Sample
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_place, load_sample
+from olmoearth_nb.data import data_dir, embedded_names, load_embedded, load_place, load_sample, load_scene
 from olmoearth_nb.data.arrays import parse_dates
 from olmoearth_nb.data.geobench.chip import ORDERS, Inert, load_geobench_chip, read_metadata
 
@@ -232,3 +234,21 @@ def test_places_as_the_notebooks_show_them(tmp_path):
     assert (place.images["sentinel2_l2a"] != MISSING).any((0, 1, 3)).all()
     assert "the middle 64x64 of 128x128 px" in place.notes
     assert load_place("forest").images["sentinel2_l2a"].shape == (64, 64, 12, 12)
+
+
+def test_any_part_of_a_product_is_its_product(tmp_path):
+    product, _ = write_safe(tmp_path)
+    for path in (product, tmp_path, product / "MTD_MSIL2A.xml", next(product.glob("GRANULE/*"))):
+        assert load_sample(path, size=16).shape == (16, 16)
+    assert load_scene(product).shape == (180, 180), "whole, not its middle"
+
+
+def test_a_large_geotiff_is_a_scene_and_says_which_options_it_has(tmp_path):
+    path = write(tmp_path / "2023-05-01.tif", numbers(height=1100, width=1000), BANDS)
+    scene = load_scene(path, offset=None)
+    assert not isinstance(scene, Sample)
+    window = scene.window(500, 600, 32)
+    assert np.array_equal(window.images[S2], load_sample(path, offset=None).window(500, 600, 32).images[S2])
+    with pytest.raises(ValueError, match=r"has no names=; it has bands=, dates=, modality="):
+        load_scene(path, names="content")
+    assert isinstance(load_scene("fields"), Sample)
