@@ -4,8 +4,11 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 matplotlib.use("Agg")
+settings.register_profile("patient", deadline=None)  # a busy machine is not broken
+settings.load_profile("patient")
 if "PYTEST_VERSION" in os.environ:
     torch.set_num_threads(1)
 

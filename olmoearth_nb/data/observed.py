@@ -145,7 +145,7 @@ def require_possible(image: np.ndarray, spec: Modality) -> None:
         values, counts = np.unique(image[wrong], return_counts=True)
         most = values[counts.argmax()]
         raise ValueError(
-            f"{int(wrong.sum()):,} {spec.title} values are impossible, most often {most:g}: they lie within {limits.low:g} "
-            f"and {limits.high:g} ({spec.unit}). If that number means no data, mark it by valid= (bool, True = "
-            f"observed) or by {MISSING:.0f}; if the numbers are scaled, take the scale off first"
+            f"{int(wrong.sum()):,} {spec.title} values are impossible, most often {most:g}: they lie within "
+            f"{limits.low:g} and {limits.high:g} ({spec.unit}). If that number means no data, mark it by valid= (bool, "
+            f"True = observed) or by {MISSING:.0f}; if the numbers are scaled, take the scale off first"
         )

@@ -17,7 +17,7 @@ from geopandas import GeoDataFrame
 from shapely.geometry import shape
 
 from olmoearth_nb.bands import modality
-from olmoearth_nb.errors import warn
+from olmoearth_nb.errors import letters, warn
 from olmoearth_nb.georeference import LONLAT, degrees, transformed
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.model.encoder import Encoder
@@ -293,7 +293,7 @@ def _column(values: Sequence[Any]) -> Any:
     if float in kinds and kinds <= {int, float}:
         return np.array([np.nan if value is None else float(value) for value in values])
     texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-    return pd.array(texts, dtype="string")
+    return pd.array([None if text is None else letters(text) for text in texts], dtype="string")
 
 
 def _free_names(names: Iterable[str], taken: Set[str]) -> list[str]:

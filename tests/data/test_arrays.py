@@ -91,7 +91,7 @@ def test_fit_crops_or_pads():
 days = st.dates(dt.date(2015, 7, 1), dt.date(2024, 12, 31))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     order=st.permutations(BANDS),
     dates=st.lists(days, min_size=1, max_size=12).map(sorted),
@@ -111,7 +111,7 @@ def test_nothing_right_is_refused_and_nothing_is_changed(order, dates, size, dty
     assert isinstance(sample, Sample)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     names=st.lists(st.sampled_from([*BANDS, "B10", "B8", "nir"]), min_size=1, max_size=13),
     months=st.lists(st.integers(-3, 15), min_size=1, max_size=3),

@@ -213,15 +213,16 @@ def test_a_date_that_one_of_two_sensors_saw_stays():
 
 
 @pytest.mark.case("zeros")
-@pytest.mark.parametrize("sensor", ["sentinel2_l2a", "sentinel1"])
-def test_zero_in_all_bands_is_no_data_and_zero_in_one_is_not(sensor):
-    values, bands = (image(), BANDS) if sensor == S2 else (radar(-30, -1), ["vv", "vh"])
-    values = values.copy()
+@pytest.mark.parametrize("sensor", [S2, "sentinel1", "landsat"])
+def test_zeros_that_mean_no_data_and_zeros_that_do_not(sensor):
+    bands = {S2: BANDS, "sentinel1": ["vv", "vh"], "landsat": LANDSAT}[sensor]
+    values = radar(-30, -1) if sensor == "sentinel1" else image(bands=len(bands), low=6000, high=20000)
     values[1, 1, 0] = 0
     values[2, 2, 0, 0] = 0
     hidden = to_sample(values, bands, DATES, modality_name=sensor).images[sensor] == MISSING
     assert hidden[1, 1, 0].all()
-    assert not hidden[2, 2, 0, 0]
+    assert hidden[2, 2, 0].sum() == (sensor == "landsat"), "in one band, only Landsat's 0 is a fill value"
+    assert hidden.sum() == len(bands) + (sensor == "landsat")
 
 
 @pytest.mark.case("friction 1")
@@ -272,35 +273,57 @@ def test_series_of_pixels_are_sent_to_their_own_function(shape):
         to_sample(np.full(shape, 1000), BANDS, DATES)
 
 
-@pytest.mark.case("friction 3")
-def test_top_of_atmosphere_without_cirrus_gives_itself_away():
-    values = image()
-    for band, number in {"B8A": 3000, "B07": 2900, "B09": 900}.items():
+def land(**bands):
+    """Bright land of which some bands hold another number."""
+    values = image(low=800, high=1200)
+    for band, number in ({"B07": 2900, "B08": 3000, "B8A": 3000, "B09": 2900} | bands).items():
         values[..., BANDS.index(band)] = number
-    with pytest.warns(UserWarning, match="very likely top-of-atmosphere data: B09 is far below B8A.*level='L1C'"):
-        sample = to_sample(values, BANDS, DATES)
-    assert any("0.30 of it in most of the land" in note for note in sample.notes)
+    return values
+
+
+@pytest.mark.case("friction 3")
+@pytest.mark.parametrize(("vapour", "told"), [(900, True), (1700, True), (2600, False), (3300, False)])
+def test_top_of_atmosphere_without_cirrus_gives_itself_away(vapour, told):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        sample = to_sample(land(B09=vapour), BANDS, DATES)
+    assert [str(one.message).split(":")[0] for one in heard] == ["this is very likely top-of-atmosphere data"] * told
+    assert any(f"{vapour / 3000:.2f} of it in most of the land" in note for note in sample.notes) == told
     with pytest.warns(UserWarning, match="haze"):
-        told = to_sample(values, BANDS, DATES, level="L1C")
-    assert not any("very likely" in note for note in told.notes), "who says it is not told"
+        said = to_sample(land(B09=vapour), BANDS, DATES, level="L1C")
+    assert not any("very likely" in note for note in said.notes), "who says it is not told"
+
+
+@pytest.mark.case("friction 3")
+def test_water_and_single_pixels_tell_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to_sample(land(B07=300, B08=250, B8A=240, B09=80), BANDS, DATES)
+        to_sample(land(B09=900)[:4, :4], BANDS, DATES)
 
 
 @pytest.mark.case("sanity")
-def test_bands_that_are_an_8_bit_picture_or_another_are_said():
-    values = image()
-    for band in ("B07", "B08", "B8A"):
-        values[..., BANDS.index(band)] = 3000
-    picture = values.copy()
-    picture[..., [BANDS.index("B11"), BANDS.index("B12")]] = 200
-    with pytest.warns(UserWarning, match="B11, B12 almost surely hold an 8-bit picture"):
-        to_sample(picture, BANDS, DATES)
-    moved = values.copy()
-    moved[..., BANDS.index("B8A")] = 900
-    with pytest.warns(UserWarning, match="names or the order of the bands are almost surely wrong"):
-        assert (to_sample(moved, BANDS, DATES).images[S2] == moved).all(), "and never changed"
+@pytest.mark.parametrize(
+    ("bands", "message"),
+    [
+        ({"B11": 200, "B12": 150}, "B11, B12 almost surely hold an 8-bit picture"),
+        ({"B02": 200, "B03": 250, "B04": 90}, "B02, B03, B04 almost surely hold an 8-bit picture"),
+        ({"B8A": 900}, "names or the order of the bands are almost surely wrong: B8A is far below B07"),
+    ],
+)
+def test_bands_that_contradict_their_names_are_told_and_never_changed(bands, message):
+    with pytest.warns(UserWarning, match=message):
+        sample = to_sample(land(**bands), BANDS, DATES)
+    assert (sample.images[S2] == land(**bands)).all()
+    assert any(message in note for note in sample.notes)
+
+
+@pytest.mark.case("sanity")
+@pytest.mark.parametrize("bands", [{}, {"B02": 200, "B04": 150}, {"B12": 200}])
+def test_land_that_is_right_is_not_told(bands):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        to_sample(values, BANDS, DATES)
+        to_sample(land(**bands), BANDS, DATES)
 
 
 @pytest.mark.case("friction 8")

@@ -57,6 +57,7 @@ def test_arrays_and_tables_say_the_same(values, tmp_path):
     assert np.array_equal(shuffled.labels["crop"], np.array(number) % 4)
 
 
+@pytest.mark.case("friction 4")
 def test_each_pixel_is_what_to_sample_makes_of_it(values):
     series = to_samples(values, BANDS, DATES, title="fields")
     assert len(series) == 70
@@ -97,6 +98,7 @@ def test_dates_in_common_or_of_each_pixel(values):
         to_samples(long(values, (6, 7, 8)), dates="when", pixel="id")
 
 
+@pytest.mark.case("friction 4")
 def test_gaps_are_missing_in_every_form(values):
     holes = values.copy()
     holes[4, 1] = 65535
@@ -146,6 +148,7 @@ def test_radar_is_converted_as_the_caller_says_and_joined(values):
         to_samples(values, BANDS, DATES, decibel=(20, -83))
 
 
+@pytest.mark.case("friction 4")
 def test_one_warning_for_all(values):
     """Of data that are fed to the wrong level, of bands that are filled, and of numbers that contradict their names."""
     lit = np.full((200, 3, 12), 3000, np.uint16)

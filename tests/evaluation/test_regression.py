@@ -29,6 +29,7 @@ def closed_form(train, penalty, x):
 
 
 @pytest.mark.parametrize("noise", [0.01, 5.0])
+@pytest.mark.case("friction 7")
 def test_ridge_is_the_closed_form_at_the_penalty_that_validation_prefers(noise):
     train, valid, test = (split(count, seed, noise=noise) for seed, count in enumerate((30, 200, 100)))
     errors = {penalty: ((closed_form(train, penalty, valid.x) - valid.y) ** 2).mean() for penalty in PENALTIES}
@@ -72,6 +73,7 @@ def test_what_has_no_r2():
             call(test.y, Split(test.x, np.arange(10), test.scene))
 
 
+@pytest.mark.case("friction 7")
 def test_ridge_refuses_classes():
     train, valid = split(20, 0), split(20, 1)
     for pair in (
@@ -104,6 +106,7 @@ class Hills:
         return [Sample({"sentinel2_l2a": bands[scene]}, [[1, 5, 2020], [1, 7, 2020]]) for scene in scenes]
 
 
+@pytest.mark.case("friction 7")
 def test_a_task_of_real_values():
     world = Hills()
     task = Task("height", "patches", "ridge", fraction=0.5)
@@ -123,6 +126,7 @@ def test_a_task_of_real_values():
             wrong.right(world, raw(wrong), 0)
 
 
+@pytest.mark.case("friction 7")
 def test_a_study_may_ask_for_it(tmp_path):
     asked = {"arms": {"v1": {"recipe": "v1"}, "naive": {"recipe": "naive"}}, "seeds": [0, 1], "samples": [8]}
     study = Study.from_dict(asked | {"data": {"folder": "."}, "tasks": ["height, patches, ridge"]})

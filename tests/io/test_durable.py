@@ -41,6 +41,7 @@ SAVERS = {
 
 
 @pytest.mark.parametrize("save", SAVERS.values(), ids=SAVERS)
+@pytest.mark.case("H9")
 def test_a_full_disk_keeps_what_was_there(tmp_path, save):
     """Every library really fails, with its own error, after it has written a part."""
     path = tmp_path / "file"
@@ -53,6 +54,7 @@ def test_a_full_disk_keeps_what_was_there(tmp_path, save):
     assert path.stat().st_size > 500_000
 
 
+@pytest.mark.case("H9")
 def test_a_line_on_a_full_disk(tmp_path):
     """Whether nothing of it fits any more, or a part."""
     for most in (61, 80):

@@ -83,7 +83,7 @@ def test_not_a_tar(tmp_path, data):
         unpack(tmp_path / "x.tar", tmp_path / "out")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 5119), st.integers(0, 255)), min_size=1, max_size=4))
 def test_changed_bytes_never_escape(tmp_path_factory, changes):
     """Any archive either unpacks inside its folder or is refused in our words."""

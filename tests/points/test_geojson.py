@@ -152,6 +152,7 @@ WRONG = {
 }
 
 
+@pytest.mark.case("H26")
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong(tmp_path, name):
     document, message = WRONG[name]

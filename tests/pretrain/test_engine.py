@@ -189,6 +189,7 @@ def test_no_gradient_that_is_no_number_reaches_the_weights(half, folder, monkeyp
     assert saved(folder) == ["kept-8.pt", "step-10.pt", "step-11.pt"]
 
 
+@pytest.mark.case("H9")
 def test_a_disk_that_fills_while_a_checkpoint_is_written(half, folder, monkeypatch):
     """The writer of torch fails as it does on a full disk: in its own words, with a part of the file written."""
     shutil.copytree(half, folder)

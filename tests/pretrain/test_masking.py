@@ -132,7 +132,7 @@ class TestEveryStrategy:
         assert can.sum() > DRAWN
         assert (roles == Role.DECODER).any(1)[can].all()
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(data=st.data())
     @pytest.mark.parametrize("strategy", STRATEGIES)
     def test_the_smallest_crops(self, strategy, data):

@@ -24,6 +24,7 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [NAME, "nano-v1.1"])
+@pytest.mark.case("friction 6")
 def test_by_the_name_of_a_model_of_the_package(here, name):
     expected = weights_hash(load_encoder(pretrained_dir(name) / "encoder.safetensors"))
     assert weights_hash(open_encoder(name)) == expected
@@ -31,6 +32,7 @@ def test_by_the_name_of_a_model_of_the_package(here, name):
     assert load_model(name).config.width == open_encoder(name).config.width
 
 
+@pytest.mark.case("friction 6")
 def test_exported_by_its_name(here):
     done = CliRunner().invoke(app, ["export", NAME, "official"])
     assert done.exit_code == 0, done.output
@@ -39,6 +41,7 @@ def test_exported_by_its_name(here):
 
 @pytest.mark.parametrize("load", [load_model, open_encoder, random_encoder])
 @pytest.mark.parametrize("name", ["mini-v1", "", "MINI-V1-LONG", "../mini-v1-long", "é"])
+@pytest.mark.case("friction 6")
 def test_an_unknown_name_lists_what_there_is(here, load, name):
     here.joinpath("sub").mkdir()
     os.chdir("sub")
@@ -66,6 +69,7 @@ def test_a_folder_that_hides_a_name(here, load):
     load(NAME)  # the folder of that very model hides nothing
 
 
+@pytest.mark.case("friction 6")
 def test_files_and_folders_in_each_others_place(here):
     path = save_encoder(random_encoder(published_config("v1.1", "nano")), here / "encoder.safetensors")
     with pytest.raises(ValueError, match=r"is a file, not a folder of a model; open_encoder reads"):

@@ -67,6 +67,7 @@ def simulate(
         raise ValueError(f"scenes and workers must be at least 1, got {scenes} and {workers}")
     parameters = {"version": VERSION, "scenes": scenes, "size": size, "dates": dates, "seed": seed}
     corners, out = windows(size), Path(out)
+    timesteps(dates)  # an error before the work, not behind it
     if _is_made(out, parameters):
         return out
     tiles = -(-scenes // len(corners))
