@@ -62,15 +62,15 @@ class Headline:
 
 
 def headline(notebook: NotebookNode) -> Headline:
-    """Text and figure of the cells tagged `headline`; the title where there are none."""
-    text, figure = "", None
+    """Texts and figure of the cells tagged `headline`; the title where there are none."""
+    texts, figure = [], None
     for cell in notebook.cells:
         if "headline" not in cell.metadata.get("tags", []):
             continue
-        for output in cell.get("outputs", []):
-            text += output.get("text", "")
-            figure = output.get("data", {}).get("image/png", figure)
-    return Headline(" ".join(text.split()) or title(notebook), figure)
+        outputs = cell.get("outputs", [])
+        texts.append(" ".join("".join(output.get("text", "") for output in outputs).split()))
+        figure = next((x for output in outputs if (x := output.get("data", {}).get("image/png"))), figure)
+    return Headline("; ".join(filter(None, texts)) or title(notebook), figure)
 
 
 def title(notebook: NotebookNode) -> str:
