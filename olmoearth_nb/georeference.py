@@ -161,13 +161,20 @@ def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, n
     Raises:
         ValueError: if either system is unknown or names a file, or there is no way from one to the other.
     """
-    from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
     source, target = check_crs(source), check_crs(target)
     try:
-        transformer = Transformer.from_crs(source, target, always_xy=True)
+        transformer = _transformer(source, target)
     except ProjError as error:
         raise ValueError(f"no way from coordinate system {source!r} to {target!r} ({error})") from error
     x, y = transformer.transform(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
     return np.asarray(x), np.asarray(y)
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Any:
+    """The way between two systems, which takes PROJ milliseconds to find."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs(source, target, always_xy=True)
