@@ -74,7 +74,7 @@ class Modality:
         return tuple(band.name for band in self.bands)
 
     def spelled(self, name: str) -> str | None:
-        """The band that archives also write as ``B1``, ``b01``, ``B08A``, ``8A`` or ``VV``, in our spelling.
+        """The band that archives also write as ``B1``, ``b01``, ``B08A``, ``band_8a`` or ``VV``, in our spelling.
 
         Args:
             name: any text.
@@ -131,8 +131,8 @@ class Modality:
 def _plain(name: str) -> str:
     """A band's name without what archives write differently: case, spaces, a leading B, zeros before the number."""
     text = str(name).strip().upper()
-    number = re.fullmatch(r"B?0*(\d+A?)", text)
-    return number.group(1) if number else text
+    number = re.fullmatch(r"(?:BAND|B)?[ _-]?0*(\d+)[ _-]?(A?)", text)
+    return "".join(number.groups()) if number else text
 
 
 def _range_band(name: str, resolution: float, low: float, high: float) -> Band:

@@ -164,6 +164,8 @@ YEARS = range(1972, 2101)
 
 def _joined(one: Sample, other: Sample, days: int) -> Sample:
     """Two samples as one; see `Sample.join`."""
+    if not isinstance(other, Sample):
+        raise ValueError(f"a sample is joined with samples, got {type(other).__name__}")
     twice = sorted({*one.images} & {*other.images})
     if twice:
         raise ValueError(f"both samples have {', '.join(twice)}; a sample has each sensor once")
@@ -172,7 +174,7 @@ def _joined(one: Sample, other: Sample, days: int) -> Sample:
     places = one.georeference, other.georeference
     if None not in places and places[0] != places[1]:
         raise ValueError(f"samples to join must lie on the same pixels, got {places[0]} and {places[1]}")
-    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+    if isinstance(days, bool) or not isinstance(days, (int, np.integer)) or days < 0:
         raise ValueError(f"days is a whole number from 0 on, got {days!r}")
     mine, theirs = _ordinals(one), _ordinals(other)
     shared = _paired(mine, theirs, days)
@@ -190,7 +192,9 @@ def _joined(one: Sample, other: Sample, days: int) -> Sample:
         one,
         images={name: _spread(image, name, at_mine, len(axis)) for name, image in one.images.items()}
         | {name: _spread(image, name, at_theirs, len(axis)) for name, image in other.images.items()},
-        timestamps=np.array([(day.day, day.month - 1, day.year) for day in map(dt.date.fromordinal, axis)]),
+        timestamps=np.array([(day.day, day.month - 1, day.year) for day in map(dt.date.fromordinal, axis)])
+        if axis
+        else one.timestamps,
         provenance=" and ".join(dict.fromkeys([one.provenance, other.provenance])),
         notes=tuple(dict.fromkeys([*one.notes, *other.notes, *note])),
         georeference=one.georeference or other.georeference,
@@ -198,7 +202,9 @@ def _joined(one: Sample, other: Sample, days: int) -> Sample:
 
 
 def _ordinals(sample: Sample) -> list[int]:
-    """Days of the timesteps, counted from the year 1."""
+    """Days of the timesteps, counted from the year 1; none of maps, which have no date that a model reads."""
+    if not any(modality(name).multitemporal for name in sample.images):
+        return []
     return [dt.date(year, month + 1, day).toordinal() for day, month, year in sample.timestamps.tolist()]
 
 

@@ -117,14 +117,14 @@ def observe(
     Raises:
         ValueError: for numbers that cannot be those of the sensor in this scale.
     """
-    values, notes = without_fills(unmasked(image, valid), spec)
+    unit = 1e-4 if scale == "reflectance" else 1.0
+    values, notes = without_fills(unmasked(image, valid), spec, unit)
     values = converted(values, scale) if judged else to_native(values, spec, scale, image.dtype)
-    values, scaled = without_fills(values, spec)  # a fill value that was scaled with the rest
     values, empty = without_empty(values, spec)
     require_possible(values, spec)
     if not judged and (values == MISSING).all():
         raise ValueError(f"{spec.title} holds no observed value")
-    return values, [*notes, *scaled, *empty]
+    return values, [*notes, *empty]
 
 
 def without_empty_dates(sample: Sample) -> Sample:
@@ -173,8 +173,11 @@ def parse_dates(dates: Sequence[Date] | np.ndarray | None, first_year: int = 197
     Raises:
         ValueError: for no dates, text that is no date, impossible or disordered dates.
     """
-    if dates is None or len(dates) == 0:
-        raise ValueError("dates are needed: the models read the month of every timestep; give one ISO date for each")
+    if dates is None or isinstance(dates, str) or len(dates) == 0:
+        raise ValueError(
+            "dates are needed, in a list: the models read the month of every timestep; give one ISO date for each, got "
+            f"dates={dates!r}"
+        )
     table = np.asarray(dates)
     if table.ndim == 2 and table.shape[1] == 3 and table.dtype.kind in "iu":
         days = [_day(*row) for row in table.tolist()]
@@ -204,7 +207,7 @@ def _iso(given: Date) -> dt.date:
         text = str(np.datetime_as_string(given, unit="D")) if isinstance(given, np.datetime64) else str(given).strip()
         return dt.datetime.fromisoformat(text).date()
     except ValueError as error:
-        raise ValueError(f"{given!r} is not a date; give ISO dates such as '2020-07-01'") from error
+        raise ValueError(f"{str(given)!r} is not a date; give ISO dates such as '2020-07-01'") from error
 
 
 def _day(day: int, month: int, year: int) -> dt.date:
@@ -246,10 +249,7 @@ def require_axes(image: np.ndarray, bands: Sequence[str], dates: Sequence[Date] 
             f"{' '.join(spec.band_names)}; got bands={bands!r}"
         )
     if dates is None or isinstance(dates, str) or len(dates) == 0:
-        raise ValueError(
-            "dates are needed, in a list: the models read the month of every timestep; give one ISO date for each, got "
-            f"dates={dates!r}"
-        )
+        parse_dates(dates)
     if image.dtype.kind not in "uif":
         raise ValueError(f"image must hold numbers, got {image.dtype}")
     shape, channels, steps = image.shape, len(bands), len(dates)

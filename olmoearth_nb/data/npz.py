@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.bands import modality as modality_of
 from olmoearth_nb.data.arrays import Date, to_sample
 from olmoearth_nb.data.offset import KEYS, UNSAID, Offset, offset_tags, read_offset, take_off
 from olmoearth_nb.georeference import Georeference
@@ -20,7 +21,7 @@ from olmoearth_nb.io import durable
 from olmoearth_nb.sample import Sample
 
 _NEEDED = ("image", "bands", "dates")
-_SAID = ("title", "provenance", "notes", "crs", "transform")
+_SAID = ("title", "provenance", "notes", "crs", "transform", "modality")
 _OPTIONS = ("level", "scale", "missing_bands")
 _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, MemoryError),
@@ -41,8 +42,9 @@ def load_npz(
     missing_bands: Literal["error", "zero", "nearest"] | None = None,
     dates: Sequence[Date] | None = None,
     bands: Sequence[str] | None = None,
+    modality: str | None = None,
 ) -> Sample:
-    """Opens an `.npz` of Sentinel-2.
+    """Opens an `.npz` of one sensor.
 
     Args:
         path: holds `image` (H, W, T, C), `bands` (C names in any order) and `dates` (T ISO dates); and, if it was
@@ -56,6 +58,7 @@ def load_npz(
         missing_bands: see `to_sample`.
         dates: one for each timestep.
         bands: one name for each channel.
+        modality: one of `SENSORS`; by default Sentinel-1 where all bands are its, else Sentinel-2.
 
     Raises:
         ValueError: if an array is absent or does not fit, the file holds Python objects, or what the file says of
@@ -68,18 +71,24 @@ def load_npz(
     if image.dtype.kind not in "uif":
         raise ValueError(f"{path.name}: image must hold numbers, got {image.dtype}")
     days = _texts(arrays["dates"]) if dates is None else list(dates)
+    names = _texts(arrays["bands"]) if bands is None else list(bands)
+    sensor = modality or _text(arrays, "modality", "") or _sensor_of(names)
     options = {name: _text(arrays, name, "") for name in _OPTIONS if name in arrays}
     options |= {name: value for name, value in zip(_OPTIONS, (level, scale, missing_bands), strict=True) if value}
     notes: list[str] = []
-    if image.ndim == 4 and image.shape[2] == len(days) and options.get("scale", "native") == "native":
+    stored = sensor == SENTINEL2.name and options.get("scale", "native") == "native"
+    if stored and image.ndim == 4 and image.shape[2] == len(days):
         image, notes = take_off(image, offset, [read_offset(tags)] * len(days), days)
+    image, gaps = _observed(image)
+    notes += gaps
     if "notes" in arrays:  # of `save_npz`, whose sample knew
         notes = [*_texts(arrays["notes"]), *(note for note in notes if note != UNSAID)]
     try:
         sample = to_sample(
             image,
-            _texts(arrays["bands"]) if bands is None else list(bands),
+            names,
             days,
+            modality_name=sensor,
             valid=arrays.get("valid"),
             title=_text(arrays, "title", path.stem),
             provenance=provenance or _text(arrays, "provenance", f"the file {path.name}"),
@@ -91,6 +100,20 @@ def load_npz(
     if "crs" not in arrays or "transform" not in arrays:
         return sample
     return replace(sample, georeference=_georeference(arrays, path.name))
+
+
+def _sensor_of(names: Sequence[str]) -> str:
+    """Sentinel-1 where all bands are its, else Sentinel-2, whose names Landsat shares."""
+    radar = modality_of("sentinel1")
+    return radar.name if names and all(radar.spelled(name) for name in names) else SENTINEL2.name
+
+
+def _observed(image: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The image with what is NaN or infinite masked: a file has no other way to mark gaps of floats."""
+    if image.dtype.kind != "f" or np.isfinite(image).all():
+        return image, []
+    gaps = ~np.isfinite(image)
+    return np.ma.MaskedArray(image, gaps), [f"{gaps.mean():.2%} of the values are NaN or infinite, not observed"]
 
 
 def _read(path: Path, needed: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -14,11 +14,11 @@ import numpy as np
 
 from olmoearth_nb.bands import MISSING, Modality
 
-FILLS = (-9999.0, -99999.0, -32768.0, -32767.0, -2147483648.0, 1e20, -1e20, 9.969209968386869e36)
+FILLS = (-9999.0, -99999.0, -32768.0, -32767.0, -2147483648.0)
 """Numbers that programs write for "no data" (GDAL, netCDF, Earth Engine and others), whatever the sensor."""
 
-HUGE = 3.4e38
-"""From here on a float32 is the fill value of the programs that write the smallest or largest number there is."""
+HUGE = 1e15
+"""From here on, in whatever unit, a number is the fill value of some program: 9.97e36 of netCDF, 3.4e38 of float32."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -32,18 +32,21 @@ class Limits:
         high: the largest.
         fills: further numbers that mean no data in this sensor.
         zero: what 0 means: "value"; "band", no data in that band; "pixel", no data where all bands are 0.
+        noise: below it lies what no instrument resolves: the trace of a 0 in another unit.
     """
 
     low: float
     high: float
     fills: tuple[float, ...] = ()
     zero: str = "value"
+    noise: float = -np.inf
 
 
 LIMITS = {
     # 10,000 x reflectance; below 0 by the atmospheric correction, 65535 is saturated or no data
     "sentinel2_l2a": Limits(-2000, 65534, (65535.0,), "pixel"),
-    "sentinel1": Limits(-100, 60, (), "pixel"),  # dB; 0 dB in both bands at once is a frame around the scene
+    # dB; 0 dB in both bands at once is a frame around the scene; Sentinel-1's noise lies at -22 to -35 dB
+    "sentinel1": Limits(-100, 60, (), "pixel", noise=-60),
     "landsat": Limits(1, 65534, (65535.0,), "band"),  # Collection 2 Level 1: 0 is fill
     "srtm": Limits(-600, 9000),
     "wri_canopy_height_map": Limits(0, 150),
@@ -89,17 +92,21 @@ def _broadcast(valid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return valid.reshape(valid.shape + (1,) * (4 - valid.ndim))
 
 
-def without_fills(image: np.ndarray, spec: Modality) -> tuple[np.ndarray, list[str]]:
+def without_fills(image: np.ndarray, spec: Modality, unit: float = 1.0) -> tuple[np.ndarray, list[str]]:
     """The image with `MISSING` in place of fill values, and a note that names them.
 
     Args:
         image: (..., C) float32; `MISSING` where unobserved already.
-        spec: whose numbers they are. Those of a scaled copy of the fill values are recognised by calling this before
-            and after the scale is taken off.
+        spec: whose numbers they are.
+        unit: of the numbers; fill values that were scaled with the rest are recognised, too.
     """
     limits = LIMITS.get(spec.name)
     known = np.array([*FILLS, *(limits.fills if limits else ())], dtype=np.float32)
-    filled = (np.isin(image, known) | (np.abs(image) >= HUGE)) & (image != MISSING)
+    filled = np.isin(image, known) | (np.abs(image) >= HUGE)
+    if unit != 1:
+        near = np.rint(image / np.float32(unit))
+        filled |= np.isin(near, known) & (np.abs(near * np.float32(unit) - image) < 1e-3 * unit * np.abs(near))
+    filled &= image != MISSING
     if not filled.any():
         return image, []
     names = ", ".join(f"{value:g}" for value in np.unique(image[filled]).tolist()[:4])
@@ -108,25 +115,41 @@ def without_fills(image: np.ndarray, spec: Modality) -> tuple[np.ndarray, list[s
 
 
 def without_empty(image: np.ndarray, spec: Modality) -> tuple[np.ndarray, list[str]]:
-    """The image with `MISSING` where 0 means no data, and a note on how often that is.
+    """The image with `MISSING` where numbers mean no data in the sensor's native unit, and notes on how often.
+
+    Those are zeros (`Limits.zero`), what lies below the noise, and one small number in all bands of Sentinel-2: the 0
+    of a product from which an offset was taken, or that was clipped.
 
     Args:
-        image: (..., C) float32 in the sensor's native unit.
+        image: (..., C) float32.
         spec: whose numbers they are.
     """
-    zero = LIMITS[spec.name].zero if spec.name in LIMITS else "value"
-    if zero == "value":
+    limits = LIMITS.get(spec.name)
+    if limits is None:
         return image, []
-    empty = image == 0
-    if zero == "pixel":  # a band that is not observed says nothing of the pixel
-        empty = (empty | (image == MISSING)).all(-1, keepdims=True) & empty
-    if not empty.any():
-        return image, []
-    if zero == "pixel":
-        note = f"{empty.any(-1).mean():.1%} of the {spec.title} pixels are 0 in all bands, which means no data"
+    seen, notes = image != MISSING, []
+    if limits.zero == "band":
+        empty, what = seen & (image == 0), "0"
     else:
-        note = f"{empty.mean():.1%} of the {spec.title} values are 0, which means no data"
-    return np.where(empty, np.float32(MISSING), image), [note]
+        empty = _flat(image, seen, limits.low) if limits.zero == "pixel" else np.zeros_like(seen)
+        what = "0 in all bands" if (image[empty] == 0).all() else "one small number in all bands"
+    if empty.any():
+        notes.append(f"{empty.any(-1).mean():.1%} of the {spec.title} pixels are {what}, which means no data")
+    below = seen & (image < limits.noise) & (image >= limits.low)
+    if below.any():
+        notes.append(f"{below.mean():.1%} of the {spec.title} values lie below {limits.noise:g}, which is no data")
+    hidden = empty | below
+    return (np.where(hidden, np.float32(MISSING), image), notes) if hidden.any() else (image, [])
+
+
+def _flat(image: np.ndarray, seen: np.ndarray, low: float) -> np.ndarray:
+    """Where all observed bands of a pixel are 0, or, from three bands on, the same possible number up to 1."""
+    highest = np.where(seen, image, -np.inf).max(-1, keepdims=True)
+    lowest = np.where(seen, image, np.inf).min(-1, keepdims=True)
+    same = (highest == lowest) & (
+        (highest == 0) | ((low <= highest) & (highest <= 1) & (seen.sum(-1, keepdims=True) >= 3))
+    )
+    return same & seen
 
 
 def require_possible(image: np.ndarray, spec: Modality) -> None:

@@ -34,6 +34,9 @@ NEIGHBOUR = 0.75
 
 EIGHT_BITS = 255.0
 
+BLINDING = 18_000.0
+"""Median over all bands that not even snow or clouds have, whose short-wave infrared is dark."""
+
 
 class Contradiction(NamedTuple):
     """What is odd about a sample: a sentence that is the same for all such samples, and this sample's numbers."""
@@ -55,7 +58,33 @@ def contradictions(image: np.ndarray, names: Sequence[str], level: str) -> list[
     """
     bands = {name: image[..., i] for i, name in enumerate(names)}
     misplaced = [*_eight_bits(bands), *_red_edge(bands)]
-    return misplaced or _vapour(bands, level)  # a misplaced B8A makes B09 odd, too
+    # a misplaced B8A makes B09 odd, too, and another unit all of them
+    return _unit(image) or misplaced or _vapour(bands, level)
+
+
+def _unit(image: np.ndarray) -> list[Contradiction]:
+    """Numbers that digital numbers can be, and hardly ever are."""
+    seen = image[image != MISSING]
+    if len(seen) < LEAST:
+        return []
+    median, highest = float(np.median(seen)), float(seen.max())
+    if highest <= EIGHT_BITS:
+        return [
+            Contradiction(
+                "all numbers are those of an 8-bit picture or of percent, or of very dark water: if they are no "
+                "digital numbers, convert them to reflectance and say scale='reflectance'",
+                f"they do not exceed {highest:.0f}",
+            )
+        ]
+    if median > BLINDING:
+        return [
+            Contradiction(
+                "half of the numbers are brighter than any ground: reflectance that was multiplied by another number "
+                "than 10,000? Convert it, and say scale='reflectance'",
+                f"their median is {median:.0f}, a reflectance of {median / 1e4:.1f}",
+            )
+        ]
+    return []
 
 
 def _most(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> float | None:

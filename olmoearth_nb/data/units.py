@@ -19,6 +19,11 @@ PERCENT = 120.0
 """99th percentile up to which numbers are percent. As digital numbers it would be a reflectance of 0.012 in the
 brightest band of the brightest pixels, which the haze over the darkest water exceeds."""
 
+_TOLERATED = 0.001
+"""Fraction of the pixels that may be of another unit: what resampling leaves at the edges of gaps."""
+
+_ONE_UNIT = "bring all of them to one unit first"
+
 _MOST = 1_000_000
 """Values that a percentile is taken of."""
 
@@ -49,6 +54,8 @@ def to_native(image: np.ndarray, spec: Modality, scale: str, stored: np.dtype) -
     top = float(np.quantile(seen[:: max(1, seen.size // _MOST)], 0.99))
     if spec.name in ("sentinel2_l2a", "landsat"):
         _check_optical(seen, top, spec, scale, stored)
+        if scale == "native":
+            _check_mixed(image, spec)
     elif spec.name == "sentinel1":
         _check_radar(seen, top, scale)
     return converted(image, scale)
@@ -88,11 +95,37 @@ def _check_optical(seen: np.ndarray, top: float, spec: Modality, scale: str, sto
         if scale == "native":
             advice = "; say scale='reflectance'" if spec.name in SCALES else ""
             raise ValueError(f"values up to {highest:.3g} look like reflectance 0..1, but {wanted}{advice}")
-    elif 0 < top <= PERCENT:
+    elif 0 < top <= PERCENT and (seen % 1 != 0).any():  # whole numbers may be of very dark water
         advice = "divide them by 100 and say scale='reflectance'" if spec.name in SCALES else "convert them"
         raise ValueError(f"values up to {highest:.3g} look like percent, but {wanted}; {advice}")
+    elif scale == "reflectance" and np.quantile(seen, 0.25) <= REFLECTANCE:
+        raise ValueError(f"part of the values is reflectance 0..1, others reach {highest:.4g}; {_ONE_UNIT}")
     elif scale == "reflectance":
         raise ValueError(f"scale='reflectance' means 0..1, but values reach {highest:.4g}; leave scale out")
+
+
+def _check_mixed(image: np.ndarray, spec: Modality) -> None:
+    """Raises a ValueError if some pixels, dates or bands of digital numbers are reflectance.
+
+    Only numbers between whole ones are taken for reflectance: very dark water has small digital numbers, too.
+    """
+    small = (image > 0) & (image <= REFLECTANCE) & (image % 1 != 0)
+    if not small.any():
+        return
+    seen = image != MISSING
+    odd = small.any(-1) & (np.where(seen, image, 0).max(-1) <= REFLECTANCE)  # (H, W, T)
+    if odd.sum() > _TOLERATED * seen.any(-1).sum():
+        steps = ", ".join(map(str, np.flatnonzero(odd.any((0, 1))).tolist()))
+        raise ValueError(
+            f"{odd.sum() / seen.any(-1).sum():.1%} of the {spec.title} pixels look like reflectance 0..1 (timesteps "
+            f"{steps}, counted from 0), the others like digital numbers; {_ONE_UNIT}"
+        )
+    bands = np.flatnonzero(small.sum((0, 1, 2)) > 0.9 * np.maximum(seen.sum((0, 1, 2)), 1))
+    if len(bands):
+        raise ValueError(
+            f"{len(bands)} of {image.shape[-1]} {spec.title} bands (channels {', '.join(map(str, bands.tolist()))}, "
+            f"counted from 0) look like reflectance 0..1, the others like digital numbers; {_ONE_UNIT}"
+        )
 
 
 def _check_radar(seen: np.ndarray, top: float, scale: str) -> None:
@@ -101,10 +134,10 @@ def _check_radar(seen: np.ndarray, top: float, scale: str) -> None:
     if top > 100:
         raise ValueError(
             f"Sentinel-1 values up to {seen.max():.4g} look like amplitudes as stored, which are neither dB nor linear "
-            "power; calibrate them first"
+            "power; calibrate them first, or say decibel=(a, b) where a table's dB are a log10(stored) + b"
         )
     if scale == "native" and lowest >= 0:
         raise ValueError(
             f"Sentinel-1 values from {lowest:.3g} to {seen.max():.3g} look like linear power, but dB are expected; "
-            "say scale='linear'"
+            "say scale='linear', or sentinel1='linear' where a file holds Sentinel-2 as well"
         )

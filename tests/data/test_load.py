@@ -104,7 +104,7 @@ def test_npz_bands_in_any_order(tmp_path):
         ({"bands": [f"B{i}" for i in range(12)]}, "has no band 'B0'"),
         ({"bands": ["B02"]}, "named bands per channel"),
         ({"image": np.zeros((8, 8, 12))}, r"image must be \(H, W, T, C\)"),
-        ({"image": np.full((8, 8, 2, 12), np.nan)}, "NaN or infinite"),
+        ({"image": np.full((8, 8, 2, 12), np.nan)}, "no observed value"),
         ({"image": np.full((8, 8, 2, 12), "x")}, "must hold numbers"),
         ({"image": np.zeros((8, 8, 13, 12)), "dates": ["2021-01-01"] * 13}, "at most 12"),
     ],

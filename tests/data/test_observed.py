@@ -35,6 +35,8 @@ def with_hole(value, dtype=np.float32, scale=1.0):
         (-3.4028234663852886e38, np.float64, "native"),
         (-1.7976931348623157e308, np.float64, "native"),
         (1e20, np.float32, "native"),
+        (9.97e36, np.float32, "native"),
+        (1e30, np.float32, "reflectance"),
         (-9999, np.float32, "reflectance"),
         (-0.9999, np.float32, "reflectance"),
         (6.5535, np.float32, "reflectance"),
@@ -81,6 +83,37 @@ def test_an_npz_with_fill_values(tmp_path):
     valid[0, 0] = False
     np.savez(tmp_path / "b.npz", image=image(), bands=np.array(BANDS), dates=np.array(DATES), valid=valid)
     assert (load_sample(tmp_path / "b.npz").images[S2][0, 0] == MISSING).all()
+
+
+@pytest.mark.case("1")
+@pytest.mark.parametrize(("number", "scale"), [(-1000, 1), (-999, 1), (-1, 1), (1, 1), (-1000, 1e4)])
+def test_what_an_offset_leaves_of_no_data_is_none(number, scale):
+    values = image() / scale
+    values[:4, :, 0] = number / scale
+    values[6, 6, 1, 3] = number / scale
+    sample = to_sample(values, BANDS, DATES, scale="native" if scale == 1 else "reflectance")
+    hidden = sample.images[S2] == MISSING
+    assert hidden[:4, :, 0].all()
+    assert hidden.sum() == 4 * 8 * 12, "one dark band alone is an observation"
+    assert any("one small number in all bands" in note for note in sample.notes)
+
+
+@pytest.mark.case("1")
+def test_radar_below_all_noise_is_none():
+    values = radar(-30, -1)
+    values[0, 0, 0] = -99
+    sample = to_sample(values, ["vv", "vh"], DATES, modality_name="sentinel1")
+    assert (sample.images["sentinel1"] == MISSING).sum() == 2
+    assert any("lie below -60" in note for note in sample.notes)
+
+
+@pytest.mark.case("2")
+@pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
+def test_gaps_of_floats_in_a_file_are_not_observed(tmp_path, gap):
+    np.savez(tmp_path / "a.npz", image=with_hole(gap), bands=np.array(BANDS), dates=np.array(DATES))
+    sample = load_sample(tmp_path / "a.npz")
+    assert (sample.images[S2] == MISSING).sum() == 1
+    assert any("NaN or infinite, not observed" in note for note in sample.notes)
 
 
 @pytest.mark.case("2")
@@ -139,6 +172,34 @@ def test_numbers_in_no_unit_of_ours(values, message, scale):
 
 
 @pytest.mark.case("5")
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ((slice(None), slice(None), 1), r"50\.0% of the Sentinel-2 L2A pixels look like reflectance.*timesteps 1"),
+        ((slice(4), slice(None), slice(None)), r"50\.0% .*timesteps 0, 1"),
+        ((slice(None), slice(None), slice(None), 3), r"1 of 12 Sentinel-2 L2A bands \(channels 3, counted from 0\)"),
+    ],
+)
+def test_dates_regions_and_bands_of_another_unit(place, message):
+    values = image()
+    values[place] /= 1e4
+    with pytest.raises(ValueError, match=message + ".*bring all of them to one unit"):
+        to_sample(values, BANDS, DATES)
+    if len(place) < 4:
+        with pytest.raises(ValueError, match=r"part of the values is reflectance.*bring all of them to one unit"):
+            to_sample(values, BANDS, DATES, scale="reflectance")
+
+
+@pytest.mark.case("5")
+def test_dark_whole_numbers_pass_with_a_warning_and_so_do_blinding_ones():
+    dark = image(low=1, high=90).astype(np.uint16)
+    with pytest.warns(UserWarning, match="8-bit picture or of percent, or of very dark water"):
+        assert (to_sample(dark, BANDS, DATES).images[S2] == dark).all()
+    with pytest.warns(UserWarning, match="brighter than any ground"):
+        to_sample(image(low=20_000, high=60_000).astype(np.uint16), BANDS, DATES)
+
+
+@pytest.mark.case("5")
 def test_scales_of_other_sensors():
     with pytest.raises(ValueError, match="amplitudes as stored"):
         to_sample(radar(10, 4000), ["vv", "vh"], DATES, modality_name="sentinel1", scale="linear")
@@ -152,7 +213,17 @@ def test_scales_of_other_sensors():
 
 @pytest.mark.case("12")
 @pytest.mark.parametrize(
-    ("given", "ours"), [("B08A", "B8A"), ("B8a", "B8A"), ("b8a", "B8A"), ("8A", "B8A"), ("B1", "B01"), ("B9", "B09")]
+    ("given", "ours"),
+    [
+        ("B08A", "B8A"),
+        ("B8a", "B8A"),
+        ("b8a", "B8A"),
+        ("8A", "B8A"),
+        ("band8a", "B8A"),
+        ("B8_A", "B8A"),
+        ("B1", "B01"),
+        ("B9", "B09"),
+    ],
 )
 def test_bands_as_archives_spell_them(given, ours):
     names = [given if name == ours else name for name in BANDS]
@@ -338,6 +409,8 @@ def test_a_month_number_is_no_date(dates):
 @pytest.mark.case("dates")
 @pytest.mark.parametrize("date", ["2021-07-04/2021-08-04", "2021-07-04garbage", "2021-07", "04.07.2021", "nan", ""])
 def test_text_that_only_begins_like_a_date_is_refused(date):
+    with pytest.raises(ValueError, match="dates are needed, in a list"):
+        parse_dates(date)
     with pytest.raises(ValueError, match="is not a date; give ISO dates"):
         parse_dates([date])
 
@@ -387,6 +460,28 @@ def test_samples_that_do_not_go_together():
     year = np.repeat(radar(-20, -5)[:, :, :1], 12, axis=2)
     with pytest.raises(ValueError, match="together the samples have 14 dates, the models take 12"):
         optical.join(to_sample(year, ["vv", "vh"], months, modality_name="sentinel1"))
+
+
+@pytest.mark.case("join")
+def test_a_map_brings_no_date():
+    optical = to_sample(image(), BANDS, DATES)
+    heights = to_sample(np.full((8, 8, 1, 1), 300.0), ["srtm"], ["2020-01-01"], modality_name="srtm")
+    assert optical.join(heights).dates == heights.join(optical).dates == DATES
+    with pytest.raises(ValueError, match="joined with samples, got str"):
+        optical.join("x")
+    assert optical.join(heights, days=np.int64(3)).dates == DATES
+
+
+@pytest.mark.case("friction 1")
+def test_an_npz_of_another_sensor(tmp_path):
+    told = {"dates": np.array(DATES)}
+    np.savez(tmp_path / "a.npz", image=radar(-30, -1), bands=np.array(["VV", "VH"]), **told)
+    assert list(load_sample(tmp_path / "a.npz").images) == ["sentinel1"]
+    values = image(bands=11, low=6000, high=20000)
+    np.savez(tmp_path / "b.npz", image=values, bands=np.array(LANDSAT), **told)
+    assert (load_sample(tmp_path / "b.npz", modality="landsat").images["landsat"] == values).all()
+    np.savez(tmp_path / "c.npz", image=values, bands=np.array(LANDSAT), modality=np.array("landsat"), **told)
+    assert list(load_sample(tmp_path / "c.npz").images) == ["landsat"]
 
 
 @pytest.mark.case("join")
