@@ -288,6 +288,11 @@ WRONG = {
         {},
         "is not whole XML",
     ),
+    "metadata in no encoding": (
+        damaged(lambda s: (s / "MTD_MSIL2A.xml").write_text(metadata().replace("UTF-8", "UTD-8"))),
+        {},
+        "is not whole XML",
+    ),
     "a bomb of entities": (rewritten(extra=BOMB), {}, "declares a document type or entities"),
     "an entity that reads a file": (rewritten(extra=OUTSIDE), {}, "declares a document type or entities"),
     "a document type from the web": (rewritten(extra=REMOTE), {}, "declares a document type or entities"),

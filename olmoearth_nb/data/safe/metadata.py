@@ -78,7 +78,7 @@ def _parsed(path: Path) -> Any:
         raise ValueError(
             f"{path.name} declares a document type or entities, which metadata never do: {error}"
         ) from error
-    except ParseError as error:
+    except (ParseError, LookupError, ValueError) as error:  # the last two of encodings that there are not
         raise ValueError(f"{path.name} is not whole XML ({error})") from error
 
 
