@@ -24,6 +24,16 @@ def letters(text: str) -> str:
     return known.encode("utf8", "surrogateescape").decode("utf8", "replace")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as in 1 item, 2 items, 1 series, 2 series.
+
+    Args:
+        number: how many.
+        noun: of one, with a regular plural, or "series".
+    """
+    return f"{number} {noun}{'' if number == 1 or noun.endswith('series') else 's'}"
+
+
 def warn(message: str) -> None:
     """Warns of the first line on the way here that is not this package's: the caller's own."""
     frame, level = inspect.currentframe(), 1

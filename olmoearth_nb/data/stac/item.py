@@ -183,11 +183,6 @@ def _described(offered: Mapping[str, Mapping[str, Any]], names: list[str]) -> st
     return ""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, as in 1 item, 2 items."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def listed(names: list[str], most: int = 20) -> str:
     """Names for a note, not without end."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

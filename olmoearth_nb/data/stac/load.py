@@ -26,10 +26,11 @@ import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, SENTINEL2
 from olmoearth_nb.data.arrays import parse_dates, to_sample
-from olmoearth_nb.data.stac.item import StacItem, counted, listed
+from olmoearth_nb.data.stac.item import StacItem, listed
 from olmoearth_nb.data.stac.months import Months
 from olmoearth_nb.data.stac.read import Reader
 from olmoearth_nb.data.stac.search import EARTH_SEARCH, search
+from olmoearth_nb.errors import counted
 from olmoearth_nb.georeference import Georeference, degrees
 from olmoearth_nb.io.addresses import check_address, public
 from olmoearth_nb.io.fetch import DownloadError

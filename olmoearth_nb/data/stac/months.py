@@ -15,8 +15,9 @@ import numpy as np
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.offset import DONE, remove_offset
 from olmoearth_nb.data.stac.composite import DROPPED, clear, first_seen, median
-from olmoearth_nb.data.stac.item import ItemError, StacItem, counted, listed
+from olmoearth_nb.data.stac.item import ItemError, StacItem, listed
 from olmoearth_nb.data.stac.read import Reader
+from olmoearth_nb.errors import counted
 from olmoearth_nb.io.fetch import DownloadError
 
 _SUSPICIOUS = 0.05
