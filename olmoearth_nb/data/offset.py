@@ -34,8 +34,8 @@ DONE = "taken off the digital numbers"
 """Words of the note that marks a sample without the offset."""
 
 UNSAID = (
-    "no metadata say whether an offset of 1000 is in the digital numbers, as in products processed since 25 January "
-    "2022, of whatever date; not taken off: if it is in them, say offset=1000"
+    "no metadata say whether an offset of 1000 (0.1 in reflectance) is in the numbers, as in products processed since "
+    "25 January 2022, of whatever date; not taken off: if it is in them, say offset=1000"
 )
 """The note where metadata are silent."""
 
@@ -51,6 +51,13 @@ KEYS = (*_APPLIED, *_ADDED, *_BASELINE)
 _MOST = 2000
 _SATURATED = 65535
 _FIRST_BASELINE = 400
+
+_REFLECTANCE = 1e-4
+"""Reflectance of one digital number."""
+
+_BELOW, _RARE = 0.5, 0.01
+"""Numbers that hold an offset lie above it but for noise over dark water: hardly one below half of it, which is a
+reflectance of -0.05. Of 2,116 Level 2A chips without an offset, 97 % have more than this fraction below 500."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +119,16 @@ def boa_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[str
     return read_offset(properties, raster_bands).offset or 0
 
 
-def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
-    """Takes the offset off digital numbers, not below 1.
+def remove_offset(image: np.ndarray, offset: int | np.ndarray, scale: str = "native") -> np.ndarray:
+    """Takes the offset off, not below one digital number.
 
     What is 0 (no data), 65535 (saturated), negative (`bands.MISSING`) or NaN stays, and no
     valid number becomes one of these.
 
     Args:
-        image: digital numbers of any shape and type.
-        offset: what to subtract; an array of one for each date or band is broadcast.
+        image: numbers of any shape and type.
+        offset: digital numbers to subtract; an array of one for each date or band is broadcast.
+        scale: what the numbers are: digital ("native"), or "reflectance".
 
     Returns:
         An array of the same shape and type.
@@ -131,10 +139,45 @@ def remove_offset(image: np.ndarray, offset: int | np.ndarray) -> np.ndarray:
     offset = np.asarray(offset)
     if offset.size == 0 or offset.min() < 0 or offset.max() > _MOST:
         raise ValueError(f"offset is what must be taken off, 0 to {_MOST} (usually 1000), got {offset.tolist()}")
-    image = np.asarray(image)
-    signed = image.astype(np.int64) if image.dtype.kind == "u" else image
-    reduced = np.where(offset > 0, np.maximum(signed - offset, 1), signed)
-    return np.where((signed > 0) & (signed != _SATURATED), reduced, signed).astype(image.dtype)
+    image, unit = np.asarray(image), _unit(scale)
+    signed = image.astype(np.int64) if image.dtype.kind in "ui" else image
+    reduced = np.where(offset > 0, np.maximum(signed - offset * unit, unit), signed)
+    special = (signed <= 0) | (np.abs(signed - _SATURATED * unit) < unit / 10)
+    return np.where(special, signed, reduced).astype(image.dtype)
+
+
+def without_offset(image: np.ndarray, offset: int | np.ndarray, scale: str = "native") -> tuple[Any, list[str]]:
+    """Takes the offset off numbers that can hold it, and notes how many of them lay below it.
+
+    Args:
+        image: numbers of any shape and type, also a masked array, which stays one.
+        offset: see `remove_offset`.
+        scale: see `remove_offset`.
+
+    Raises:
+        ValueError: if so many numbers lie far below the offset that it cannot be in them.
+    """
+    offset, numbers = np.asarray(offset), np.ma.getdata(image)
+    if not offset.any():
+        return image, []
+    most = int(offset.max())
+    seen = (numbers > 0) & (offset > 0) & ~np.ma.getmaskarray(image)
+    count, limit = max(1, int(seen.sum())), offset * _unit(scale)
+    far = int((seen & (numbers < _BELOW * limit)).sum()) / count
+    if far > _RARE:
+        raise ValueError(
+            f"an offset of {most} cannot be in these numbers: {far:.0%} of them lie below half of it; it was taken off "
+            "before, or never put on: say offset=None"
+        )
+    low = int((seen & (numbers < limit)).sum()) / count
+    notes = [f"{low:.2%} of the values lay below the offset of {most}, and became 1"] if low else []
+    taken = remove_offset(numbers, offset, scale)
+    return np.ma.MaskedArray(taken, image.mask) if isinstance(image, np.ma.MaskedArray) else taken, notes
+
+
+def _unit(scale: str) -> float:
+    """One digital number in the unit of a scale."""
+    return _REFLECTANCE if scale == "reflectance" else 1
 
 
 def settle(given: Offset, declared: Sequence[Declared], dates: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -169,24 +212,31 @@ def settle(given: Offset, declared: Sequence[Declared], dates: Sequence[str]) ->
 
 
 def take_off(
-    image: np.ndarray, given: Offset, declared: Sequence[Declared], dates: Sequence[Date] | np.ndarray
+    image: np.ndarray,
+    given: Offset,
+    declared: Sequence[Declared],
+    dates: Sequence[Date] | np.ndarray,
+    *,
+    scale: str = "native",
 ) -> tuple[np.ndarray, list[str]]:
     """A series without the offset, and the notes that say so.
 
     Args:
-        image: (H, W, T, C) digital numbers.
-        given: what the caller wants.
+        image: (H, W, T, C) numbers.
+        given: what the caller wants, in digital numbers.
         declared: what the metadata say of each date.
         dates: see `parse_dates`.
+        scale: see `remove_offset`.
 
     Raises:
-        ValueError: see `settle`; or if there is not one date for each timestep.
+        ValueError: see `settle` and `without_offset`; or if there is not one date for each timestep.
     """
     days = [f"{year}-{month + 1:02d}-{day:02d}" for day, month, year in parse_dates(dates).tolist()]
     if len(days) != len(declared):
         raise ValueError(f"{len(declared)} timesteps of digital numbers but {len(days)} dates")
     offsets, notes = settle(given, declared, days)
-    return remove_offset(image, offsets[:, None]), notes
+    taken, low = without_offset(image, offsets[:, None], scale)
+    return taken, [*notes, *low]
 
 
 def _settled(wanted: int | str, declared: Declared, date: str) -> tuple[int, str]:

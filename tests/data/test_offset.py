@@ -8,7 +8,16 @@ from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.data.geotiff.load import load_geotiff
 from olmoearth_nb.data.npz import load_npz, save_npz
-from olmoearth_nb.data.offset import boa_offset, offset_done, offset_tags, read_offset, remove_offset
+from olmoearth_nb.data.offset import (
+    UNSAID,
+    Declared,
+    boa_offset,
+    offset_done,
+    offset_tags,
+    read_offset,
+    remove_offset,
+    take_off,
+)
 
 S2 = "sentinel2_l2a"
 OLD, NEW = {"s2:processing_baseline": "03.01"}, {"s2:processing_baseline": "05.11"}
@@ -196,3 +205,45 @@ def test_an_npz_that_says_it(tmp_path):
     np.savez(tmp_path / "c.npz", **{**arrays, "image": less.images[S2]}, BOA_OFFSET_APPLIED=True)
     assert (load_sample(tmp_path / "c.npz").images[S2] == less.images[S2]).all()
     assert not load_sample("fields").notes, "simulated chips have no offset"
+
+
+@pytest.mark.case("offset")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reflectance_with_an_offset(dtype):
+    """Ten thousand times what is left is what is left of ten thousand times it; marks of gaps stay."""
+    digital = numbers().transpose(1, 2, 0)[:, :, None].astype(dtype)
+    digital[:2] = np.array([0, MISSING])[:, None, None, None]
+    digital[2] = 65535
+    stored = np.where(digital == MISSING, digital, digital * dtype(1e-4))
+    less, notes = take_off(stored, 1000, [Declared()], ["2023-01-02"], scale="reflectance")
+    expected, _ = take_off(digital, 1000, [Declared()], ["2023-01-02"])
+    assert less.dtype == dtype
+    assert (less[:2] == stored[:2]).all()
+    np.testing.assert_allclose(less[2:] * 1e4, expected[2:], rtol=1e-4)
+    assert notes[0] == "1000 taken off the digital numbers (by the caller's word)"
+
+
+@pytest.mark.case("offset")
+def test_reflectance_of_which_nothing_is_said():
+    image = numbers().transpose(1, 2, 0)[:, :, None] / 1e4
+    same, notes = take_off(image, "auto", [Declared()], ["2023-01-02"], scale="reflectance")
+    assert same is image
+    assert notes == [UNSAID]
+
+
+@pytest.mark.case("offset")
+@pytest.mark.parametrize("scale", ["native", "reflectance"])
+@pytest.mark.parametrize("given", [1000, "auto"])
+def test_numbers_that_cannot_hold_the_offset(scale, given):
+    """Dark land without an offset is refused, whoever says that it has one; noise around it is counted."""
+    unit, known = (1, 1e-4)[scale == "reflectance"], [read_offset(NEW)]
+    dark = numbers().transpose(1, 2, 0)[:, :, None] * unit
+    dark[:8] = 300 * unit
+    with pytest.raises(ValueError, match=r"an offset of 1000 cannot be in these numbers: 50% .* say offset=None"):
+        take_off(dark, given, known, ["2023-01-02"], scale=scale)
+    dark[:8] = 0  # no data is not dark
+    dark[8:, :, :, 0], dark[8:, :, :, 1:] = 900 * unit, 2000 * unit
+    less, notes = take_off(dark, given, known, ["2023-01-02"], scale=scale)
+    assert notes[1:] == ["8.33% of the values lay below the offset of 1000, and became 1"]
+    assert less[8:, :, :, 0] == pytest.approx(unit)
+    assert (take_off(dark, None, [Declared()], ["2023-01-02"], scale=scale)[0] == dark).all()

@@ -23,4 +23,4 @@ def write(path, values, names=None, tags=None, crs="EPSG:32631", origin=(500_000
 
 
 def numbers(count=12, height=16, width=16, seed=0):
-    return np.random.default_rng(seed).integers(100, 5000, (count, height, width)).astype(np.uint16)
+    return np.random.default_rng(seed).integers(600, 5000, (count, height, width)).astype(np.uint16)
