@@ -22,6 +22,7 @@ LARGEST = 1 << 28
 
 _CHUNKS = 10_000
 _LARGEST_TEXT = 1_000_000
+_HEAP = b"GCOL"
 _DEFLATE, _SHUFFLE, _FLETCHER, _ZSTD = 1, 2, 3, 32015
 _FILTERS = {_DEFLATE: "deflate", _SHUFFLE: "shuffle", _FLETCHER: "fletcher32", _ZSTD: "zstd"}
 _KINDS = {"b": "truth values", "i": "whole numbers", "u": "whole numbers", "f": "decimal numbers"}
@@ -109,6 +110,7 @@ class Hdf5:
             header = self._file.attrs.get_id(attribute)
             single = header.shape == () and h5py.check_string_dtype(header.dtype) is not None
             if single and header.get_storage_size() <= _LARGEST_TEXT:
+                _check_heaps(self._path)
                 value = self._file.attrs[attribute]
                 text = value.decode("utf8") if isinstance(value, bytes) else value
                 if isinstance(text, str):
@@ -215,6 +217,28 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except _LIBRARY as error:
         raise Hdf5Error(f"{path} is not a whole HDF5 file ({error})") from error
+
+
+def _check_heaps(path: Path) -> None:
+    """Raises unless the library comes to an end of the heaps in which a file keeps texts of any length.
+
+    Met by damaging files: free space of the size 0 in such a heap keeps libhdf5 1.14 in a loop for ever. (HDF5 File
+    Format Specification, III.E: 16 bytes of head, then objects of 16 bytes and their data, 0 is free space.)
+    """
+    if path.stat().st_size > LARGEST:
+        raise Hdf5Error(f"{path} has {path.stat().st_size:,} bytes; files with texts have at most {LARGEST:,}")
+    data = path.read_bytes()
+    start = data.find(_HEAP)
+    while start >= 0:
+        end = min(start + int.from_bytes(data[start + 8 : start + 16], "little"), len(data))
+        at = start + 16
+        while at + 16 <= end:
+            size = int.from_bytes(data[at + 8 : at + 16], "little")
+            number = int.from_bytes(data[at : at + 2], "little")
+            if number == 0 and size < 16:
+                raise Hdf5Error(f"{path} is not a whole HDF5 file (a heap with free space of {size} bytes)")
+            at += size if number == 0 else 16 + -(-size // 8) * 8
+        start = data.find(_HEAP, start + 1)
 
 
 def _unpacked(packer: int, packed: bytes, most: int) -> int:

@@ -7,6 +7,7 @@ anything else, or open as a sample of impossible numbers. Mutants that do are ke
 """
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -123,7 +124,7 @@ def mutated_json(data, rng):
         if rng.random() < 0.3 and isinstance(parent, dict):
             del parent[key]
         else:
-            parent[key] = rng.choice(JSON_VALUES)
+            parent[key] = copy.deepcopy(rng.choice(JSON_VALUES))
     return json.dumps(document).encode()
 
 

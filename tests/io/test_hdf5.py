@@ -305,3 +305,16 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(Hdf5Error, match=r"text\.h5 is not a whole HDF5 file"), open_hdf5(tmp_path / "text.h5"):
         pass
     assert LARGEST < 1e9
+
+
+@pytest.mark.case("H3")
+def test_a_heap_without_end(chip):
+    """libhdf5 loops for ever over free space of the size 0, which a byte too many in the file makes."""
+    data = chip.read_bytes()
+    heap = data.index(b"GCOL")
+    used = int.from_bytes(data[heap + 24 : heap + 32], "little")
+    free = heap + 32 + -(-used // 8) * 8
+    assert data[free : free + 2] == b"\0\0", "the free space behind the one text"
+    chip.write_bytes(data[: free + 8] + bytes(8) + data[free + 16 :])
+    with pytest.raises(Hdf5Error, match="a heap with free space of 0 bytes"):
+        load_geobench_chip(chip)
