@@ -52,7 +52,7 @@ def load_npz(
             fields `level`, `scale`, `missing_bands` and `valid` are read as arguments of `to_sample`.
         provenance: where the data come from; by default what the file says, or else its name.
         offset: of baseline 04.00 (see `offset.py`); "auto" reads `BOA_OFFSET_APPLIED` or `BOA_ADD_OFFSET`, numbers
-            for the whole file, if they are in it. Reflectance has none.
+            for the whole file, if they are in it; of reflectance its ten-thousandth is taken off.
         level: see `to_sample`; goes before the file's own, as do the following.
         scale: digital numbers ("native") or "reflectance" 0..1.
         missing_bands: see `to_sample`.
@@ -76,9 +76,9 @@ def load_npz(
     options = {name: _text(arrays, name, "") for name in _OPTIONS if name in arrays}
     options |= {name: value for name, value in zip(_OPTIONS, (level, scale, missing_bands), strict=True) if value}
     notes: list[str] = []
-    stored = sensor == SENTINEL2.name and options.get("scale", "native") == "native"
-    if stored and image.ndim == 4 and image.shape[2] == len(days):
-        image, notes = take_off(image, offset, [read_offset(tags)] * len(days), days)
+    if sensor == SENTINEL2.name and image.ndim == 4 and image.shape[2] == len(days):
+        declared = [read_offset(tags)] * len(days)
+        image, notes = take_off(image, offset, declared, days, scale=options.get("scale", "native"))
     image, gaps = _observed(image)
     notes += gaps
     if "notes" in arrays:  # of `save_npz`, whose sample knew

@@ -472,6 +472,19 @@ def test_a_map_brings_no_date():
     assert optical.join(heights, days=np.int64(3)).dates == DATES
 
 
+@pytest.mark.case("offset")
+def test_the_offset_of_reflectance_in_an_npz(tmp_path):
+    told = {"bands": np.array(BANDS), "dates": np.array(DATES), "scale": np.array("reflectance")}
+    values = image(low=1100, high=5000)
+    np.savez(tmp_path / "a.npz", image=values / 1e4, BOA_ADD_OFFSET=np.array(-1000), **told)
+    np.testing.assert_allclose(load_sample(tmp_path / "a.npz").images[S2], values - 1000, atol=0.01)
+    np.savez(tmp_path / "b.npz", image=values / 1e4, **told)
+    unsaid = load_sample(tmp_path / "b.npz")
+    np.testing.assert_allclose(unsaid.images[S2], values, atol=0.01)
+    assert any("no metadata say" in note for note in unsaid.notes)
+    np.testing.assert_allclose(load_sample(tmp_path / "b.npz", offset=1000).images[S2], values - 1000, atol=0.01)
+
+
 @pytest.mark.case("friction 1")
 def test_an_npz_of_another_sensor(tmp_path):
     told = {"dates": np.array(DATES)}
