@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from olmoearth_nb.data.arrays import Date, parse_dates
+from olmoearth_nb.data.units import PERCENT
 from olmoearth_nb.sample import Sample
 
 Offset = Literal["auto"] | int | None
@@ -58,6 +59,9 @@ _REFLECTANCE = 1e-4
 _BELOW, _RARE = 0.5, 0.01
 """Numbers that hold an offset lie above it but for noise over dark water: hardly one below half of it, which is a
 reflectance of -0.05. Of 2,116 Level 2A chips without an offset, 97 % have more than this fraction below 500."""
+
+_LOOKED = 1_000_000
+"""Values that a percentile is taken of."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,11 @@ def without_offset(image: np.ndarray, offset: int | np.ndarray, scale: str = "na
     offset, numbers = np.asarray(offset), np.ma.getdata(image)
     if not offset.any():
         return image, []
-    most = int(offset.max())
+    most, limit = int(offset.max()), offset * _unit(scale)
     seen = (numbers > 0) & (offset > 0) & ~np.ma.getmaskarray(image)
-    count, limit = max(1, int(seen.sum())), offset * _unit(scale)
+    count = int(seen.sum())
+    if not count or (scale == "native" and np.quantile(numbers[seen][:: max(1, count // _LOOKED)], 0.99) <= PERCENT):
+        return image, []  # nothing was observed, or in another unit, which is told when the unit is judged
     far = int((seen & (numbers < _BELOW * limit)).sum()) / count
     if far > _RARE:
         raise ValueError(

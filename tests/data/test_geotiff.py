@@ -10,6 +10,7 @@ from olmoearth_nb import MODALITIES, Batch, Encoder, fit, size_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place, load_sample
 from olmoearth_nb.data.geotiff.load import load_geotiff
+from olmoearth_nb.data.offset import UNSAID
 
 TOGO = Path(__file__).parents[3] / "shared" / "real" / "togo_98_2019-02-06_2020-02-01.tif"
 
@@ -110,7 +111,7 @@ def test_reflectance_when_said(tmp_path):
     values = (numbers() / 1e4).astype(np.float32)
     sample = load_geotiff(write(tmp_path / "x_2023-01-02.tif", values, BANDS), scale="reflectance")
     np.testing.assert_allclose(sample.images["sentinel2_l2a"][:, :, 0], numbers().transpose(1, 2, 0), rtol=1e-5)
-    assert not sample.notes, "reflectance has no offset"
+    assert sample.notes == (UNSAID,)
 
 
 SIZES = {

@@ -173,6 +173,40 @@ def test_an_offset_of_digital_numbers_and_of_a_baseline_are_one(tmp_path):
     assert (image(load_geotiff(done)) == numbers().transpose(1, 2, 0)).all()
 
 
+SAYS = {
+    "the caller": ({}, {"offset": 1000}),
+    "a baseline": ({"tags": {"PROCESSING_BASELINE": "05.09"}}, {}),
+    "an offset of reflectance": ({"offsets": [-0.1] * 12}, {}),
+    "an offset of reflectance, and the caller": ({"offsets": [-0.1] * 12}, {"offset": 1000}),
+}
+
+
+@pytest.mark.case("offset")
+@pytest.mark.parametrize("name", SAYS)
+def test_an_offset_in_reflectance_is_taken_off_once(tmp_path, name):
+    about, options = SAYS[name]
+    path = tagged(tmp_path / "a_2023-07-01.tif", (numbers() / 1e4 + 0.1).astype(np.float32), **about)
+    sample = load_geotiff(path, scale="reflectance", **options)
+    np.testing.assert_allclose(image(sample), numbers().transpose(1, 2, 0), rtol=1e-4)
+    assert any("1000 taken off the digital numbers" in note for note in sample.notes)
+    if not about:
+        (note,) = load_geotiff(path, scale="reflectance").notes
+        assert "say offset=1000" in note
+
+
+@pytest.mark.case("offset")
+def test_an_offset_that_is_not_in_the_numbers(tmp_path):
+    """The message names the file, and what it advises works; numbers of another unit are told by that."""
+    dark = numbers() // 3
+    path = tagged(tmp_path / "a_2023-07-01.tif", dark, tags={"PROCESSING_BASELINE": "05.09"})
+    with pytest.raises(ValueError, match=r"a_2023-07-01\.tif: an offset of 1000 cannot be in .* say offset=None"):
+        load_geotiff(path)
+    assert (image(load_geotiff(path, offset=None)) == dark.transpose(1, 2, 0)).all()
+    other = tagged(tmp_path / "b_2023-07-01.tif", (numbers() / 1e4).astype(np.float32))
+    with pytest.raises(ValueError, match="say scale='reflectance'"):
+        load_geotiff(other, offset=1000)
+
+
 TEXTS = {
     "of bands": {"band_tags": {"scale_factor": "0.001"}},
     "of the file": {"tags": {"scale_factor": "0.001"}},

@@ -146,7 +146,10 @@ def test_files_before_and_after_the_change(tmp_path):
     sample = load_geotiff(paths)
     assert (sample.images[S2][:, :, 0, 0] == numbers(seed=1)[0]).all()
     assert (sample.images[S2][:, :, 1, 0] == np.maximum(numbers(seed=2)[0].astype(int) - 1000, 1)).all()
-    assert sample.notes == ("1000 taken off the digital numbers (PROCESSING_BASELINE is 04.00); so on 2022-05-01",)
+    assert sample.notes == (
+        "1000 taken off the digital numbers (PROCESSING_BASELINE is 04.00); so on 2022-05-01",
+        "8.43% of the values lay below the offset of 1000, and became 1",
+    )
 
 
 def test_never_twice(tmp_path):

@@ -97,7 +97,7 @@ def test_each_band_by_its_own_offset(tmp_path):
 
 
 def test_no_data_and_saturated(tmp_path):
-    values = digital_numbers(low=1)
+    values = digital_numbers(low=700)
     values["B02"][80, 80], values["B05"][45, 45], values["B03"][81, 81] = 0, 65535, 1
     image = load_safe(write_safe(tmp_path, values)[0], size=32).images[S2][:, :, 0]
     origin = EDGE // 2 - 16

@@ -27,7 +27,7 @@ def clouds():
 
 
 def saturated():
-    values = digital_numbers(low=1)
+    values = digital_numbers(low=700)
     values["B02"][80, 80], values["B05"][45, 45] = 0, 65535
     return values
 

@@ -53,9 +53,8 @@ def load_geotiff(
         level: of Sentinel-2; by default "L1C" where there is B10, else "L2A".
         sentinel1: "linear" converts power to dB; by default dB are expected, and what looks like power is refused.
         missing_bands: see `to_sample`; of Sentinel-1 both bands are needed.
-        scale: of Sentinel-2: digital numbers, or "reflectance" (0..1), which is converted and has no offset; "linear"
-            says the same as ``sentinel1="linear"``. Scale and offset in the tags of bands are applied before
-            (`geotiff/scaling.py`).
+        scale: of Sentinel-2: digital numbers, or "reflectance" (0..1), which is converted; "linear" says the same as
+            ``sentinel1="linear"``. Scale and offset in the tags of bands are applied before (`geotiff/scaling.py`).
         resolution: "10 m" refuses pixels that are not 5 to 15 m on the ground; both note what is not 9 to 11 m.
 
     Returns:

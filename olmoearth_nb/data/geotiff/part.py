@@ -15,7 +15,7 @@ from olmoearth_nb.data.geotiff.names import Layout
 from olmoearth_nb.data.geotiff.read import Raster
 from olmoearth_nb.data.geotiff.scaling import Scaling, scaling_of
 from olmoearth_nb.data.observed import unmasked, without_empty, without_fills
-from olmoearth_nb.data.offset import Offset, read_offset, remove_offset, settle
+from olmoearth_nb.data.offset import Offset, read_offset, remove_offset, settle, without_offset
 from olmoearth_nb.data.paged import Window
 from olmoearth_nb.data.units import REFLECTANCE
 
@@ -66,12 +66,33 @@ class Part:
     notes: tuple[str, ...]
 
     def read(self, window: Window | None = None, judged: bool = False) -> tuple[np.ma.MaskedArray, list[str]]:
-        """(H, W, T, C) numbers of a window, and notes on those that are no observation.
+        """(H, W, T, C) numbers of a window without their offset, and notes on them.
 
         Args:
             window: by default everything.
             judged: whether the numbers were looked at before, so that this window is only converted.
+
+        Raises:
+            ValueError: if the numbers contradict what is said of their scale or offset.
         """
+        image, notes = self.scaled(window, judged)
+        if not judged:
+            image, low = self.taken_off(image)
+            return image, [*notes, *low]
+        if self.offsets.any():
+            taken = remove_offset(np.ma.getdata(image), self.offsets, self.scale)
+            image = np.ma.MaskedArray(taken, np.ma.getmaskarray(image))
+        return image, notes
+
+    def taken_off(self, image: np.ma.MaskedArray) -> tuple[np.ma.MaskedArray, list[str]]:
+        """Numbers without their offset, and a note on how many of them lay below it; see `without_offset`."""
+        try:
+            return without_offset(image, self.offsets, self.scale)
+        except ValueError as error:
+            raise ValueError(f"{self.files[0].path.name}: {error}") from error
+
+    def scaled(self, window: Window | None = None, judged: bool = False) -> tuple[np.ma.MaskedArray, list[str]]:
+        """(H, W, T, C) numbers of a window as their tags scale them, their offset in them; see `read`."""
         dates = []
         for _, group in groupby(zip(self.files, self.index, strict=True), key=lambda step: id(step[0])):
             steps = list(group)  # all dates of a file at once
@@ -86,8 +107,6 @@ class Part:
                 self._require_scaled(image)
             image, filled = self._converted(image)
             notes += filled
-        if self.offsets.any():
-            image = np.ma.MaskedArray(remove_offset(np.ma.getdata(image), self.offsets), np.ma.getmaskarray(image))
         return image, notes
 
     def _converted(self, image: np.ma.MaskedArray) -> tuple[np.ma.MaskedArray, list[str]]:
@@ -132,7 +151,7 @@ def part_of(sensor: str, layouts: Sequence[Layout], steps: list[Raster], days: l
     ]
     notes = list(dict.fromkeys(one.note for step in scalings for one in step if one.note))
     offsets = np.zeros((len(steps), len(names)), dtype=np.int64)
-    if sensor == "sentinel2_l2a" and scale == "native":
+    if sensor == "sentinel2_l2a":
         offsets, taken = _offsets(steps, scalings, days, options.offset)
         notes += taken
     if scale == "linear":

@@ -72,11 +72,7 @@ def scaling_of(raster: Raster, band: int, sensor: str, name: str, scale: str, al
         _require_level_1(raster, factor, shift, name, words)
         return Scaling()
     if scale == "reflectance":
-        if factor == 1:
-            return Scaling(1.0, shift, note=f"reflectance is {words}, as the tags say")
-        return Scaling(
-            note=f"the tags say that reflectance is {words}; by the caller's word the numbers are reflectance"
-        )
+        return _of_reflectance(factor, shift, words)
     digital = isclose(factor, DIGITAL, rel_tol=1e-5)
     if factor == 1 or digital:
         return Scaling(stated=_pair(factor, shift))
@@ -84,6 +80,17 @@ def scaling_of(raster: Raster, band: int, sensor: str, name: str, scale: str, al
     if -_MOST <= shift <= 0:  # an offset as baselines have it, or none
         return Scaling(factor / DIGITAL, 0.0, _pair(DIGITAL, shift), note)
     return Scaling(factor / DIGITAL, shift / DIGITAL, (("scale", DIGITAL), ("offset", 0.0)), note)
+
+
+def _of_reflectance(factor: float, shift: float, words: str) -> Scaling:
+    """What tags say of numbers that are reflectance by the caller's word."""
+    done = (("scale", DIGITAL), ("offset", 0.0)) if shift else ()
+    if factor != 1:  # they were applied before
+        note = f"the tags say that reflectance is {words}; by the caller's word the numbers are reflectance"
+        return Scaling(stated=done, note=note)
+    if -_MOST <= shift < 0:
+        return Scaling(stated=_pair(DIGITAL, shift))
+    return Scaling(1.0, shift, done, f"reflectance is {words}, as the tags say")
 
 
 def _pair(scale: float, offset: float) -> tuple[tuple[str, float], ...]:

@@ -94,12 +94,16 @@ def _judged(stack: Stack) -> list[Sample]:
         if count >= _WINDOWS and all(seen):
             break
         for i, part in enumerate(stack.parts):
-            image, _ = part.read(window)
+            image, _ = part.scaled(window)
             observed = _any_observed(image, part)
             if count < _WINDOWS or (observed and not seen[i]):
                 images[i].append(image.reshape(-1, 1, *image.shape[2:]))
             seen[i] |= observed
-    return [sample_of(stack, i, np.ma.concatenate(images[i]), [_note(images[i], stack)]) for i in range(len(images))]
+    judged = []
+    for i, part in enumerate(stack.parts):
+        image, low = part.taken_off(np.ma.concatenate(images[i]))
+        judged.append(sample_of(stack, i, image, [*low, _note(images[i], stack)]))
+    return judged
 
 
 def _any_observed(image: np.ma.MaskedArray, part: Part) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, SENTINEL2
 from olmoearth_nb.data.arrays import to_sample
-from olmoearth_nb.data.offset import Declared, Offset, remove_offset, settle
+from olmoearth_nb.data.offset import Declared, Offset, settle, without_offset
 from olmoearth_nb.data.safe.find import product_folder
 from olmoearth_nb.data.safe.metadata import Metadata, read_metadata
 from olmoearth_nb.data.safe.read import PIXEL, Grid, georeference, place_of, read_grid, read_window, window_of
@@ -107,15 +107,16 @@ def load_safe(
     corner, notes = window_of(products[0].grid, place, size)
     image, masked = read_products(products, corner, (size, size), mask_clouds)
     offsets, taken = offsets_of(products, offset)
+    image, low = without_offset(image, offsets)
     sample = to_sample(
-        np.ma.MaskedArray(remove_offset(np.ma.getdata(image), offsets), np.ma.getmaskarray(image)),
+        image,
         SENTINEL2.band_names,
         [product.date for product in products],
         level=level,  # type: ignore[arg-type]
         title=title_of(products),
         provenance=f"Sentinel-2 {level}, {products[0].tile}, {place_of(products[0].grid, corner, size)}: "
         + ", ".join(product.folder.name for product in products),
-        notes=[*taken, *notes, *masked],
+        notes=[*taken, *low, *notes, *masked],
     )
     return replace(sample, georeference=georeference(products[0].grid, corner))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.data.arrays import observe, to_sample
-from olmoearth_nb.data.offset import Offset, remove_offset
+from olmoearth_nb.data.offset import Offset, remove_offset, without_offset
 from olmoearth_nb.data.paged import PagedScene, Window
 from olmoearth_nb.data.safe.load import Product, offsets_of, products_of, read_products, title_of
 from olmoearth_nb.data.safe.read import georeference
@@ -47,11 +47,12 @@ def open_safe(
     offsets, taken = offsets_of(products, offset)
 
     def stored(window: Window) -> np.ma.MaskedArray:
-        image, _ = read_products(products, window[:2], window[2:], mask_clouds)
-        return np.ma.MaskedArray(remove_offset(np.ma.getdata(image), offsets), np.ma.getmaskarray(image))
+        return read_products(products, window[:2], window[2:], mask_clouds)[0]
 
     def read(window: Window) -> list[np.ndarray]:
-        return [observe(stored(window), SENTINEL2, judged=True)[0]]
+        image = stored(window)
+        taken = np.ma.MaskedArray(remove_offset(np.ma.getdata(image), offsets), np.ma.getmaskarray(image))
+        return [observe(taken, SENTINEL2, judged=True)[0]]
 
     shape = products[0].grid.shape
     edge = min(_LARGEST, math.isqrt(_PAGE // (len(products) * len(SENTINEL2.bands))))
@@ -68,7 +69,8 @@ def open_safe(
             f"{products[0].folder.name}: nothing was observed in {len(list(_looks(shape)))} windows all over the tile; "
             "if it holds a corner with data, say where: place=(latitude, longitude)"
         )
-    return PagedScene(_judged(products, level, np.ma.concatenate(looked), notes), shape, (edge, edge), read)
+    image, low = without_offset(np.ma.concatenate(looked), offsets)
+    return PagedScene(_judged(products, level, image, [*notes, *low]), shape, (edge, edge), read)
 
 
 def _judged(products: Sequence[Product], level: str, image: np.ma.MaskedArray, notes: Sequence[str]) -> Sample:
