@@ -11,7 +11,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ PRESENT = "missing_timesteps_masks"
 
 _CHUNK = 32
 """Edge in pixels of a chunk of an uncompressed copy."""
+
+ReadImage = Callable[[str, tuple[slice, slice]], np.ndarray]
+"""(modality, (rows, columns)) -> the stored values there."""
 
 COMPRESSION = {"compression": "zstd", "level": 3, "chunk": "whole array"}
 
@@ -107,7 +111,8 @@ def read_tile(
     """
     path = Path(path)
     with open_hdf5(path) as file:
-        return _read(file, path, modalities, (rows, columns), all_timesteps)
+        tile = tile_of(file, path, modalities)
+        return tile.window(lambda name, window: file.read(name, window=window), rows, columns, all_timesteps)
 
 
 def copy_uncompressed(path: Path, copy: Path) -> None:
@@ -124,9 +129,9 @@ def copy_uncompressed(path: Path, copy: Path) -> None:
 
     whole = io.BytesIO()  # HDF5 ends the process when the disk is full, so that it must not write there itself
     with open_hdf5(path) as source, h5py.File(whole, "w", libver="latest") as target:
-        _, present, names = _described(source, path, None)
-        masks = [f"{PRESENT}/{name}" for name in present]
-        for name in ("latlon", "timestamps", *masks, *names):
+        tile = tile_of(source, path)
+        masks = [f"{PRESENT}/{name}" for name in tile.present]
+        for name in ("latlon", "timestamps", *masks, *tile.names):
             data = source.read(name, kinds="biuf")
             chunks = (*(min(_CHUNK, edge) for edge in data.shape[:2]), *data.shape[2:])
             target.create_dataset(name, data=data, chunks=chunks, fletcher32=True)
@@ -142,32 +147,68 @@ def is_tile(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def _read(
-    file: Hdf5, path: Path, modalities: Sequence[str] | None, window: tuple[slice, slice], all_timesteps: bool
-) -> Sample:
-    """The sample of an open file."""
-    stamps, present, names = _described(file, path, modalities)
-    used = np.flatnonzero(np.any(list(present.values()), axis=0))
-    steps = slice(None) if all_timesteps else slice(int(used[0]), int(used[-1]) + 1)
-    images = {}
-    for name in names:
-        image = file.read(name, window=window).astype(np.float32)
-        if name in SENSORS:
-            full = np.full((*image.shape[:2], MAX_TIMESTEPS, image.shape[3]), MISSING, dtype=np.float32)
-            full[:, :, present[name]] = image
-            image = full[:, :, steps]  # (H, W, T, C), the empty ends cut off
-        images[name] = image
-    lat, lon = file.read("latlon").tolist()
-    try:
-        return Sample(images, stamps[steps], path.name, f"the file {path.name}, {degrees(lat, lon, 3)}")
-    except ValueError as error:  # which of a thousand tiles it is must be in the message
-        raise ValueError(f"{path}: {error}") from error
+def stored_tile(path: Path) -> tuple[Tile, dict[str, np.ndarray]]:
+    """A whole tile as it is stored: what it says of itself, and its images, (128, 128, dates that it has, C).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a whole file of this format.
+    """
+    with open_hdf5(path) as file:
+        tile = tile_of(file, path)
+        return tile, {name: file.read(name) for name in tile.names}
 
 
-def _described(
-    file: Hdf5, path: Path, modalities: Sequence[str] | None
-) -> tuple[np.ndarray, dict[str, np.ndarray], list[str]]:
-    """Timestamps, the timesteps that each sensor has, and the modalities of an open file; all shapes are right."""
+@dataclass(frozen=True)
+class Tile:
+    """What a tile says of itself; its images are read when a window is asked for.
+
+    Attributes:
+        path: of the file.
+        timestamps: (12, 3) day, month 0..11, year.
+        latlon: latitude and longitude in degrees.
+        present: sensor -> (12,) bool, True = the tile has this timestep.
+        names: modalities, in the order of `bands.MODALITIES` or as they were asked for.
+    """
+
+    path: Path
+    timestamps: np.ndarray
+    latlon: tuple[float, float]
+    present: Mapping[str, np.ndarray]
+    names: Sequence[str]
+
+    def window(self, read: ReadImage, rows: slice, columns: slice, all_timesteps: bool = False) -> Sample:
+        """A window as a sample.
+
+        Args:
+            read: gives the stored values of a modality in a window.
+            rows: pixels to read.
+            columns: the same.
+            all_timesteps: whether to keep timesteps that no sensor has at either end.
+
+        Raises:
+            ValueError: if the window holds NaN, naming the file.
+        """
+        used = np.flatnonzero(np.any(list(self.present.values()), axis=0))
+        steps = slice(0, MAX_TIMESTEPS) if all_timesteps else slice(int(used[0]), int(used[-1]) + 1)
+        images = {}
+        for name in self.names:
+            image = read(name, (rows, columns)).astype(np.float32)
+            if name in SENSORS:
+                shown = self.present[name][steps]  # no sensor has a timestep outside of them
+                full = np.full((*image.shape[:2], len(shown), image.shape[3]), MISSING, dtype=np.float32)
+                full[:, :, shown] = image
+                image = full  # (H, W, T, C), the empty ends cut off
+            images[name] = image
+        name, where = self.path.name, degrees(*self.latlon, 3)
+        try:
+            return Sample(images, self.timestamps[steps], name, f"the file {name}, {where}")
+        except ValueError as error:  # which of a thousand tiles it is must be in the message
+            raise ValueError(f"{self.path}: {error}") from error
+
+
+def tile_of(file: Hdf5, path: Path, modalities: Sequence[str] | None = None) -> Tile:
+    """What an open file says of itself; all shapes are right."""
     absent = [key for key in ("timestamps", "latlon") if key not in file]
     if absent:
         raise ValueError(f"{path} has no {absent}: it is not a tile of the official format, it has {file.names()}")
@@ -188,7 +229,8 @@ def _described(
     for name in names:
         stored = int(present[name].sum()) if name in SENSORS else 1
         _require_shape(file, path, name, (TILE, TILE, stored, len(modality(name).bands)))
-    return file.read("timestamps", kinds="iu"), present, names
+    lat, lon = where.tolist()
+    return Tile(path, file.read("timestamps", kinds="iu"), (lat, lon), present, names)
 
 
 def _require_shape(file: Hdf5, path: Path, name: str, shape: tuple[int, ...]) -> None:

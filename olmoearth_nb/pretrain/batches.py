@@ -1,4 +1,4 @@
-"""The stream of micro-batches: which tiles, which windows, and what is masked, all from (seed, number).
+"""The stream of micro-batches: which places, which windows, and what is masked, all from (seed, number).
 
 Micro-batch i is the same whoever asks for it, so a run can be taken up anywhere, split over processes, or loaded by
 workers, and stays the same run.
@@ -6,8 +6,7 @@ workers, and stays the same run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -15,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from olmoearth_nb.bands import MISSING, MODALITIES, SENSORS, TILE, modality
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.bands import MISSING, MODALITIES, SENSORS, modality
+from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.pretrain.crops import Crops, first_date
@@ -26,7 +25,7 @@ from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.tokenization import Tokenization
 
 WINDOWS = 20
-"""Windows that are drawn from a tile before it counts as empty."""
+"""Windows that are drawn from a place before it counts as empty."""
 
 
 class MicroBatch:
@@ -55,7 +54,7 @@ class MicroBatches(Dataset[MicroBatch]):
     """All micro-batches of a run.
 
     Args:
-        corpus: the tiles.
+        corpus: the places.
         recipe: masking, tokenization, normalisation, size of a micro-batch.
         crops: what windows are drawn from.
         seed: of the run.
@@ -73,51 +72,69 @@ class MicroBatches(Dataset[MicroBatch]):
         """Micro-batch of that number."""
         size = self.recipe.optimisation.micro_batch
         generator = np.random.default_rng([self.seed, number])  # of the number alone, never of what came before
-        patch_size, edge, dates = self.crops.draw(generator)  # one for all samples: they are stacked
-        tiles = [_tile(self.seed, number * size + i, len(self.corpus)) for i in range(size)]
-        samples = [self._crop(tile, patch_size, edge, dates, generator) for tile in tiles]
+        places = [_place(self.seed, number * size + i, len(self.corpus)) for i in range(size)]
+        smallest = min(min(self.corpus.size(place)) for place in places)
+        patch_size, edge, dates = self.crops.draw(generator, smallest)  # one for all samples: they are stacked
+        samples = [self._crop(place, patch_size, edge, dates, generator) for place in places]
         batch = collate(samples)
-        grid = batch.grid(self.recipe.tokenization, patch_size)
+        shapes = tuple((name, tuple(image.shape[1:4])) for name, image in batch.images.items())
+        grid = _grid(shapes, self.recipe.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
         if self.recipe.normalisation == "standard":
             images = {name: standardise(image, batch.images[name]) for name, image in images.items()}
-        drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, tiles, number, view) for view in range(2)]
+        drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, places, number, view) for view in range(2)]
         return MicroBatch(images, batch.timestamps, grid, torch.stack(drawn), number)  # roles (2, B, N)
 
-    def _crop(self, tile: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
-        """A window of a tile with at most so many dates; another one where nothing of it can be encoded."""
+    def _crop(self, place: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
+        """A window of a place with at most so many dates; another one where nothing of it can be encoded."""
+        pixels = patch_size * edge
+        room = np.array(self.corpus.size(place)) - pixels + 1
         for _ in range(WINDOWS):
-            row, column = generator.integers(0, TILE - patch_size * edge + 1, 2).tolist()
-            sample = self.corpus.window(tile, row, column, patch_size * edge)
-            seen = np.any([(image != MISSING).any((0, 1, 3)) for image in _sensors(sample).images.values()], axis=0)
+            row, column = generator.integers(0, room, 2).tolist()
+            sample = self.corpus.window(place, row, column, pixels)
+            known = {name: image != MISSING for name, image in sample.images.items() if name in SENSORS}
+            seen = np.any([values.any((0, 1, 3)) for values in known.values()], axis=0)  # (T,)
             start = first_date(seen, dates, generator)
             if start is not None and seen.any():
-                sample = sample.select_times(range(start, min(start + dates, len(seen))))
-                if _encodable(_sensors(sample), self.recipe.tokenization, patch_size):
-                    return sample
-        raise ValueError(f"{self.corpus.name(tile)} was observed in none of {WINDOWS} windows drawn from it")
+                steps = slice(start, min(start + dates, len(seen)))
+                kept = sample if len(seen) <= dates else sample.select_times(range(steps.start, steps.stop))
+                if _whole(known, steps, self.recipe.tokenization) or _encodable(
+                    kept, self.recipe.tokenization, patch_size
+                ):
+                    return kept
+        raise ValueError(f"{self.corpus.name(place)} was observed in none of {WINDOWS} windows drawn from it")
 
 
-def _sensors(sample: Sample) -> Sample:
-    """The sample without its maps."""
-    return replace(sample, images={name: image for name, image in sample.images.items() if name in SENSORS})
+def _whole(known: Mapping[str, np.ndarray], steps: slice, tokenization: Tokenization) -> bool:
+    """Whether some sensor observed a date whole, so that its tokens can be encoded: most often so, and soon told."""
+    return any(
+        values[:, :, steps].all((0, 1, 3)).any() for name, values in known.items() if tokenization.groups_of(name)
+    )
 
 
 def _encodable(sample: Sample, tokenization: Tokenization, patch_size: int) -> bool:
-    """Whether at least one token of a sample was observed whole."""
-    images = {name: torch.from_numpy(image)[None] for name, image in sample.images.items()}
-    return not bool(observed(images, sample.grid(tokenization, patch_size))[1].all())
+    """Whether at least one token of a sensor was observed whole."""
+    images = {name: image for name, image in sample.images.items() if name in SENSORS}
+    tensors = {name: torch.from_numpy(image)[None] for name, image in images.items()}
+    grid = _grid(tuple((name, image.shape[:3]) for name, image in images.items()), tokenization, patch_size)
+    return not bool(observed(tensors, grid)[1].all())
 
 
-def _tile(seed: int, position: int, tiles: int) -> int:
-    """Which tile stands at a position of the run: a new random order every time that all have been seen."""
-    return int(_order(seed, position // tiles, tiles)[position % tiles])
+@lru_cache(maxsize=64)
+def _grid(shapes: tuple[tuple[str, tuple[int, ...]], ...], tokenization: Tokenization, patch_size: int) -> TokenGrid:
+    """The grid of such images; the coordinates of its tokens are kept with it for the next micro-batch."""
+    return TokenGrid.build(dict(shapes), tokenization, patch_size)
+
+
+def _place(seed: int, position: int, places: int) -> int:
+    """Which place stands at a position of the run: a new random order every time that all have been seen."""
+    return int(_order(seed, position // places, places)[position % places])
 
 
 @lru_cache(maxsize=8)
-def _order(seed: int, epoch: int, tiles: int) -> np.ndarray:
-    """Order of the tiles in one pass over them."""
-    return np.random.default_rng([seed, epoch, tiles]).permutation(tiles)
+def _order(seed: int, epoch: int, places: int) -> np.ndarray:
+    """Order of the places in one pass over them."""
+    return np.random.default_rng([seed, epoch, places]).permutation(places)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -127,25 +144,18 @@ def collate(samples: Sequence[Sample]) -> Batch:
     out.
     """
     longest = max(len(sample.timestamps) for sample in samples)
-    names = [name for name in MODALITIES if any(name in sample.images for sample in samples)]
-    stamps = np.stack([_pad(s.timestamps, 0, longest, None) for s in samples])
+    height, width = samples[0].shape
+    stamps = np.stack([s.timestamps[np.minimum(np.arange(longest), len(s.timestamps) - 1)] for s in samples])
     images = {}
-    for name in names:
+    for name in (name for name in MODALITIES if any(name in sample.images for sample in samples)):
         spec = modality(name)
-        height, width = next(iter(samples[0].images.values())).shape[:2]
-        blank = np.full((height, width, longest if spec.multitemporal else 1, len(spec.bands)), MISSING, np.float32)
-        parts = [blank if name not in s.images else _pad(s.images[name], 2, blank.shape[2], MISSING) for s in samples]
-        images[name] = spec.normalize(torch.from_numpy(np.stack(parts)))
+        steps = longest if spec.multitemporal else 1
+        stacked = np.full((len(samples), height, width, steps, len(spec.bands)), MISSING, np.float32)
+        for row, sample in zip(stacked, samples, strict=True):
+            if name in sample.images:
+                row[:, :, : sample.images[name].shape[2]] = sample.images[name]
+        images[name] = spec.normalize(torch.from_numpy(stacked))
     return Batch(images, torch.from_numpy(stamps))
-
-
-def _pad(values: np.ndarray, axis: int, length: int, constant: float | None) -> np.ndarray:
-    """Values made longer along an axis, by a constant or by the last of them."""
-    reach = [(0, 0)] * values.ndim
-    reach[axis] = (0, length - values.shape[axis])
-    if constant is None:
-        return np.pad(values, reach, mode="edge")
-    return np.pad(values, reach, constant_values=constant)
 
 
 def standardise(image: Tensor, raw: Tensor) -> Tensor:

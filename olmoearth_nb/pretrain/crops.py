@@ -65,10 +65,25 @@ class Crops:
         """The edges that leave room for at least one date; the official code stops with an error on the others."""
         return tuple(edge for edge in self.edges if self.dates(edge))
 
-    def draw(self, generator: np.random.Generator) -> tuple[int, int, int]:
-        """Patch size, edge in patches and most dates of a micro-batch."""
-        edge = int(generator.choice(self.fitting))  # drawn first: the dates that fit follow from it
-        return int(generator.choice(self.patch_sizes)), edge, self.dates(edge)
+    def draw(self, generator: np.random.Generator, largest: int = TILE) -> tuple[int, int, int]:
+        """Patch size, edge in patches and most dates of a micro-batch.
+
+        Args:
+            generator: what is random.
+            largest: edge in pixels of the smallest place of the micro-batch; larger crops are not drawn.
+
+        Raises:
+            ValueError: if no crop is so small.
+        """
+        edges = [edge for edge in self.fitting if edge * min(self.patch_sizes) <= largest]
+        if not edges:
+            raise ValueError(
+                f"no crop fits into a place of {largest} px: the smallest has {min(self.fitting)} patches of "
+                f"{min(self.patch_sizes)} px along an edge; give smaller edges or patch sizes"
+            )
+        edge = int(generator.choice(edges))  # drawn first: the dates that fit follow from it
+        sizes = [size for size in self.patch_sizes if edge * size <= largest]
+        return int(generator.choice(sizes)), edge, self.dates(edge)
 
 
 TWO_CORES = Crops(patch_sizes=(4,), edges=(4, 4, 4, 8), budget=1300)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import DiskFullError
 from olmoearth_nb.model.olmoearth import OlmoEarth
@@ -48,7 +48,7 @@ class Engine:
 
     Args:
         plan: the run.
-        corpus: its tiles.
+        corpus: its places.
         folder: where checkpoints and logs go.
         fabric: of `launch`; by default the best device here, or the processes that torchrun started.
         workers: processes that load data, for each process that trains; 0 for none.

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from olmoearth_nb.data.corpus import Corpus, identity
+from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.io.durable import alone, write_json
 from olmoearth_nb.pretrain.engine import SAVE_EVERY, Engine
 from olmoearth_nb.pretrain.fabric import launch
@@ -50,7 +50,7 @@ def pretrain(
 
     Args:
         plan: the run.
-        corpus: its tiles.
+        corpus: its places.
         folder: where everything goes; all processes must see it.
         fabric: see `Engine`.
         workers: see `Engine`.
@@ -69,7 +69,7 @@ def pretrain(
     """
     fabric = fabric or launch(plan.precision)
     with alone(folder) if fabric.is_global_zero else nullcontext():
-        data = identity(corpus)
+        data = corpus.identity()
         wanted, plan = plan.budgets, _joined(plan, data, folder / PLAN, fabric)
         engine = Engine(plan, corpus, folder, fabric, workers, quiet, save_every)
         legs = [leg for leg in plan.legs if not leg.falls or leg.end * plan.batch in wanted]
@@ -99,7 +99,7 @@ def samples_in(
     Args:
         minutes: of training, loading included.
         plan: any budget.
-        corpus: the tiles.
+        corpus: the places.
         folder: of the run; a number that was measured for it before is taken again.
         fabric: see `Engine`.
         workers: see `Engine`.
@@ -112,7 +112,7 @@ def samples_in(
     if not 0 < minutes < float("inf"):
         raise ValueError(f"minutes must be above 0, got {minutes}")
     fabric = fabric or launch(plan.precision)
-    wanted = {"minutes": minutes} | plan.describe() | {"data": identity(corpus)}
+    wanted = {"minutes": minutes} | plan.describe() | {"data": corpus.identity()}
     del wanted["budgets"]  # which is what is to be found
     _refuse_another(folder / PLAN, {key: wanted[key] for key in wanted if key != "minutes"}, but=("budgets",))
     stored = folder / MINUTES

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from olmoearth_nb.bands import MODALITIES
-from olmoearth_nb.data.corpus import Corpus, identity
+from olmoearth_nb.data import official
+from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.data.official import folder_name, read_tile, write_index, write_tile
 from olmoearth_nb.io.durable import read_array, write_array
 
@@ -33,7 +34,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def corpus(folder, tmp_path):
-    return Corpus(folder, tmp_path / "cache")
+    """Read from its copies alone, nothing kept in memory."""
+    return Corpus(folder, tmp_path / "cache", memory=0)
 
 
 def copies(corpus):
@@ -78,13 +80,15 @@ def test_no_flipped_byte_is_read(corpus):
 
 
 @pytest.mark.case("H14")
-def test_a_tile_that_changed_under_its_index(folder, corpus):
+@pytest.mark.parametrize("memory", [0, 10**9])
+def test_a_tile_that_changed_under_its_index(folder, tmp_path, memory):
     """Also to the same size, also back again; the index says nothing of it."""
-    before = identity(corpus)
+    corpus = Corpus(folder, tmp_path / "cache", memory=memory)
+    before = corpus.identity()
     assert same(corpus)
     put(folder / "sample_0.h5", 3000)
     assert same(corpus)
-    assert identity(corpus) == before
+    assert corpus.identity() == before
     first = corpus.window(0, 0, 0, 8).images[IMAGE]
     size = (folder / "sample_0.h5").stat().st_size
     shutil.copy(folder / "sample_1.h5", folder / "sample_0.h5")
@@ -101,6 +105,49 @@ def test_a_copy_that_goes_while_a_run_goes_on(corpus, monkeypatch):
     copy.unlink()
     with pytest.warns(UserWarning, match="it is made again"):
         assert same(corpus)
+
+
+class TestMemory:
+    """Tiles that fit are read once; windows are those of the files all the same."""
+
+    @pytest.fixture
+    def opened(self, monkeypatch):
+        """Files that were opened."""
+        paths, real = [], official.open_hdf5
+        monkeypatch.setattr(official, "open_hdf5", lambda path: paths.append(path) or real(path))
+        return paths
+
+    def test_what_fits_is_read_once(self, folder, opened):
+        corpus, windows = Corpus(folder), [(0, 3, 4, 5), (1, 120, 0, 8), (0, 0, 0, 128), (1, 1, 1, 1)]
+        found = [corpus.window(*where) for where in windows]
+        assert len(opened) == 2
+        for (place, row, column, edge), sample in zip(windows, found, strict=True):
+            whole = read_tile(folder / f"sample_{place}.h5").window(row, column, edge)
+            assert np.array_equal(sample.images[IMAGE], whole.images[IMAGE])
+            assert sample.images[IMAGE].dtype == np.float32
+            assert np.array_equal(sample.timestamps, whole.timestamps)
+            assert (sample.title, sample.provenance) == (whole.title, whole.provenance)
+
+    def test_a_window_is_no_view_of_what_is_kept(self, folder):
+        corpus = Corpus(folder)
+        corpus.window(0, 0, 0, 8).images[IMAGE][:] = 7
+        assert corpus.window(0, 0, 0, 8).images[IMAGE].max() == 1007
+
+    def test_the_budget_holds_and_the_first_stay(self, folder, opened):
+        """One tile of three dates has 128 x 128 x 3 x 12 x 4 bytes."""
+        corpus = Corpus(folder, memory=3 * 10**6)
+        for _ in range(3):
+            corpus.window(0, 0, 0, 8)
+            corpus.window(1, 0, 0, 8)
+        assert [path.name for path in opened].count("sample_0.h5") == 1
+        assert [path.name for path in opened].count("sample_1.h5") >= 3
+
+    def test_what_goes_is_missed_though_it_is_kept(self, folder):
+        corpus = Corpus(folder)
+        corpus.window(0, 0, 0, 8)
+        (folder / "sample_0.h5").unlink()
+        with pytest.raises(FileNotFoundError, match=r"sample_0\.h5"):
+            corpus.window(0, 0, 0, 8)
 
 
 @pytest.mark.case("H14")
@@ -146,7 +193,7 @@ def test_a_map_with_nan_is_named(folder):
 def test_the_description_of_a_world_is_damaged(folder, corpus, text):
     (folder.parents[2] / "world.json").write_text(text)
     with pytest.raises(ValueError, match=r"world\.json (is not whole JSON|must hold a dictionary)"):
-        identity(corpus)
+        corpus.identity()
 
 
 @pytest.mark.case("H14")

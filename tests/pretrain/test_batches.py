@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from olmoearth_nb.bands import MISSING, MODALITIES
-from olmoearth_nb.data.corpus import Corpus, identity
+from olmoearth_nb.data.corpus import Corpus
 from olmoearth_nb.data.official import folder_name, write_index
 from olmoearth_nb.grid import Role
 from olmoearth_nb.pretrain import batches as microbatch
@@ -127,9 +127,9 @@ class TestWhichTiles:
         corpus = Corpus(small_world / part)
         assert corpus.numbers.tolist() == [0, 1, 2, 3, 4, 5]
         assert len(corpus) == 6
-        assert identity(corpus)["tiles"] == 8
-        assert identity(corpus)["trained on"] == 6
-        assert identity(corpus)["world"]["scenes"] == 128
+        assert corpus.identity()["tiles"] == 8
+        assert corpus.identity()["trained on"] == 6
+        assert corpus.identity()["world"]["scenes"] == 128
 
     def test_only_training_tiles_of_a_world_in_a_folder(self, small_world):
         assert len(Corpus(small_world.parent)) == 6
@@ -139,7 +139,7 @@ class TestWhichTiles:
         shutil.copytree(source, tmp_path / source.parent.parent.name / source.parent.name / source.name)
         corpus = Corpus(tmp_path)
         assert corpus.numbers.tolist() == list(range(8))
-        assert identity(corpus).items() >= {"tiles": 8, "trained on": 8}.items()
+        assert corpus.identity().items() >= {"tiles": 8, "trained on": 8}.items()
 
     def test_no_tiles(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"must hold one sample_metadata\.csv, it holds 0"):

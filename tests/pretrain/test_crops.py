@@ -147,3 +147,27 @@ class TestFirstDate:
             start = first_date(observed, most, generator)
             assert observed[start]
             assert start == 0 or start + most <= len(observed)
+
+
+class TestSmallPlaces:
+    """Places smaller than a tile of the official format."""
+
+    def test_a_tile_holds_every_crop(self):
+        """So that nothing changes for tiles: the official filter never binds either."""
+        for number in range(50):
+            draws = [Crops().draw(np.random.default_rng(number), *largest) for largest in ((), (128,), (96,))]
+            assert draws[0] == draws[1] == draws[2]
+
+    @pytest.mark.parametrize("largest", [64, 17, 5])
+    def test_crops_fit_and_all_that_fit_are_drawn(self, largest):
+        drawn = {Crops().draw(np.random.default_rng(i), largest)[:2] for i in range(1500)}
+        assert drawn == {(p, edge) for p in range(1, 9) for edge in range(1, 13) if p * edge <= largest}
+
+    def test_the_dates_are_those_of_the_edge(self):
+        for number in range(50):
+            _, edge, dates = Crops().draw(np.random.default_rng(number), 40)
+            assert dates == PUBLISHED[edge - 1]
+
+    def test_none_fits(self):
+        with pytest.raises(ValueError, match="no crop fits into a place of 15 px: the smallest has 4 patches of 4 px"):
+            TWO_CORES.draw(np.random.default_rng(0), 15)
