@@ -11,9 +11,7 @@ import os
 from pathlib import Path
 
 from olmoearth_nb.data.official import OfficialDataset, is_tile
-from olmoearth_nb.io.addresses import check_address, public
-from olmoearth_nb.io.fetch import DownloadError, fetch, sha256
-from olmoearth_nb.io.pins import RECORDED, read_pins, require, write_pin
+from olmoearth_nb.io.unpacked import fetch_unpacked
 from olmoearth_nb.io.untar import ArchiveError, unpack
 
 URL = (
@@ -22,16 +20,9 @@ URL = (
 )
 """Where the project says that the subset lies; another address with the same content may be given instead."""
 
-_PIN = "archive"
-
 
 def fetch_subset(out: str | os.PathLike[str], url: str = URL, *, quiet: bool = False) -> OfficialDataset:
-    """Downloads and unpacks the official subset; a call that was killed is gone on with by the next.
-
-    Beside the folder lie, while it is being made, the archive (`<out>.tar`) and what is unpacked of it
-    (`<out>.unpacking`), and for good `<out>.sha256.json`, which records the archive's checksum. Before the first byte
-    the disk must have room for the archive and its content together. An archive that is refused is kept as
-    `<out>.tar.refused` and loaded anew by the next call.
+    """Downloads and unpacks the official subset, as `io.unpacked.fetch_unpacked` does.
 
     Args:
         out: the folder to make. A finished one is opened as it is, without the network.
@@ -49,48 +40,15 @@ def fetch_subset(out: str | os.PathLike[str], url: str = URL, *, quiet: bool = F
         FileExistsError: if `out` holds something else.
         OSError: if the disk fills up meanwhile.
     """
-    from filelock import FileLock
-
-    check_address(url)
-    out = Path(out).expanduser().resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    archive, record = out.with_name(out.name + ".tar"), out.with_name(out.name + ".sha256.json")
-    with FileLock(out.with_name(out.name + ".lock")):
-        if out.is_dir() and any(out.iterdir()):
-            return _finished(out)
-        if not archive.is_file():
-            fetch(url, archive, room=2.0, quiet=quiet)
-        _enforce(archive, record, url, quiet)
-        try:
-            unpack(archive, out, _accept, quiet=quiet)
-        except ArchiveError as error:
-            record.unlink(missing_ok=True)
-            refused = archive.replace(archive.with_name(archive.name + ".refused"))
-            raise ArchiveError(f"{error}; kept as {refused}, the next call loads it anew") from error
-        archive.unlink()
-    return OfficialDataset(out)
-
-
-def _finished(out: Path) -> OfficialDataset:
-    """The tiles of a folder that an earlier call made."""
-    try:
-        return OfficialDataset(out)
-    except (FileNotFoundError, ValueError) as error:
-        raise FileExistsError(
-            f"{out} is there and is not a whole subset ({error}); remove it or choose another"
-        ) from error
-
-
-def _enforce(archive: Path, record: Path, url: str, quiet: bool) -> None:
-    """Records the archive's checksum, or requires the one that was recorded."""
-    found, pinned = sha256(archive, quiet), read_pins(record).get(_PIN)
-    if pinned is None:
-        write_pin(record, _PIN, {"url": public(url), "bytes": archive.stat().st_size, "sha256": found})
-        return
-    known = pinned.get("sha256") if isinstance(pinned, dict) else None
-    if not isinstance(known, str):
-        raise DownloadError(f"{record} records no sha256 of the archive; remove it to record anew")
-    require([(archive, found, known)], f"{RECORDED} (remove {record} to accept another version)")
+    return fetch_unpacked(
+        out,
+        url,
+        OfficialDataset,
+        lambda archive, folder: unpack(archive, folder, _accept, quiet=quiet),
+        what="subset",
+        suffix=".tar",
+        quiet=quiet,
+    )
 
 
 def _accept(folder: Path) -> None:
