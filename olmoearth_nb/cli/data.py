@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from olmoearth_nb.cli.errors import Command, in_options
+from olmoearth_nb.data.labelled.download import EUROSAT, EUROSAT_SIZE, MEUROSAT, MEUROSAT_SIZE
 from olmoearth_nb.data.stac.search import EARTH_SEARCH
 from olmoearth_nb.data.subset import URL
 
@@ -93,3 +94,38 @@ def subset(
 
     tiles = fetch_subset(out, url)
     typer.echo(f"{tiles.folder}: {len(tiles)} tiles, open them by olmoearth_nb.data.official.OfficialDataset")
+
+
+@data_app.command(
+    cls=Command,
+    help=f"Download EuroSAT with all bands ({EUROSAT_SIZE}); the same call goes on after a break. The first download "
+    f"records the archive's sha256, which a later one must have, too. By default from {EUROSAT}",
+)
+def eurosat(
+    out: Annotated[Path, typer.Option(help="folder to make")],
+    url: Annotated[str, typer.Option(help="address of the zip", show_default=False)] = EUROSAT,
+) -> None:
+    """Download EuroSAT with all bands."""
+    from olmoearth_nb.data.labelled.download import fetch_eurosat
+
+    typer.echo(f"EuroSAT: {EUROSAT_SIZE}")
+    chips = fetch_eurosat(out, url)
+    typer.echo(f"{chips.folder}: {len(chips)} chips, open them by olmoearth_nb.data.labelled.open.open_set")
+
+
+@data_app.command(
+    cls=Command,
+    help=f"Download GeoBench's m-eurosat ({MEUROSAT_SIZE}); the same call goes on after a break. The first download "
+    f"records the archive's sha256, which a later one must have, too. By default from {MEUROSAT}",
+)
+def meurosat(
+    out: Annotated[Path, typer.Option(help="folder to make")],
+    url: Annotated[str, typer.Option(help="address of the zip", show_default=False)] = MEUROSAT,
+) -> None:
+    """Download GeoBench's m-eurosat."""
+    from olmoearth_nb.data.labelled.download import fetch_meurosat
+
+    typer.echo(f"m-eurosat: {MEUROSAT_SIZE}")
+    data = fetch_meurosat(out, url)
+    chips = ", ".join(f"{len(names)} {split}" for split, names in data.splits.items())
+    typer.echo(f"{data.folder}: {chips} chips, open them by olmoearth_nb.data.labelled.open.open_set")

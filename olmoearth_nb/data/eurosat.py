@@ -14,12 +14,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from olmoearth_nb.data.arrays import Date, to_sample
-from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, FILE_ORDER
+from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, FILE_ORDER, ORDERS, check_names
 from olmoearth_nb.data.geotiff.read import read_header
 from olmoearth_nb.georeference import degrees
 from olmoearth_nb.io.paths import inside
@@ -47,12 +47,16 @@ def is_eurosat_chip(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) -> Sample:
+def load_eurosat_chip(
+    path: str | os.PathLike[str], date: Date | None = None, names: Literal["content", "published"] = "content"
+) -> Sample:
     """Opens a chip with all 13 bands.
 
     Args:
         path: the `.tif` file.
         date: of the picture, if you know it.
+        names: "content" names the bands after what they hold; "published" as m-eurosat's labels name the same pixels,
+            so that the effect of wrong names can be measured.
 
     Returns:
         A sample of one timestep without the cirrus band, which warns that it is top-of-atmosphere data.
@@ -62,6 +66,7 @@ def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) ->
         ValueError: if it is not a whole GeoTIFF of 13 bands of digital numbers, or their order is another.
     """
     path = Path(path)
+    check_names(names)
     raster = read_header(path)
     if len(raster.names) != len(FILE_ORDER):
         raise ValueError(f"{path.name} must have the {len(FILE_ORDER)} bands of EuroSAT, it has {len(raster.names)}")
@@ -76,10 +81,14 @@ def load_eurosat_chip(path: str | os.PathLike[str], date: Date | None = None) ->
     image = raster.values(range(len(FILE_ORDER)))
     check_order(np.ma.getdata(image)[~np.ma.getmaskarray(image).any(-1)], path.name)
     notes = [] if date else [f"the chip has no date; it gets that of the m-eurosat evaluation, {EVALUATION_DATE}"]
-    where = "place unknown" if raster.place is None else degrees(*raster.place)
+    if names == "published":
+        wrong = [(name, band) for name, band in zip(ORDERS[names], FILE_ORDER, strict=True) if name != band]
+        notes.append(f"wrong names on purpose, m-eurosat's: {', '.join(f'{name} is {band}' for name, band in wrong)}")
+    place = raster.place
+    where = "place unknown" if place is None else degrees(*place)
     sample = to_sample(
         image[:, :, None],
-        FILE_ORDER,
+        ORDERS[names],
         [date or EVALUATION_DATE],
         level="L1C",
         title=path.stem,
@@ -122,6 +131,7 @@ class EuroSAT(Sequence[tuple[Sample, int]]):
 
     Args:
         folder: holds class folders of `.tif` chips, itself or in one folder below it.
+        names: see `load_eurosat_chip`.
 
     Attributes:
         class_names: the ten classes; the index of a sample's class counts in their order.
@@ -135,8 +145,9 @@ class EuroSAT(Sequence[tuple[Sample, int]]):
 
     class_names = CLASSES
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> None:
+        check_names(names)
+        self.names, folder = names, Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {folder}")
         roots = {path.parent for path in folder.rglob("*") if path.is_dir() and path.name in CLASSES}
@@ -164,7 +175,7 @@ class EuroSAT(Sequence[tuple[Sample, int]]):
         """The chip's sample and its class index."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return load_eurosat_chip(self.paths[index]), int(self.labels[index])
+        return load_eurosat_chip(self.paths[index], names=self.names), int(self.labels[index])
 
 
 def _chips(root: Path, folder: Path) -> list[Path]:

@@ -7,33 +7,21 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
-from geotiffs import write
+from chips import write_chip
+from labelled import LAND, WATER, chip, pixels
 
 from olmoearth_nb import SENTINEL2, Batch
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_sample
 from olmoearth_nb.data.eurosat import CLASSES, EuroSAT, check_order, load_eurosat_chip
-from olmoearth_nb.data.geobench.chip import FILE_ORDER, LABELS
+from olmoearth_nb.data.geobench.chip import FILE_ORDER, LABELS, load_geobench_chip
 
 S2 = "sentinel2_l2a"
 REAL_CHIP = Path(__file__).parents[3] / "shared" / "real" / "m-eurosat_id_1905.hdf5"
-LAND = dict(zip(FILE_ORDER, (1357, 1123, 1057, 959, 1227, 2077, 2463, 2390, 762, 12, 1861, 1139, 2700), strict=True))
-WATER = dict(zip(FILE_ORDER, (1200, 850, 560, 340, 300, 240, 230, 200, 90, 10, 45, 25, 170), strict=True))
 BY_NUMBER = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
 OF_THE_MODELS = [*SENTINEL2.band_names, "B10"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:top-of-atmosphere:UserWarning")
-
-
-def pixels(means=LAND, order=FILE_ORDER, seed=0):
-    """(13, 64, 64) digital numbers around the means of the public statistics of m-eurosat."""
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.normal(means[band], means[band] / 10, (64, 64)) for band in order]).astype(np.uint16)
-
-
-def chip(path, values=None, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write(path, pixels() if values is None else values, **options)
 
 
 @pytest.mark.parametrize("means", [LAND, WATER], ids=["land", "water"])
@@ -91,6 +79,27 @@ def test_the_folder_as_a_data_set(tmp_path):
     assert label == 9
     assert [label for _, label in data[:2]] == [1, 1]
     assert sum(1 for _ in data) == 3
+
+
+def test_names_of_the_bands(tmp_path):
+    """Published names are what m-eurosat's labels say of the same pixels; what they call B10 is dropped."""
+    values = pixels()
+    path = chip(tmp_path / "Forest_1.tif", values)
+    wrong = {"B8A": "B09", "B09": "B10", "B11": "B12", "B12": "B8A"}
+    with pytest.warns(UserWarning, match="almost surely wrong: B8A is far below B07"):
+        sample = load_eurosat_chip(path, names="published")
+    for i, band in enumerate(SENTINEL2.band_names):
+        assert (sample.images[S2][:, :, 0, i] == values[FILE_ORDER.index(wrong.get(band, band))]).all(), band
+    assert any("wrong names on purpose" in note and "B12 is B8A" in note for note in sample.notes)
+    m_eurosat = write_chip(tmp_path / "id_1.hdf5", values=values)
+    with pytest.warns(UserWarning, match="almost surely wrong"):
+        same = load_geobench_chip(m_eurosat, names="published")
+    assert (same.images[S2] == sample.images[S2]).all(), "the same pixels under the same names"
+    assert (load_geobench_chip(m_eurosat).images[S2] == load_eurosat_chip(path).images[S2]).all()
+    with pytest.raises(ValueError, match="names must be 'content' or 'published', got 'right'"):
+        load_eurosat_chip(path, names="right")
+    with pytest.raises(ValueError, match="names must be"):
+        EuroSAT(tmp_path, names="right")
 
 
 def truncated(path):

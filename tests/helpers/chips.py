@@ -17,12 +17,13 @@ class Sentinel2:
         self.name = name
 
 
-def write_chip(path, metadata=None, skip=()):
-    """A synthetic twin of an m-eurosat chip: band i holds 100 * i + column."""
+def write_chip(path, metadata=None, skip=(), values=None):
+    """A synthetic twin of an m-eurosat chip: band i holds 100 * i + column, or what is in `values` (13, H, W)."""
     with h5py.File(path, "w") as file:
         for i, label in enumerate(LABELS):
             if label not in skip:
-                file[label] = np.tile(100 * i + np.arange(64, dtype=np.int16), (64, 1))
+                ramp = np.tile(100 * i + np.arange(64, dtype=np.int16), (64, 1))
+                file[label] = ramp if values is None else values[i]
         described = {label: {"date": None, "band_info": Sentinel2(label)} for label in LABELS}
         file.attrs["pickle"] = repr(pickle.dumps(metadata or {"label": 3, **described}))
     return path

@@ -1,6 +1,6 @@
-"""GeoBench m-eurosat as a data set: chips, splits and classes, from a folder or the hub.
+"""GeoBench's m-eurosat and m-brick-kiln as data sets: chips, splits and classes, from a folder or the hub.
 
-Two more traps of m-eurosat are dealt with here, after those of `geobench.py`.
+Two more traps of m-eurosat are dealt with here, after those of `chip.py`.
 
 * The names of the classes. A label is the position of EuroSAT's class folder in alphabetical order, because the chips
   were made from such folders. The list of names that the converter took from TorchGeo had another order then (first
@@ -22,10 +22,9 @@ import numpy as np
 from olmoearth_nb.data.geobench.chip import (
     LABELS,
     MOST_METADATA,
-    ORDERS,
     Inert,
-    check_names,
     load_geobench_chip,
+    order_of,
     read_label,
     read_pickle,
 )
@@ -38,7 +37,13 @@ CLASSES = (
     *("Annual Crop", "Forest", "Herbaceous Vegetation", "Highway", "Industrial Buildings", "Pasture"),
     *("Permanent Crop", "Residential Buildings", "River", "Sea and Lake"),
 )
-"""Class of each label, 0 to 9."""
+"""Class of each label of m-eurosat, 0 to 9."""
+
+KILNS = ("not brick kiln", "brick kiln")
+"""Class of each label of m-brick-kiln, 0 and 1, by GeoBench's public converter."""
+
+Names = Literal["content", "published"]
+Kind = Literal["m-eurosat", "m-brick-kiln"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -46,21 +51,23 @@ REPOSITORY = "recursix/geo-bench-1.0"
 """Where GeoBench v1 is published on the hub (read in its own downloader, not tried)."""
 
 ARCHIVE = "classification_v1.0/m-eurosat.zip"
-"""m-eurosat in that repository."""
+"""m-eurosat in that repository; m-brick-kiln lies beside it."""
 
 _PARTITION = "default_partition.json"
 _MOST = 1e6
 
 
 class GeoBench:
-    """m-eurosat: 2,000 chips to train on, 1,000 to validate and 1,000 to test, of ten classes.
+    """m-eurosat (2,000 chips to train on, 1,000 to validate, 1,000 to test, of ten classes) or m-brick-kiln (of two).
 
     Args:
         folder: holds `default_partition.json` and the chips, itself or in one folder below it.
         names: see `load_geobench_chip`.
+        kind: which set it is; by default m-brick-kiln where `task_specs.pkl` or the folder names kilns, else m-eurosat.
 
     Attributes:
         folder: where the chips are.
+        kind: which set it is.
         splits: split -> names of its chips.
         class_names: class of each label.
         published_names: the names as `task_specs.pkl` lists them, in an order that is not that of the labels; None if
@@ -72,8 +79,8 @@ class GeoBench:
             of the folder.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], names: Literal["content", "published"] = "content") -> None:
-        check_names(names)
+    def __init__(self, folder: str | os.PathLike[str], names: Names = "content", kind: Kind | None = None) -> None:
+        order_of(names, kind or "m-eurosat")
         root = Path(folder)
         if not root.is_dir():
             raise FileNotFoundError(f"no folder {root}")
@@ -82,8 +89,11 @@ class GeoBench:
             raise ValueError(f"{root} must hold one {_PARTITION}, it holds {len(found)}")
         self.folder, self.names = found[0], names
         self.splits = _splits(self.folder)
-        self.published_names = _published_names(self.folder)
-        self.class_names = CLASSES if self.published_names is None else tuple(sorted(self.published_names))
+        self.kind = kind or kind_of(self.folder)
+        known = KILNS if self.kind == "m-brick-kiln" else CLASSES
+        self.published_names = _published_names(_specs(self.folder), len(known))
+        listed = tuple(self.published_names or known)
+        self.class_names = listed if self.kind == "m-brick-kiln" else tuple(sorted(listed))
 
     @classmethod
     def from_hub(
@@ -94,7 +104,7 @@ class GeoBench:
         endpoint: str | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         lock_file: str | os.PathLike[str] | None = None,
-        names: Literal["content", "published"] = "content",
+        names: Names = "content",
     ) -> GeoBench:
         """Downloads the data set, once, verified and pinned as models are (see `io/hub.py`), and unpacks it.
 
@@ -123,7 +133,7 @@ class GeoBench:
 
     @cached_property
     def band_stats(self) -> dict[str, dict[str, float]]:
-        """Statistics of each band in digital numbers, by the names of `load_geobench_chip`, from `band_stats.json`.
+        """Statistics of the bands in digital numbers, by the names of `load_geobench_chip`, from `band_stats.json`.
 
         Raises:
             ValueError: if the file is missing or damaged, or lacks a band.
@@ -132,7 +142,8 @@ class GeoBench:
         absent = [label for label in LABELS if not _finite(table.get(label))]
         if absent:
             raise ValueError(f"band_stats.json needs a mean and std for every band, not so for {absent}")
-        return {band: table[label] for band, label in zip(ORDERS[self.names], LABELS, strict=True)}
+        named = zip(order_of(self.names, self.kind), LABELS, strict=True)
+        return {band: table[label] for band, label in named if band is not None}
 
     def samples(self, split: str) -> GeoBenchSplit:
         """The chips of a split with their labels, read when asked for.
@@ -145,7 +156,18 @@ class GeoBench:
         if not self.splits[split]:
             raise ValueError(f"the split {split!r} of {self.folder} is empty")
         paths = [self.folder / f"{name}.hdf5" for name in self.splits[split]]
-        return GeoBenchSplit(paths, len(self.class_names), self.names)
+        return GeoBenchSplit(paths, len(self.class_names), self.names, self.kind)
+
+
+def kind_of(folder: Path) -> Kind:
+    """Which set a folder holds, by the name that its specifications or else the folder itself gives it.
+
+    Args:
+        folder: that of `default_partition.json`.
+    """
+    names = [str(_specs(folder).get("dataset_name", "")).lower(), folder.name.lower()]
+    told = [name for name in names if "brick" in name or "eurosat" in name]
+    return "m-brick-kiln" if told and "brick" in told[0] else "m-eurosat"
 
 
 class GeoBenchSplit(Sequence[tuple[Sample, int]]):
@@ -155,10 +177,11 @@ class GeoBenchSplit(Sequence[tuple[Sample, int]]):
         paths: the chips.
         classes: number of classes.
         names: see `load_geobench_chip`.
+        kind: see `load_geobench_chip`.
     """
 
-    def __init__(self, paths: list[Path], classes: int, names: Literal["content", "published"] = "content") -> None:
-        self.paths, self.classes, self.names = paths, classes, names
+    def __init__(self, paths: list[Path], classes: int, names: Names = "content", kind: Kind = "m-eurosat") -> None:
+        self.paths, self.classes, self.names, self.kind = paths, classes, names, kind
 
     def __len__(self) -> int:
         """Number of chips."""
@@ -169,7 +192,7 @@ class GeoBenchSplit(Sequence[tuple[Sample, int]]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         path = self.paths[index]
-        return load_geobench_chip(path, self.names), self._label(path)
+        return load_geobench_chip(path, self.names, self.kind), self._label(path)
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -213,21 +236,26 @@ def _splits(folder: Path) -> dict[str, tuple[str, ...]]:
     return {split: tuple(names or []) for split, names in lists.items()}
 
 
-def _published_names(folder: Path) -> list[str] | None:
-    """Names of the classes in `task_specs.pkl`, which is read without running anything of it."""
+def _specs(folder: Path) -> dict[str, Any]:
+    """What `task_specs.pkl` says, which is read without running anything of it; nothing without that file."""
     path = inside(folder, "task_specs.pkl")
     if not path.is_file():
-        return None
+        return {}
     with path.open("rb") as file:
         data = file.read(MOST_METADATA + 1)
     specs = read_pickle(data, f"the task specifications {path.name}")
-    kind = specs.state.get("label_type") if isinstance(specs, Inert) and isinstance(specs.state, dict) else None
+    return specs.state if isinstance(specs, Inert) and isinstance(specs.state, dict) else {}
+
+
+def _published_names(specs: dict[str, Any], classes: int) -> list[str] | None:
+    """Names of the classes in the specifications."""
+    kind = specs.get("label_type")
     state = kind.state if isinstance(kind, Inert) and isinstance(kind.state, dict) else {}
     names = state.get("_class_names", state.get("class_names"))
     if names is None:
         return None
-    if not isinstance(names, (list, tuple)) or len(set(map(str, names))) != len(names) or len(names) != len(CLASSES):
-        raise ValueError(f"{path.name} must name {len(CLASSES)} classes, it has {names!r}")
+    if not isinstance(names, (list, tuple)) or len(set(map(str, names))) != len(names) or len(names) != classes:
+        raise ValueError(f"task_specs.pkl must name {classes} classes, it has {names!r}")
     return [str(name) for name in names]
 
 

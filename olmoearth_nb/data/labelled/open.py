@@ -1,0 +1,111 @@
+"""One function for every kind of labelled set."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from olmoearth_nb.data.eurosat import CLASSES
+from olmoearth_nb.data.geobench.dataset import Names, kind_of
+from olmoearth_nb.data.labelled.eurosat import eurosat_set
+from olmoearth_nb.data.labelled.geobench import geobench_set
+from olmoearth_nb.data.labelled.series import SeriesSet
+from olmoearth_nb.data.labelled.world import WorldSet
+from olmoearth_nb.data.series import Checks, to_samples
+from olmoearth_nb.data.sets import LabelledSet
+from olmoearth_nb.data.tables import SUFFIXES
+
+Kind = Literal["auto", "eurosat", "m-eurosat", "m-brick-kiln", "world", "table"]
+
+
+def open_set(
+    path: str | os.PathLike[str], kind: Kind = "auto", names: Names = "content", **options: Any
+) -> LabelledSet:
+    """Opens places with an answer each.
+
+    Args:
+        path: a folder of EuroSAT's class folders, a data set of GeoBench, a simulated world, or a table of pixels
+            (``.parquet``, ``.csv``).
+        kind: which of them it is; by default it is looked for.
+        names: of EuroSAT and GeoBench, "content" or "published" names of the bands; see `data.geobench.chip`.
+        options: of EuroSAT ``apart``; of GeoBench ``apart`` and ``missing_bands``; of a table ``label`` (which it
+            needs), ``groups``, ``unit``, ``split`` and ``name`` (see `labelled.series.SeriesSet`) and all that
+            `data.series.to_samples` takes.
+
+    Raises:
+        FileNotFoundError: if there is nothing at the path.
+        ValueError: if it is none of these or another kind than was said, for an option that its kind has not, or if the
+            set is damaged.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"no file or folder {path}")
+    which = _kind(path) if kind == "auto" else kind
+    if which not in _OPENERS:
+        raise ValueError(f"kind must be 'auto' or one of {', '.join(map(repr, _OPENERS))}, got {kind!r}")
+    valid = _options(_OPENERS[which])
+    given = {**options, "names": names} if "names" in valid or names != "content" else options
+    wrong = [name for name in given if name not in valid]
+    if wrong:
+        raise ValueError(
+            f"a set of the kind {which!r} has no {', '.join(f'{name}=' for name in wrong)}; it has "
+            f"{', '.join(f'{name}=' for name in valid) or 'no option'}"
+        )
+    return _OPENERS[which](path, **given)
+
+
+def _kind(path: Path) -> str:
+    """What lies at a path, by what must be in it."""
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return "table"
+    if (path / "world.json").is_file():
+        return "world"
+    partitions = sorted(path.rglob("default_partition.json"))
+    if partitions:
+        return kind_of(partitions[0].parent)
+    if any(folder.name in CLASSES for folder in path.rglob("*") if folder.is_dir()):
+        return "eurosat"
+    raise ValueError(
+        f"{path} is no set of places with an answer each: it is no {' or '.join(SUFFIXES)} table, and holds no "
+        "world.json (a simulated world), no default_partition.json (m-eurosat, m-brick-kiln) and no class folders of "
+        f"EuroSAT ({', '.join(CLASSES[:3])}, ...)"
+    )
+
+
+def _table(
+    path: Path,
+    label: str = "",
+    groups: str | None = None,
+    unit: str = "",
+    split: str | None = None,
+    name: str | None = None,
+    **reading: Any,
+) -> SeriesSet:
+    """A table of pixels; `reading` goes on to `to_samples`."""
+    if not label:
+        raise ValueError(f"{path.name} is a table: say label=, the column that holds the answers")
+    columns = list(dict.fromkeys(column for column in (label, groups, split) if column is not None))
+    series = to_samples(path, labels=columns, **{"title": path.stem, **reading})
+    return SeriesSet(series, label, groups=groups, unit=unit, split=split, name=name)
+
+
+_OPENERS: dict[str, Callable[..., LabelledSet]] = {
+    "eurosat": eurosat_set,
+    "m-eurosat": partial(geobench_set, kind="m-eurosat"),
+    "m-brick-kiln": partial(geobench_set, kind="m-brick-kiln"),
+    "world": WorldSet,
+    "table": _table,
+}
+
+
+def _options(opener: Callable[..., LabelledSet]) -> list[str]:
+    """What a kind of set is told beyond its path."""
+    names = [name for name in inspect.signature(opener).parameters if name not in ("kind", "reading")][1:]
+    if opener is not _table:
+        return names
+    reading = [*list(inspect.signature(to_samples).parameters)[1:-1], *Checks.__annotations__]
+    return [*names, *(name for name in reading if name != "labels")]

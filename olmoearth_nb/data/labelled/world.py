@@ -1,0 +1,72 @@
+"""The simulated world as a `LabelledSet`: scenes, and what each of them is."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+
+from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
+from olmoearth_nb.data.simulate.library import SPLITS
+from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.sample import Batch, Sample
+
+
+class WorldSet:
+    """Scenes of a simulated world; those of one tile are a group.
+
+    Args:
+        world: the world, or the folder that `simulate` made.
+
+    Raises:
+        FileNotFoundError: if the folder holds no finished world.
+        ValueError: if its list of scenes is damaged.
+    """
+
+    unit = ""
+    classes = tuple(SCENE_CLASSES)
+    notes = (
+        "scenes are simulated: scores say nothing about real data",
+        "scenes of one tile are one group, and each tile is in one split",
+    )
+
+    def __init__(self, world: World | str | os.PathLike[str]) -> None:
+        self.world = world if isinstance(world, World) else _opened(Path(world))
+        self.name = f"scenes of {self.world.folder.name}"
+
+    def __len__(self) -> int:
+        """How many scenes there are."""
+        return len(self.world)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """(n,) index of each scene's class."""
+        return self.world.kind
+
+    @property
+    def groups(self) -> np.ndarray:
+        """(n,) tile of each scene."""
+        return self.world.tile
+
+    @property
+    def split(self) -> np.ndarray:
+        """(n,) "train", "valid" or "test"."""
+        return np.array(SPLITS)[self.world.split]
+
+    def samples(self, numbers: np.ndarray, modalities: tuple[str, ...] = ("sentinel2_l2a",)) -> list[Sample]:
+        """Some of the scenes as samples."""
+        return self.world.samples(np.arange(len(self))[np.asarray(numbers)], modalities)
+
+    def batch(self, numbers: np.ndarray, modalities: tuple[str, ...] = ("sentinel2_l2a",), /) -> Batch:
+        """Some of the scenes as one normalised batch."""
+        return Batch.from_samples(self.samples(numbers, modalities))
+
+
+def _opened(folder: Path) -> World:
+    """The world in a folder."""
+    try:
+        return World(folder)
+    except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
+        raise ValueError(f"{folder / 'scenes.csv'} is not the list of scenes of a world ({error!r})") from error
