@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def pretrain(
     recipe: Annotated[str, typer.Option(help="v1, naive, v1.1, v1.2, or an ablation of v1.1")] = "v1.1",
     size: Annotated[str, typer.Option(help="mini, nano, tiny, small, base or large")] = "mini",
-    data: Annotated[Path | None, typer.Option(help="folder of tiles in the official format, simulated or real")] = None,
+    data: Annotated[Path | None, typer.Option(help="folder of tiles (simulated or real), or of chips")] = None,
     out: Annotated[Path, typer.Option(help="folder of the run; the same command goes on with it")] = Path("run"),
     samples: Annotated[
         str, typer.Option(help="budgets in samples, such as 20000 or 5000,20000; a run takes longer ones later")
@@ -37,7 +37,9 @@ def pretrain(
     ] = None,
     precision: Annotated[str, typer.Option(help="32-true or bf16-mixed")] = "32-true",
     threads: Annotated[int, typer.Option(min=0, help="threads of this process; 0 for all")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="processes that load data")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="processes that load data, each with 2 GB of memory for them")
+    ] = 0,
     cache: Annotated[
         Path | None, typer.Option(help="folder for uncompressed tiles, some 10 MB each; by default in the run")
     ] = None,
@@ -97,19 +99,21 @@ def _train(
     """Trains, and says what was made; under torchrun the first process alone speaks."""
     import torch
 
-    from olmoearth_nb.data.corpus import Corpus
+    from olmoearth_nb.data.chips import open_corpus
+    from olmoearth_nb.data.corpus import TileCorpus
     from olmoearth_nb.plots.training import plot_run
     from olmoearth_nb.pretrain.fabric import launch
     from olmoearth_nb.pretrain.run import pretrain as train
     from olmoearth_nb.pretrain.run import samples_in
 
     if data is None:
-        raise ValueError("give --data, a folder of tiles; 'olmoearth-nb data simulate --out world' makes one")
+        raise ValueError("give --data, a folder of tiles or chips; 'olmoearth-nb data simulate --out world' makes one")
     if threads:
         torch.set_num_threads(threads)
-    corpus, fabric = Corpus(data, cache or out / "tiles"), launch(plan.precision)
+    fabric = launch(plan.precision)
+    corpus = open_corpus(data, cache or out / "tiles")
     if minutes is not None:
-        if fabric.is_global_zero:
+        if fabric.is_global_zero and isinstance(corpus, TileCorpus):
             corpus.copy_all()  # or else unpacking, which happens once, would be taken for training
         fabric.barrier()
         plan = replace(plan, budgets=(samples_in(minutes, plan, corpus, out, fabric, workers),))

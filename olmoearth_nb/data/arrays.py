@@ -30,6 +30,10 @@ _RELEASED = dt.date(2026, 11, 26)
 """A day on which this was written: whatever the clock says, today is not earlier."""
 
 
+class UndatedError(ValueError):
+    """Nothing says when a picture was taken; who knows it can say so."""
+
+
 def to_sample(
     image: np.ndarray,
     bands: Sequence[str],

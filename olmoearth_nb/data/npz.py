@@ -14,7 +14,7 @@ import numpy as np
 
 from olmoearth_nb.bands import SENTINEL2
 from olmoearth_nb.bands import modality as modality_of
-from olmoearth_nb.data.arrays import Date, to_sample
+from olmoearth_nb.data.arrays import Date, UndatedError, to_sample
 from olmoearth_nb.data.offset import KEYS, UNSAID, Offset, offset_tags, read_offset, take_off
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.io import durable
@@ -126,7 +126,8 @@ def _read(path: Path, needed: Sequence[str]) -> tuple[dict[str, np.ndarray], dic
         with np.load(path, allow_pickle=False) as file:
             absent = [name for name in needed if name not in file.files]
             if absent:
-                raise ValueError(f"{path.name} has no {absent}; it has {file.files} and needs {list(_NEEDED)}")
+                error = UndatedError if absent == ["dates"] else ValueError
+                raise error(f"{path.name} has no {absent}; it has {file.files} and needs {list(_NEEDED)}")
             _require_size(path)
             arrays = {name: file[name] for name in (*_NEEDED, *_SAID, *_OPTIONS, "valid") if name in file.files}
             tags = {name: file[name].ravel()[0] for name in KEYS if name in file.files and file[name].size}

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 
+from olmoearth_nb.data.arrays import UndatedError
 from olmoearth_nb.data.geotiff.read import Raster
 
 DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE")
@@ -14,7 +15,7 @@ DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE")
 DAY = r"(\d{4})-?(\d{2})-?(\d{2})"
 """A date in names of files and bands."""
 
-_IN_NAME = re.compile(rf"(?<!\d){DAY}(?:(?=T\d{{2}})|(?![0-9A-Za-z]))")
+_IN_NAME = re.compile(rf"(?<!\d){DAY}(?:(?=T\d{{2}})|Z?(?![0-9A-Za-z]))")
 _TIME = r"[T ]\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?"
 _TAG = re.compile(rf"(\d{{4}})[-:]?(\d{{2}})[-:]?(\d{{2}})(?:{_TIME})?")
 ASK = "give dates=[...], one ISO date for each timestep"
@@ -55,10 +56,11 @@ def _of_name(days: list[dt.date], steps: int, name: str) -> list[dt.date]:
         return [days[0] + dt.timedelta(days=30 * i) for i in range(steps)]
     if len(days) == 2 and days[0] == days[1]:
         raise ValueError(f"{name} has two times of {days[0]} in its name; {ASK}")
-    raise ValueError(
-        f"{name} does not say when its {steps} timesteps are: there is none of the tags {', '.join(DATE_TAGS)}, and "
-        f"its name holds {[day.isoformat() for day in days]}, not one date for one timestep or a first and last day "
-        f"{30 * steps} days apart; {ASK}"
+    when = "its timestep is" if steps == 1 else f"its {steps} timesteps are"
+    raise (ValueError if days else UndatedError)(
+        f"{name} does not say when {when}: there is none of the tags {', '.join(DATE_TAGS)}, and its name holds "
+        f"{[day.isoformat() for day in days]}, not one date for one timestep or a first and last day {30 * steps} days "
+        f"apart; {ASK}"
     )
 
 
