@@ -45,10 +45,14 @@ TAG = "BOA_OFFSET_APPLIED"
 
 _APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied", TAG)
 _ADDED = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
-_BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "PROCESSING_BASELINE")
+_BASELINE = (
+    *("s2:processing_baseline", "sentinel:processing_baseline", "PROCESSING_BASELINE"),
+    "processing_baseline",
+)
 KEYS = (*_APPLIED, *_ADDED, *_BASELINE)
-"""Properties and tags that `read_offset` reads."""
+"""Properties and tags that `read_offset` reads, whatever the case of their letters."""
 
+_VERSION = re.compile(r"N?(\d{1,2})(?:\.?(\d{2})|\.(\d))")
 _MOST = 2000
 _SATURATED = 65535
 _FIRST_BASELINE = 400
@@ -89,6 +93,7 @@ def read_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[st
     Raises:
         ValueError: for metadata that cannot be read, or bands of different offsets.
     """
+    properties = _known(properties)
     for key in _APPLIED:
         if key in properties and _true(properties[key], key):
             return Declared(0, f"{key} is {properties[key]}", done=True)
@@ -103,7 +108,7 @@ def read_offset(properties: Mapping[str, Any], raster_bands: Sequence[Mapping[st
         raise ValueError(f"the bands have different offsets: {sorted(stated)}; take them off band by band")
     if stated:
         offset = stated.pop()
-        return Declared(_checked(offset, "raster:bands"), f"raster:bands put {offset:g} on")
+        return Declared(_checked(offset, "the offset of the bands"), f"scale and offset of the bands put {offset:g} on")
     return Declared(1000, why) if baseline is not None else Declared()
 
 
@@ -203,7 +208,7 @@ def settle(given: Offset, declared: Sequence[Declared], dates: Sequence[str]) ->
     wanted = 0 if given is None else given
     number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
     if wanted != "auto" and not (number and 0 <= int(wanted) <= _MOST):
-        raise ValueError(f"offset must be 'auto', None or 0 to {_MOST} digital numbers to take off, got {given!r}")
+        raise ValueError(f"offset is 0 to {_MOST} digital numbers to take off, offset='auto' or offset=None; got {given!r}")
     notes: dict[str, list[str]] = {}
     offsets = []
     for one, date in zip(declared, dates, strict=True):
@@ -278,6 +283,18 @@ def offset_tags(sample: Sample) -> dict[str, str]:
     return {TAG: "True"} if offset_done(sample) else {}
 
 
+def _known(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties by the spelling of `KEYS`; GDAL parts ``s2:processing_baseline=05.09`` at the colon."""
+    small = {key.lower(): key for key in reversed(KEYS)}
+    known = {}
+    for name, value in properties.items():
+        if isinstance(value, str) and "=" in value and f"{name}:{value.partition('=')[0]}".lower() in small:
+            name, value = f"{name}:{value.partition('=')[0]}", value.partition("=")[2]
+        if name.lower() in small:
+            known[small[name.lower()]] = value
+    return known
+
+
 def _true(value: Any, key: str) -> bool:
     """A flag, also as the text of a tag."""
     text = str(value).strip().lower()
@@ -305,10 +322,10 @@ def _baseline(properties: Mapping[str, Any]) -> tuple[int | None, str]:
     """The processing baseline, 400 for 04.00, and the words that say it."""
     for key in _BASELINE:
         if key in properties:
-            found = re.fullmatch(r"N?(\d{2})\.?(\d{2})", str(properties[key]).strip())
+            found = _VERSION.fullmatch(str(properties[key]).strip())
             if found is None:
                 raise ValueError(f"{key} must be like 04.00, got {properties[key]!r}")
-            return int("".join(found.groups())), f"{key} is {properties[key]}"
+            return int(found[1]) * 100 + int(found[2] or f"{found[3]}0"), f"{key} is {properties[key]}"
     return None, ""
 
 

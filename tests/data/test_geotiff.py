@@ -239,7 +239,7 @@ WRONG = {
         {},
         r"absent: \['B09_1'\]",
     ),
-    "no date": (lambda t: write(t / "field.tif", numbers(), BANDS), {}, "does not say when its 1 timesteps are"),
+    "no date": (lambda t: write(t / "field.tif", numbers(), BANDS), {}, "does not say when its timestep is"),
     "a date that is none": (lambda t: write(t / "f_2020-13-40.tif", numbers(), BANDS), {}, "is not a date"),
     "a tag that is none": (
         lambda t: write(t / "f.tif", numbers(), BANDS, {"DATE": "summer"}),
@@ -264,7 +264,7 @@ WRONG = {
     "dates too few": (
         lambda t: write(t / "f.tif", numbers(24), [*BANDS, *(f"{b}_1" for b in BANDS)]),
         {"dates": ["2020-01-01"]},
-        "2 timesteps .* but 1 dates",
+        "holds 1 date, but the files hold 2 timesteps",
     ),
     "another coordinate system": (lambda t: two(t, crs="EPSG:32632"), {}, "coordinate system"),
     "another origin": (lambda t: two(t, origin=(500_010, 800_000)), {}, "origin and pixel size"),

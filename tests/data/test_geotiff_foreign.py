@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import rasterio
+from click.testing import CliRunner
 from geotiffs import BANDS, numbers, write
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.rio.main import main_group as rio
 from rasterio.transform import Affine
 
 from olmoearth_nb.data.eurosat import load_eurosat_chip
@@ -73,7 +75,7 @@ def test_radar_of_one_polarisation(tmp_path):
 
 
 def test_names_that_are_no_bands_advise_bands(tmp_path):
-    path = write(tmp_path / "a_2020-07-01.tif", numbers(), [f"band {i}" for i in range(12)])
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), [f"layer {i}" for i in range(12)])
     with pytest.raises(ValueError, match=r"no band of Sentinel-2 or Sentinel-1; .*; give bands=\[\.\.\.\]"):
         load_geotiff(path)
     assert (load_geotiff(path, bands=BANDS).images[S2][:, :, 0] == numbers().transpose(1, 2, 0)).all()
@@ -94,7 +96,7 @@ def test_what_is_not_one_date(tmp_path, tag):
 
 @pytest.mark.parametrize("name", ["a_2021-07-04garbage", "a_20210704x", "a_2021-07-045"])
 def test_names_of_files_that_hold_no_date(tmp_path, name):
-    with pytest.raises(ValueError, match="does not say when its 1 timesteps are"):
+    with pytest.raises(ValueError, match="does not say when its timestep is"):
         load_geotiff(write(tmp_path / f"{name}.tif", numbers(), BANDS))
 
 
@@ -174,8 +176,17 @@ def test_a_eurosat_chip_of_a_local_system(tmp_path):
     assert "place unknown" in sample.provenance
 
 
-BESIDE = ["a_2020-07-01.tif.aux.xml", "a.ovr", "a.tfw", "a.prj", "Thumbs.db", "desktop.ini", ".DS_Store"]
-BESIDE += ["._a_2020-07-01.tif", "readme.txt", "README", "a_2020-07-01.tif.msk"]
+BESIDE = [
+    "b_2020-07-01.tif.aux.xml",
+    "a.ovr",
+    "a_2020-07-01.tif:Zone.Identifier",
+    "a.tfw",
+    "a.prj",
+    "Thumbs.db",
+    "desktop.ini",
+    ".DS_Store",
+]
+BESIDE += [".DS_Store", "._a_2020-07-01.tif", "readme.txt", "README", "b_2020-07-01.tif.msk"]
 
 
 @pytest.mark.case("10")
@@ -198,7 +209,7 @@ def test_what_is_in_the_way_is_named(tmp_path, name):
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).touch()
-    with pytest.raises(ValueError, match=rf"nothing else: it holds 1 of them, but '{name.strip('/')}'"):
+    with pytest.raises(ValueError, match=rf"nothing else; it holds 1 GeoTIFF and '{name.strip('/')}'"):
         tifs_of(tmp_path)
     assert holds_tifs(tmp_path)
 
@@ -207,7 +218,7 @@ def test_what_is_in_the_way_is_named(tmp_path, name):
 def test_a_folder_without_any(tmp_path):
     (tmp_path / "Thumbs.db").touch()
     assert not holds_tifs(tmp_path)
-    with pytest.raises(ValueError, match=r"it holds 0 of them$"):
+    with pytest.raises(ValueError, match=r"it holds 0 GeoTIFFs$"):
         load_geotiff(tmp_path)
 
 
@@ -245,7 +256,7 @@ def test_one_bit_and_a_palette(tmp_path):
         load_geotiff(path)
     with rasterio.open(path, "w", transform=Affine(10, 0, 5e5, 0, -10, 8e5), **{**options, "count": 1}) as file:
         file.write_colormap(1, {0: (0, 0, 0), 1: (9, 9, 9)})
-    with pytest.raises(ValueError, match="does not name its 1 bands"):
+    with pytest.raises(ValueError, match="does not name its band"):
         load_geotiff(path)
 
 
@@ -299,7 +310,7 @@ def test_a_size_that_lies(tmp_path):
 
 
 @pytest.mark.case("H1")
-@pytest.mark.parametrize("beside", ["a_2020-07-01.tif.ovr", "a_2020-07-01.tif.msk", "a_2020-07-01.tif.aux.xml"])
+@pytest.mark.parametrize("beside", ["a_2020-07-01.tif.ovr", "a_2020-07-01.ovr", "a_2020-07-01.aux"])
 def test_nothing_beside_a_file_is_read(tmp_path, beside):
     path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS)
     mask = write(tmp_path / "mask.tif", np.zeros((1, 16, 16), np.uint8))
@@ -338,3 +349,37 @@ def test_names_of_bands_that_are_no_text(tmp_path, text):
     path.write_bytes(content[:at] + b"\xe9" + content[at + 1 :])
     with pytest.raises(ValueError, match=r"a_2020-07-01\.tif has tags or names of bands that are no text in UTF-8"):
         load_geotiff(path)
+
+
+@pytest.mark.case("names")
+def test_names_of_openeo(tmp_path):
+    """Times behind dates, in names of files and of bands."""
+    for day in ("2023-06-01", "2023-07-01"):
+        write(tmp_path / f"openEO_{day}Z.tif", numbers(), BANDS)
+    assert load_geotiff(tmp_path).dates == ["2023-06-01", "2023-07-01"]
+    for clock in ("T10:00:00", "T10:56:21.024Z", " 10:00:00", "T105621", "Z"):
+        names = [f"{band}_{day}{clock}" for day in ("2023-06-01", "2023-07-01") for band in BANDS]
+        sample = load_geotiff(write(tmp_path / "a.tif", numbers(24), names))
+        assert sample.dates == ["2023-06-01", "2023-07-01"]
+        assert (sample.images[S2][:, :, 1] == numbers(24)[12:].transpose(1, 2, 0)).all()
+
+
+@pytest.mark.case("names")
+@pytest.mark.parametrize("name", ["2023-06-01Zx", "2023-06-01ZZ"])
+def test_names_that_only_begin_like_openeo(tmp_path, name):
+    with pytest.raises(ValueError, match="does not say when its timestep is"):
+        load_geotiff(write(tmp_path / f"openEO_{name}.tif", numbers(), BANDS))
+
+
+@pytest.mark.case("names")
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("name", ["T31TCJ_20230601T105031_{}_10m", "2023-06-01-00_00_2023-06-01_L2A_{}_(Raw)"])
+def test_bands_in_files_of_their_own(tmp_path, name, named):
+    """What the message advises works."""
+    paths = [write(tmp_path / f"{name.format(band)}.tif", numbers()[i : i + 1]) for i, band in enumerate(BANDS)]
+    for given in (paths, tmp_path):
+        with pytest.raises(ValueError, match=r"each of the 12 files holds one band \(.*B02.*rio stack .*bands=\["):
+            load_geotiff(given, bands=BANDS if named else None)
+    stacked = tmp_path / "stacked_2023-06-01.tif"
+    assert CliRunner().invoke(rio, ["stack", *map(str, paths), "-o", str(stacked)]).exit_code == 0
+    assert (load_geotiff(stacked, bands=BANDS).images[S2][:, :, 0] == numbers().transpose(1, 2, 0)).all()

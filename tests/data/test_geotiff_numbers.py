@@ -349,3 +349,145 @@ def test_a_date_stays_if_another_sensor_saw_it(tmp_path):
     sample = load_geotiff(paths)
     assert sample.dates == ["2020-07-01", "2020-08-01"]
     assert (sample.images[S2][:, :, 1] == MISSING).all()
+
+
+@pytest.mark.case("masks")
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+@pytest.mark.parametrize("name", ["dataMask", "datamask"])
+def test_a_band_that_masks(tmp_path, name, kind):
+    values = np.concatenate([numbers(), np.ones((1, 16, 16))]).astype(kind)
+    values[12, :4] = 0
+    path = write(tmp_path / "a_2020-07-01.tif", values, [*BANDS, name])
+    for options in ({}, {"bands": [*BANDS, name]}):
+        sample = load_geotiff(path, **options)
+        assert ((image(sample) == MISSING).all(-1) == (values[12] == 0)).all()
+        assert (image(sample)[4:] == numbers().transpose(1, 2, 0)[4:]).all()
+        assert "what the band dataMask marks by 0 is not observed" in sample.notes
+        assert "25.0% of the Sentinel-2 L2A pixels are not observed" in sample.notes
+
+
+@pytest.mark.case("masks")
+@pytest.mark.parametrize("names", [["dataMask_1", "dataMask_2"], ["dataMask", "dataMask_2"], ["dataMask"]])
+def test_a_band_that_masks_each_date(tmp_path, names):
+    """With a number, it masks that date; without, all others."""
+    masks = np.ones((len(names), 16, 16), np.uint16)
+    masks[0, :4], masks[-1, 8:] = 0, 0
+    bands = [f"{band}_{date}" for date in (1, 2) for band in BANDS]
+    path = write(tmp_path / "a.tif", np.concatenate([numbers(24), masks]), [*bands, *names])
+    got = load_geotiff(path, dates=["2020-07-01", "2020-08-01"]).images[S2]
+    for date, mask in enumerate((masks[0], masks[-1])):
+        assert ((got[:, :, date] == MISSING).all(-1) == (mask == 0)).all()
+
+
+def pam(path, text):
+    """GDAL's own side-car file."""
+    (path.parent / f"{path.name}.aux.xml").write_text(f"<PAMDataset>{text}</PAMDataset>", encoding="utf8")
+    return path
+
+
+def of_bands(text, count=12):
+    return "".join(f'<PAMRasterBand band="{i + 1}">{text.format(i)}</PAMRasterBand>' for i in range(count))
+
+
+@pytest.mark.case("side-car")
+def test_numbers_of_a_side_car(tmp_path):
+    """As GDAL itself reads them."""
+    values = numbers() // 4
+    values[:, 5] = 777
+    path = write(tmp_path / "a_2020-07-01.tif", values, BANDS, nodata=9)
+    filled = load_geotiff(pam(path, of_bands("<NoDataValue>7.77e2</NoDataValue>")))
+    assert (image(filled) == MISSING).sum() == (values == 777).sum()
+    assert "read from a_2020-07-01.tif.aux.xml: nodata values" in filled.notes
+    scaled = load_geotiff(pam(path, of_bands("<Scale>0.001</Scale><Offset>-0.01</Offset>")))
+    np.testing.assert_allclose(image(scaled), np.maximum(values * 10.0 - 100, 1).transpose(1, 2, 0), rtol=1e-6)
+    with rasterio.open(path) as file:
+        assert (file.scales[3], file.offsets[3]) == (0.001, -0.01)
+
+
+@pytest.mark.case("side-car")
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_names_and_place_of_a_side_car(tmp_path):
+    """Names that QGIS gives, a system that it assigns, and a world file."""
+    values = numbers()
+    path = tmp_path / "a_2020-07-01.tif"
+    with rasterio.open(path, "w", driver="GTiff", height=16, width=16, count=12, dtype="uint16") as file:
+        file.write(values)
+    (tmp_path / "a_2020-07-01.tfw").write_text("10\n0\n0\n-10\n500005\n4899995\n")
+    named = "".join(f'<PAMRasterBand band="{i + 1}"><Description>{b}</Description></PAMRasterBand>' for i, b in
+                    enumerate(BANDS))  # fmt: skip
+    sample = load_geotiff(pam(path, f"<SRS>EPSG:32631</SRS>{named}"))
+    assert (image(sample) == values.transpose(1, 2, 0)).all()
+    assert sample.georeference.transform == (10, 0, 500_000, 0, -10, 4_900_000)
+    assert "read from a_2020-07-01.tif.aux.xml: names of bands, the coordinate system" in sample.notes
+    moved = load_geotiff(pam(path, f"<SRS>EPSG:32631</SRS><GeoTransform>5, 10, 0, 50, 0, -10</GeoTransform>{named}"))
+    assert moved.georeference.transform == (10, 0, 5, 0, -10, 50)
+
+
+@pytest.mark.case("side-car")
+@pytest.mark.parametrize("bands", [1, 12])
+def test_a_mask_beside_a_file(tmp_path, bands):
+    write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS)
+    mask = np.full((bands, 16, 16), 255, np.uint8)
+    mask[0, :4] = 0
+    write(tmp_path / "mask.tif", mask).rename(tmp_path / "a_2020-07-01.tif.msk")
+    sample = load_geotiff(tmp_path)
+    assert ((image(sample) == MISSING) == np.broadcast_to(mask.transpose(1, 2, 0) == 0, (16, 16, 12))).all()
+    assert sample.notes[0] == "read from a_2020-07-01.tif.msk: a mask"
+
+
+@pytest.mark.case("side-car")
+def test_tags_and_statistics_of_a_side_car(tmp_path):
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS)
+    tags = '<Metadata><MDI key="PROCESSING_BASELINE">05.09</MDI></Metadata>'
+    less = load_geotiff(pam(path, tags))
+    assert any("1000 taken off the digital numbers (PROCESSING_BASELINE is 05.09)" in note for note in less.notes)
+    other = '<Metadata><MDI key="STATISTICS_MEAN">3</MDI></Metadata>'
+    sample = load_geotiff(pam(path, of_bands(other)), offset=None)
+    assert sample.notes == ("read from a_2020-07-01.tif.aux.xml: nothing of numbers or place",)
+
+
+BAD = {
+    "no number": (of_bands("<Scale>thin</Scale>"), "Scale must be 1 number, got 'thin'"),
+    "a band that there is not": (of_bands("<Scale>1</Scale>", 13), "tells of band 13, but a_2020-07-01.tif has 12"),
+    "no band": ('<PAMRasterBand band="-1"/>', "the number of a band is '-1'"),
+    "a system that is an address": ("<SRS>http://127.0.0.1/x.prj</SRS>", "no coordinate system"),
+    "a system that is a file": ("<SRS>/vsicurl/x</SRS>", "no coordinate system"),
+    "a system that there is not": ("<SRS>EPSG:1</SRS>", "its coordinate system cannot be read"),
+    "a short transform": ("<GeoTransform>1, 2</GeoTransform>", "GeoTransform must be 6 numbers, got 2"),
+    "an open end": ("<SRS>", "is not whole XML"),
+}
+
+
+@pytest.mark.case("side-car")
+@pytest.mark.parametrize("name", BAD)
+def test_side_cars_that_cannot_be_read(tmp_path, name):
+    text, message = BAD[name]
+    path = pam(write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS), text)
+    with pytest.raises(ValueError, match=rf"a_2020-07-01.tif.aux.xml.*{message}"):
+        load_geotiff(path)
+
+
+@pytest.mark.case("side-car")
+def test_hostile_side_cars(tmp_path):
+    """Entities, links, and masks of another format or size."""
+    path = write(tmp_path / "a_2020-07-01.tif", numbers(), BANDS)
+    beside = tmp_path / "a_2020-07-01.tif.aux.xml"
+    beside.write_text('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hosts">]><PAMDataset><SRS>&x;</SRS></PAMDataset>')
+    with pytest.raises(ValueError, match="declares a document type or entities"):
+        load_geotiff(path)
+    beside.unlink()
+    mask = tmp_path / "a_2020-07-01.tif.msk"
+    mask.symlink_to(path)
+    with pytest.raises(ValueError, match=r"tif\.msk, beside a_2020-07-01\.tif, is a link"):
+        load_geotiff(path)
+    mask.unlink()
+    mask.write_text("<VRTDataset rasterXSize='16' rasterYSize='16'></VRTDataset>")
+    with pytest.raises(ValueError, match=r"tif\.msk is not a whole file of GTiff"):
+        load_geotiff(path)
+    write(tmp_path / "mask.tif", np.zeros((1, 8, 16), np.uint8)).rename(mask)
+    with pytest.raises(ValueError, match=r"msk is a mask of 8 x 16 px x 1, but a_2020-07-01\.tif has 16 x 16 px x 12"):
+        load_geotiff(path)
+    mask.unlink()
+    (tmp_path / "a_2020-07-01.tfw").write_bytes(b"\xff\xfe1\n")
+    with pytest.raises(ValueError, match=r"a_2020-07-01\.tfw: "):
+        load_geotiff(path)

@@ -178,7 +178,7 @@ def test_what_the_caller_says(tmp_path):
     assert "an offset of 1000 is in the digital numbers (PROCESSING_BASELINE is 05.09) and stays" in kept.notes
     for offset, message in (
         (900, "offset=900 would be wrong at 2023-01-02: PROCESSING_BASELINE is 05.09, so that 1000 is to be"),
-        ("yes", "must be 'auto', None or 0 to 2000 .* got 'yes'"),
+        ("yes", "0 to 2000 .* offset='auto' or offset=None; got 'yes'"),
         (True, "got True"),
         (-1000, "got -1000"),
     ):
@@ -250,3 +250,56 @@ def test_numbers_that_cannot_hold_the_offset(scale, given):
     assert notes[1:] == ["8.33% of the values lay below the offset of 1000, and became 1"]
     assert less[8:, :, :, 0] == pytest.approx(unit)
     assert (take_off(dark, None, [Declared()], ["2023-01-02"], scale=scale)[0] == dark).all()
+
+
+BASELINES = {
+    "05.09": {"processing_baseline": "05.09"},
+    "capitals": {"S2:PROCESSING_BASELINE": "05.09"},
+    "a number": {"s2:processing_baseline": 5.09},
+    "a short number": {"s2:processing_baseline": 5.1},
+    "one digit": {"s2:processing_baseline": "4.0"},
+    "no digit before": {"s2:processing_baseline": "4.00"},
+    "parted at the colon": {"s2": "processing_baseline=05.09"},
+    "parted at the colon, in capitals": {"S2": "PROCESSING_BASELINE=N0509"},
+}
+
+
+@pytest.mark.case("baseline")
+@pytest.mark.parametrize("name", BASELINES)
+def test_spellings_of_the_baseline(name):
+    assert read_offset(BASELINES[name]).offset == 1000
+
+
+@pytest.mark.case("baseline")
+@pytest.mark.parametrize(("baseline", "offset"), [("3.1", 0), (2.14, 0), ("N0301", 0), (3.99, 0), ("04.00", 1000)])
+def test_baselines_before_the_offset(baseline, offset):
+    assert read_offset({"Processing_Baseline": baseline}).offset == offset
+
+
+@pytest.mark.case("baseline")
+@pytest.mark.parametrize("value", [True, None, "5.1.2", "5", "05,09", "five"])
+def test_baselines_that_are_none(value):
+    with pytest.raises(ValueError, match=r"must be like 04\.00"):
+        read_offset({"s2:processing_baseline": value})
+
+
+@pytest.mark.case("baseline")
+@pytest.mark.parametrize("key", ["processing_baseline", "s2:processing_baseline", "Boa_Add_Offset"])
+def test_spellings_in_tags_of_a_geotiff(tmp_path, key):
+    sample = load_geotiff(late(tmp_path, {key: "-1000" if "Add" in key else "05.09"}))
+    assert (sample.images[S2][:, :, 0] == np.maximum(numbers().astype(int) - 1000, 1).transpose(1, 2, 0)).all()
+
+
+@pytest.mark.case("baseline")
+def test_tags_of_each_band(tmp_path):
+    """An offset that differs by band, as a product may have it."""
+    import rasterio
+
+    path = late(tmp_path)
+    with rasterio.open(path, "r+") as file:
+        for band in file.indexes:
+            file.update_tags(band, BOA_ADD_OFFSET=str(-600 if band == 3 else -1000))
+    taken = np.full(12, 1000)
+    taken[2] = 600
+    expected = np.maximum(numbers().transpose(1, 2, 0).astype(int) - taken, 1)
+    assert (load_geotiff(path).images[S2][:, :, 0] == expected).all()

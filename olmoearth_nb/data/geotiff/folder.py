@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from olmoearth_nb.data.geotiff.beside import names_beside
+from olmoearth_nb.errors import counted
+
 _TIFS = (".tif", ".tiff")
 _BESIDE = tuple(
     ".aux.xml .ovr .msk .tfw .tifw .tiffw .wld .prj .xml .html .json .geojson .qgz .qgs .qml .lyr .cpg .txt .md .pdf "
     ".csv .png .jpg .jpeg".split()
 )
+_DOWNLOADED = ("zone.identifier", "dropbox.attrs")  # Windows and others mark files that came from elsewhere
 _NAMES = ("thumbs.db", "desktop.ini", "icon\r", "readme", "license")
 _MOST = 5
 
@@ -29,12 +33,13 @@ def tifs_of(folder: Path) -> tuple[list[Path], list[str]]:
     beside = [path.name for path in paths if path not in tifs and path.is_file() and _is_beside(path.name.lower())]
     other = [path.name for path in paths if path not in tifs and path.name not in beside]
     if not tifs or other:
-        named = f", but {', '.join(map(repr, other[:_MOST]))}{' and more' * (len(other) > _MOST)}" if other else ""
+        named = f" and {', '.join(map(repr, other[:_MOST]))}{' and more' * (len(other) > _MOST)}" if other else ""
         raise ValueError(
-            f"{folder} must hold GeoTIFFs (.tif) of one place, one for each date, and nothing else: it holds "
-            f"{len(tifs)} of them{named}"
+            f"{folder} must hold GeoTIFFs (.tif) of one place, one for each date, and nothing else; it holds "
+            f"{counted(len(tifs), 'GeoTIFF')}{named}"
         )
-    ignored = [name for name in beside if not name.startswith(".")]
+    read = {name for path in tifs for name in names_beside(path)}
+    ignored = [name for name in beside if not name.startswith(".") and name not in read]
     if not ignored:
         return tifs, []
     return tifs, [f"ignored beside the GeoTIFFs: {', '.join(ignored[:_MOST])}{' and more' * (len(ignored) > _MOST)}"]
@@ -47,4 +52,4 @@ def _is_tif(path: Path) -> bool:
 
 def _is_beside(name: str) -> bool:
     """Whether a file, named in small letters, belongs to pictures without being one."""
-    return name.startswith(".") or name in _NAMES or name.endswith(_BESIDE)
+    return name.startswith(".") or name in _NAMES or name.endswith((*_BESIDE, *_DOWNLOADED))

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from olmoearth_nb.bands import MODALITIES, SENSORS
 from olmoearth_nb.data.geotiff.dates import DAY
 from olmoearth_nb.data.geotiff.read import Raster
+from olmoearth_nb.errors import counted
 
 _QUALITY = {"QA_PIXEL", "QA_RADSAT"}
 _STEP = rf"\d{{1,6}}|{DAY}"
+_CLOCK = r"(?:[T ]\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?Z?|Z)?"
 _NUMBERED = (
-    re.compile(rf"(?P<band>.+?)_(?P<step>{_STEP})"),
+    re.compile(rf"(?P<band>.+?)_(?P<step>{_STEP}){_CLOCK}"),
     re.compile(rf"(?P<step>{_STEP})(?:T\d{{6}}\w*)?_(?P<band>[^_]+)"),
 )
-"""``B4_11``, ``B4_2020-07-01``; ``11_B4``, ``20200701T105031_20200701T105626_T31TCJ_B4``."""
+"""``B4_11``, ``B4_2020-07-01``, ``B04_2020-07-01T10:00:00``; ``11_B4``,
+``20200701T105031_20200701T105626_T31TCJ_B4``."""
+MASK = "datamask"
+"""Band of Sentinel Hub that says where there are data, in small letters."""
 _LIKE_OURS = re.compile(r"B\d.*|\d+A?|[VH][VH].*", re.IGNORECASE)
 
 
@@ -29,12 +34,14 @@ class Layout:
         steps: number or date (20200701) behind the bands of each timestep, 0 where there is none.
         index: of each sensor, timestep and band, the position in the file, counted from 0.
         left_out: names that look like bands of a sensor and are none.
+        masks: of each timestep, the position of a band that is 0 where nothing was observed, or None.
     """
 
     names: dict[str, list[str]]
     steps: list[int]
     index: dict[str, list[list[int]]]
     left_out: list[str]
+    masks: list[int | None]
 
 
 def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -> Layout:
@@ -55,8 +62,11 @@ def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -
     sensors = _sensors([name for _, name, _ in named], sensor, title)
     index: dict[str, dict[int, dict[str, int]]] = {}
     first: dict[str, dict[str, str]] = {}
-    left_out = []
+    left_out, masks = [], {}
     for position, name, step in named:
+        if name.lower() == MASK:
+            masks[step] = position
+            continue
         owner, band = next(((s, b) for s in sensors if (b := MODALITIES[s].spelled(name))), (None, None))
         if owner is None or band is None:
             asked = sensor is not None and any(MODALITIES[s].spelled(name) for s in SENSORS)
@@ -76,6 +86,7 @@ def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -
         steps,
         {s: [[index[s][t][b] for b in first[s]] for t in steps] for s in sensors if s in index},
         list(dict.fromkeys(left_out)),
+        [masks.get(t, masks.get(0)) for t in steps],  # without a number, it is that of all dates
     )
 
 
@@ -113,12 +124,13 @@ def _named(raster: Raster, bands: Sequence[str] | None) -> list[tuple[int, str, 
         if isinstance(bands, str) or len(bands) == 0:
             raise ValueError(f"bands are given in a list, the names of one date's bands, got {bands!r}")
         if len(positions) % len(bands):
-            raise ValueError(f"{title} has {len(positions)} bands, which is no multiple of the {len(bands)} named ones")
+            raise ValueError(
+                f"{title} has {counted(len(positions), 'band')}, which is no multiple of the {len(bands)} named ones"
+            )
         return [(i, str(bands[at % len(bands)]).strip(), at // len(bands)) for at, i in enumerate(positions)]
     if any(not raster.names[i] for i in positions):
-        raise ValueError(
-            f"{title} does not name its {len(positions)} bands; give bands=[...], the names of one date's bands"
-        )
+        which = "band" if len(positions) == 1 else f"{len(positions)} bands"
+        raise ValueError(f"{title} does not name its {which}; give bands=[...], the names of one date's bands")
     return [(i, *_numbered(str(raster.names[i]).strip())) for i in positions]
 
 

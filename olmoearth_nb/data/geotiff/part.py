@@ -51,6 +51,7 @@ class Part:
         scale: what their numbers are once the tags are applied.
         files: file of each timestep.
         index: of each timestep and band, the position in its file.
+        masks: of each timestep, the position of a band that is 0 where nothing was observed, or None.
         scalings: of each timestep and band.
         offsets: (T, C) digital numbers to take off.
         notes: what was decided, one sentence each.
@@ -61,6 +62,7 @@ class Part:
     scale: str
     files: list[Raster]
     index: list[list[int]]
+    masks: list[int | None]
     scalings: list[list[Scaling]]
     offsets: np.ndarray
     notes: tuple[str, ...]
@@ -100,6 +102,10 @@ class Part:
             dates.append(image.reshape(*image.shape[:2], len(steps), len(self.names)))
         image, notes = np.ma.concatenate(dates, axis=2), []
         hidden = np.ma.getmaskarray(image)
+        for t, (raster, band) in enumerate(zip(self.files, self.masks, strict=True)):
+            if band is not None:
+                hidden[:, :, t] |= np.ma.filled(raster.values([band], window), 0) == 0
+        image = np.ma.MaskedArray(np.ma.getdata(image), hidden)
         if hidden.any():
             notes.append(f"{hidden.any(-1).mean():.1%} of the {self.spec.title} pixels are not observed")
         if any(scaling.changes for step in self.scalings for scaling in step):
@@ -152,22 +158,27 @@ def part_of(sensor: str, layouts: Sequence[Layout], steps: list[Raster], days: l
     notes = list(dict.fromkeys(one.note for step in scalings for one in step if one.note))
     offsets = np.zeros((len(steps), len(names)), dtype=np.int64)
     if sensor == "sentinel2_l2a":
-        offsets, taken = _offsets(steps, scalings, days, options.offset)
+        offsets, taken = _offsets(steps, index, scalings, days, options.offset)
         notes += taken
     if scale == "linear":
         notes.append("linear radar power converted to dB")
-    return Part(spec, names, scale, steps, index, scalings, offsets, tuple(notes))
+    masks = [position for layout in layouts for position in layout.masks]
+    if any(position is not None for position in masks):
+        notes.append("what the band dataMask marks by 0 is not observed")
+    return Part(spec, names, scale, steps, index, masks, scalings, offsets, tuple(notes))
 
 
 def _offsets(
-    steps: list[Raster], scalings: list[list[Scaling]], days: list[str], offset: Offset
+    steps: list[Raster], index: list[list[int]], scalings: list[list[Scaling]], days: list[str], offset: Offset
 ) -> tuple[np.ndarray, list[str]]:
     """(T, C) offsets of processing baselines to take off, and the notes that say so."""
     declared = []
-    for raster, step in zip(steps, scalings, strict=True):
-        tags = {**raster.band_tags[0], **raster.tags}
+    for raster, positions, step in zip(steps, index, scalings, strict=True):
         try:
-            declared += [read_offset(tags, [dict(scaling.stated)] if scaling.stated else None) for scaling in step]
+            declared += [
+                read_offset({**raster.tags, **raster.band_tags[i]}, [dict(one.stated)] if one.stated else None)
+                for i, one in zip(positions, step, strict=True)
+            ]
         except ValueError as error:
             raise ValueError(f"{raster.path.name}: {error}") from error
     bands = len(scalings[0])

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from olmoearth_nb.data.geotiff.beside import Beside, read_beside
 from olmoearth_nb.data.paged import Window
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.io.raster import open_raster
 
-NODATA_TAGS = ("_fillvalue", "missing_value", "nodata", "nodata_value")
+NODATA_TAGS = ("_fillvalue", "missing_value", "nodata", "nodata_value", "nodatavalue")
 """Tags of a band, in small letters, that programs write beside or instead of the file's own nodata value."""
 
 _LARGEST_BLOCK = 1 << 30
@@ -38,6 +39,7 @@ class Raster:
         grid: coordinate system, origin and pixel size, size.
         georeference: where the pixels lie, or None.
         nowhere: why that is not known, in words, or "".
+        beside: what lies beside the file.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Raster:
     grid: tuple[Any, ...]
     georeference: Georeference | None
     nowhere: str
+    beside: Beside
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -89,6 +92,9 @@ class Raster:
                     hidden[i] |= file.read_masks(band + 1, window=cut) == 0
             for band in self.alpha:
                 hidden |= file.read(band + 1, window=cut) == 0
+        if self.beside.mask is not None:
+            with _opened(self.beside.mask) as mask:
+                hidden |= mask.read(1 if mask.count == 1 else [band + 1 for band in bands], window=cut) == 0
         if values.dtype.kind == "f":
             hidden |= np.isnan(values)
         return np.ma.MaskedArray(values, hidden).transpose(1, 2, 0)
@@ -118,28 +124,57 @@ def read_header(path: Path) -> Raster:
     """
     from rasterio.enums import ColorInterp
 
+    beside = read_beside(path)
     with _opened(path) as file:
         _require_readable(file, path.name)
-        georeference, nowhere = _georeference(file)
+        _require_fitting(file, path.name, beside)
+        crs, transform = beside.crs or file.crs, beside.transform or file.transform
+        if transform.is_identity and beside.world is not None:
+            transform = beside.world
+        georeference, nowhere = _georeference(file, crs, transform)
+        names = [beside.fields.get(i, {}).get("Description") or name for i, name in enumerate(file.descriptions)]
         alpha = [
             i
-            for i, (colour, name) in enumerate(zip(file.colorinterp, file.descriptions, strict=True))
+            for i, (colour, name) in enumerate(zip(file.colorinterp, names, strict=True))
             if colour == ColorInterp.alpha and (not name or name.lower() == "alpha")
         ]
         return Raster(
             path,
             file.shape,
             np.dtype(file.dtypes[0]),
-            list(file.descriptions),
+            names,
             tuple(alpha) if len(alpha) < file.count else (),
-            file.tags(),
-            [file.tags(band) for band in file.indexes],
-            list(file.scales),
-            list(file.offsets),
-            (file.crs, tuple(round(x, 9) for x in file.transform), file.shape),
+            {**file.tags(), **beside.tags},
+            [_band_tags(file, i, beside) for i in range(file.count)],
+            [beside.number(i, "Scale", scale) for i, scale in enumerate(file.scales)],
+            [beside.number(i, "Offset", offset) for i, offset in enumerate(file.offsets)],
+            (crs, tuple(round(x, 9) for x in transform), file.shape),
             georeference,
             nowhere,
+            beside,
         )
+
+
+def _band_tags(file: Any, band: int, beside: Beside) -> dict[str, str]:
+    """Tags of a band, in the file and beside it."""
+    tags = {**file.tags(band + 1), **beside.band_tags.get(band, {})}
+    nodata = beside.fields.get(band, {}).get("NoDataValue")
+    return tags if nodata is None else {**tags, "NoDataValue": nodata}
+
+
+def _require_fitting(file: Any, title: str, beside: Beside) -> None:
+    """Raises a ValueError unless what lies beside a file has its bands and pixels."""
+    other = [band + 1 for band in (*beside.fields, *beside.band_tags) if not 0 <= band < file.count]
+    if other:
+        raise ValueError(f"{title}.aux.xml tells of band {other[0]}, but {title} has {file.count}")
+    if beside.mask is not None:
+        with _opened(beside.mask) as mask:
+            shape, count = mask.shape, mask.count
+        if shape != file.shape or count not in (1, file.count):
+            raise ValueError(
+                f"{beside.mask.name} is a mask of {shape[0]} x {shape[1]} px x {count}, but {title} has "
+                f"{file.height} x {file.width} px x {file.count}"
+            )
 
 
 @contextmanager
@@ -209,16 +244,15 @@ def _has_mask(flags: Sequence[Any]) -> bool:
     return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
-def _georeference(file: Any) -> tuple[Georeference | None, str]:
+def _georeference(file: Any, crs: Any, transform: Any) -> tuple[Georeference | None, str]:
     """Where the pixels of an open file lie, or why that is not known."""
-    if file.crs is None:
+    if crs is None:
         control = bool(file.gcps[0]) or file.rpcs is not None
         return None, "no coordinate system" + ", but control points: warp it to a map first" * control
-    if file.transform.is_identity:
+    if transform.is_identity:
         return None, "a coordinate system, but not where the pixels lie in it"
-    crs = file.crs.to_string()
     try:
-        georeference = Georeference(crs, tuple(file.transform)[:6])
+        georeference = Georeference(crs.to_string(), tuple(transform)[:6])
         georeference.to_lonlat(file.width / 2, file.height / 2)
     except ValueError as error:
         return None, f"its coordinate system leads to no place on Earth: {str(error)[:200]}"

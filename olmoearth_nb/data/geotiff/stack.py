@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MODALITIES, SENSORS
 from olmoearth_nb.data.arrays import Date, parse_dates
+from olmoearth_nb.data.geotiff.beside import beside_notes
 from olmoearth_nb.data.geotiff.dates import dates_of
 from olmoearth_nb.data.geotiff.folder import tifs_of
 from olmoearth_nb.data.geotiff.names import Layout, layout_of
 from olmoearth_nb.data.geotiff.part import Options, Part, part_of
 from olmoearth_nb.data.geotiff.read import Raster, read_header, same_grid
+from olmoearth_nb.errors import counted
 from olmoearth_nb.georeference import degrees
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+_BAND_OF_FILE = re.compile(r"(?<![0-9A-Za-z])(B\d{1,2}A?|VV|VH)(?![0-9A-Za-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +82,22 @@ def stacked(paths: Paths, options: Options) -> Stack:
         raise ValueError(f"give at least one GeoTIFF and at most {MAX_TIMESTEPS}, the models' dates; got {len(files)}")
     rasters = [read_header(Path(path)) for path in files]
     same_grid(rasters)
+    _require_bands_together(rasters)
     layouts = [layout_of(raster, options.bands, options.modality) for raster in rasters]
     _require_same_bands(layouts)
     steps = [raster for raster, layout in zip(rasters, layouts, strict=True) for _ in layout.steps]
     days = _iso(_dates(rasters, layouts, options))
     if len(days) != len(steps):
-        raise ValueError(f"the files hold {len(steps)} timesteps of bands, but {len(days)} dates are given")
+        held = counted(len(steps), "timestep")
+        raise ValueError(f"dates=[...] holds {counted(len(days), 'date')}, but the files hold {held} of bands")
     parts = [part_of(sensor, layouts, steps, days, options) for sensor in layouts[0].names]
     left_out = list(dict.fromkeys(name for layout in layouts for name in layout.left_out))
     if left_out:
         sensors = " or ".join(part.spec.title for part in parts)
         notes = [*notes, f"left out, being no bands of {sensors}: {', '.join(left_out[:20])}"]
-    return Stack(parts, days, rasters[0], (*notes, *_place_notes(rasters[0], options.resolution)), options)
+    notes += beside_notes([raster.beside for raster in rasters])
+    notes += _place_notes(rasters[0], options.resolution)
+    return Stack(parts, days, rasters[0], tuple(notes), options)
 
 
 def _files(paths: Paths) -> tuple[list[str | os.PathLike[str]], list[str]]:
@@ -98,6 +108,18 @@ def _files(paths: Paths) -> tuple[list[str | os.PathLike[str]], list[str]]:
         tifs, notes = tifs_of(Path(paths))
         return [*tifs], notes
     return [paths], []
+
+
+def _require_bands_together(rasters: Sequence[Raster]) -> None:
+    """Raises a ValueError for files of one band each that are named after other bands, as in a product."""
+    found = [_BAND_OF_FILE.findall(raster.path.stem) for raster in rasters if len(raster.names) == 1]
+    bands = list(dict.fromkeys(names[-1].upper() for names in found if names))
+    if len(found) == len(rasters) and len(bands) > 1:
+        raise ValueError(
+            f"each of the {len(rasters)} files holds one band ({', '.join(bands[:20])}), but a file must hold all "
+            "bands of its date: stack those of a date, on one grid of 10 m (`rio stack FILES -o X_2023-06-01.tif`, a "
+            "command of rasterio), and give bands=[...] in their order; a whole product is opened by its .SAFE folder"
+        )
 
 
 def _require_same_bands(layouts: Sequence[Layout]) -> None:

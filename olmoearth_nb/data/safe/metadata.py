@@ -13,11 +13,11 @@ from typing import Any
 from olmoearth_nb.data.offset import Declared, read_offset
 from olmoearth_nb.data.safe.find import metadata_of
 from olmoearth_nb.io.paths import inside
+from olmoearth_nb.io.xml_file import read_xml
 
 _BAND_IDS = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B10 B11 B12".split()
 """Band of each `band_id`, 0 to 12."""
 
-_LARGEST = 20_000_000
 _QUANTIFICATION = 10_000
 
 
@@ -48,7 +48,7 @@ def read_metadata(folder: Path) -> Metadata:
     if len(found) != 1:
         raise ValueError(f"{folder.name} must hold one of MTD_MSIL2A.xml and MTD_MSIL1C.xml, it holds {len(found)}")
     ((level, path),) = found.items()
-    root = _parsed(inside(folder, path.name))
+    root = read_xml(inside(folder, path.name))
     texts = {_local(element): (element.text or "").strip() for element in root.iter()}
     prefix = "BOA_" if level == "L2A" else ""
     scale = _first(texts, f"{prefix}QUANTIFICATION_VALUE", f"L2A_{prefix}QUANTIFICATION_VALUE")
@@ -61,25 +61,6 @@ def read_metadata(folder: Path) -> Metadata:
         raise ValueError(f"{folder.name}: its metadata have no time of sensing, but {began!r}") from error
     baseline = texts.get("PROCESSING_BASELINE", "")
     return Metadata(level, sensed, baseline, _offsets(root, folder.name, baseline))
-
-
-def _parsed(path: Path) -> Any:
-    """Root of an XML file that declares no entities and refers to nothing outside of it."""
-    from xml.etree.ElementTree import ParseError
-
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import parse
-
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(f"{path.name} has {path.stat().st_size:,} bytes; metadata have at most {_LARGEST:,}")
-    try:
-        return parse(path, forbid_dtd=True).getroot()
-    except DefusedXmlException as error:
-        raise ValueError(
-            f"{path.name} declares a document type or entities, which metadata never do: {error}"
-        ) from error
-    except (ParseError, LookupError, ValueError) as error:  # the last two of encodings that there are not
-        raise ValueError(f"{path.name} is not whole XML ({error})") from error
 
 
 def _local(element: Any) -> str:
