@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from chips import write_chip
-from labelled import LAND, WATER, chip, pixels
+from labelled_twins import LAND, WATER, chip, pixels
 
 from olmoearth_nb import SENTINEL2, Batch
 from olmoearth_nb.bands import MISSING

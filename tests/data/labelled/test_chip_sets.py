@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from chips import write_chip
-from labelled import KILN, LAND, WATER, chip, pixels, placed, write_eurosat, write_kilns
+from labelled_twins import KILN, LAND, WATER, chip, pixels, placed, write_eurosat, write_kilns
 
 from olmoearth_nb import SENTINEL2, Batch
 from olmoearth_nb.bands import MISSING

@@ -1,0 +1,88 @@
+"""Twins of labelled sets: chips of EuroSAT and GeoBench whose numbers are those of land or of water."""
+
+import json
+import pickle
+
+import numpy as np
+from chips import write_chip
+from geotiffs import write
+
+from olmoearth_nb.data.geobench.chip import FILE_ORDER, LABELS
+
+LAND = dict(zip(FILE_ORDER, (1357, 1123, 1057, 959, 1227, 2077, 2463, 2390, 762, 12, 1861, 1139, 2700), strict=True))
+WATER = dict(zip(FILE_ORDER, (1200, 850, 560, 340, 300, 240, 230, 200, 90, 10, 45, 25, 170), strict=True))
+KILN = [*"B01 B02 B03 B04 B05 B07 B8A B08 B11 B12".split(), "red", "green", "blue"]
+"""What m-brick-kiln holds, in the order of its labels."""
+
+SPLITS = {"train": ["id_1", "id_2", "id_3"], "valid": ["id_4"], "test": ["id_5"]}
+
+
+def pixels(means=LAND, order=FILE_ORDER, seed=0, edge=64):
+    """(bands, edge, edge) digital numbers around the means of the public statistics of m-eurosat."""
+    rng, means = np.random.default_rng(seed), means | {"red": 120, "green": 110, "blue": 90}
+    return np.stack([rng.normal(means[band], means[band] / 10, (edge, edge)) for band in order]).astype(np.uint16)
+
+
+def chip(path, values=None, **options):
+    """A EuroSAT chip."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write(path, pixels() if values is None else values, **options)
+
+
+def write_eurosat(folder, count=3, step=2_000):
+    """Chips of land and of water, `count` of each class, in a row with so many metres between them."""
+    for k, (name, means) in enumerate((("Forest", LAND), ("Pasture", LAND), ("SeaLake", WATER))):
+        for i in range(count):
+            place = (400_000 + step * (k * count + i), 4_900_000)
+            chip(folder / name / f"{name}_{i + 1}.tif", pixels(means, seed=10 * k + i), origin=place)
+    return folder
+
+
+class Affine:
+    """Pickled by name and absent where it is read, like GeoBench's own classes."""
+
+    def __init__(self, *numbers):
+        self.numbers = numbers
+
+    def __reduce__(self):
+        return Affine, self.numbers
+
+
+class CRS:
+    def __init__(self, text):
+        self.text = text
+
+    def __getstate__(self):
+        return self.text
+
+    def __setstate__(self, text):
+        self.text = text
+
+
+class Classification:
+    def __init__(self, names):
+        self.n_classes, self._class_names = len(names), names
+
+
+class TaskSpecifications:
+    def __init__(self, name, classes):
+        self.dataset_name, self.label_type = name, Classification(classes)
+
+
+def placed(lat, lon, crs="EPSG:4326"):
+    """Metadata of a chip's first band that say where it lies."""
+    step = 0.64 / 111 / 64
+    return {"date": None, "transform": Affine(step, 0.0, lon, 0.0, -step, lat), "crs": CRS(crs)}
+
+
+def write_kilns(folder, places=(), name="brick_kiln_v1.0", splits=SPLITS):
+    """A twin of m-brick-kiln: chips 1 and 4 show a kiln."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "default_partition.json").write_text(json.dumps(splits))
+    (folder / "task_specs.pkl").write_bytes(pickle.dumps(TaskSpecifications(name, ["not brick kiln", "brick kiln"])))
+    (folder / "band_stats.json").write_text(json.dumps({label: {"mean": 9.0, "std": 1.0} for label in LABELS}))
+    for i in range(1, 6):
+        place = places[i - 1] if places else {"date": None}
+        metadata = {"label": int(i in (1, 4)), LABELS[0]: place}
+        write_chip(folder / f"id_{i}.hdf5", metadata, values=pixels(order=KILN, seed=i))
+    return folder
