@@ -395,9 +395,9 @@ def test_numbers_of_a_side_car(tmp_path):
     values = numbers() // 4
     values[:, 5] = 777
     path = write(tmp_path / "a_2020-07-01.tif", values, BANDS, nodata=9)
-    filled = load_geotiff(pam(path, of_bands("<NoDataValue>7.77e2</NoDataValue>")))
+    filled = load_geotiff(pam(path, of_bands("<NoDataValue>7.77e2</NoDataValue><Description>Band {}</Description>")))
     assert (image(filled) == MISSING).sum() == (values == 777).sum()
-    assert "read from a_2020-07-01.tif.aux.xml: nodata values" in filled.notes
+    assert "read from a_2020-07-01.tif.aux.xml: nodata values, names of bands without one" in filled.notes
     scaled = load_geotiff(pam(path, of_bands("<Scale>0.001</Scale><Offset>-0.01</Offset>")))
     np.testing.assert_allclose(image(scaled), np.maximum(values * 10.0 - 100, 1).transpose(1, 2, 0), rtol=1e-6)
     with rasterio.open(path) as file:
@@ -418,7 +418,7 @@ def test_names_and_place_of_a_side_car(tmp_path):
     sample = load_geotiff(pam(path, f"<SRS>EPSG:32631</SRS>{named}"))
     assert (image(sample) == values.transpose(1, 2, 0)).all()
     assert sample.georeference.transform == (10, 0, 500_000, 0, -10, 4_900_000)
-    assert "read from a_2020-07-01.tif.aux.xml: names of bands, the coordinate system" in sample.notes
+    assert "read from a_2020-07-01.tif.aux.xml: names of bands without one, the coordinate system" in sample.notes
     moved = load_geotiff(pam(path, f"<SRS>EPSG:32631</SRS><GeoTransform>5, 10, 0, 50, 0, -10</GeoTransform>{named}"))
     assert moved.georeference.transform == (10, 0, 5, 0, -10, 50)
 

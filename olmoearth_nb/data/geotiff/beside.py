@@ -1,7 +1,8 @@
 """What programs write beside a GeoTIFF instead of into it: ``x.tif.aux.xml``, ``x.tif.msk`` and ``x.tfw``.
 
 GDAL would follow what such files name (`io.raster` keeps it from them), so they are read here: numbers and texts of the
-XML, six numbers of the world file, and the mask as a GeoTIFF by itself. As in GDAL, the XML goes before the file.
+XML, six numbers of the world file, and the mask as a GeoTIFF by itself. As in GDAL, the XML goes before the file; only names of bands do not,
+because programs write "Band 1" there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _FIELDS = {
     "NoDataValue": "nodata values",
     "Scale": "scales",
     "Offset": "offsets",
-    "Description": "names of bands",
+    "Description": "names of bands without one",
 }
 _SHOWN = 3
 
@@ -163,7 +164,7 @@ def _of_world(path: Path) -> Any:
         a, d, b, e, c, f = _numbers(text, 6, "a world file")
     except ValueError as error:  # also of bytes that are no text
         raise ValueError(f"{path.name}: {error}") from error
-    return Affine(a, b, c, d, e, f) * Affine.translation(-0.5, -0.5)
+    return Affine(a, b, c - (a + b) / 2, d, e, f - (d + e) / 2)
 
 
 def _numbers(text: str, count: int, name: str) -> list[float]:

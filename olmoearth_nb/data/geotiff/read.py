@@ -132,7 +132,7 @@ def read_header(path: Path) -> Raster:
         if transform.is_identity and beside.world is not None:
             transform = beside.world
         georeference, nowhere = _georeference(file, crs, transform)
-        names = [beside.fields.get(i, {}).get("Description") or name for i, name in enumerate(file.descriptions)]
+        names = [name or beside.fields.get(i, {}).get("Description") for i, name in enumerate(file.descriptions)]
         alpha = [
             i
             for i, (colour, name) in enumerate(zip(file.colorinterp, names, strict=True))
