@@ -1,8 +1,8 @@
 """What programs write beside a GeoTIFF instead of into it: ``x.tif.aux.xml``, ``x.tif.msk`` and ``x.tfw``.
 
 GDAL would follow what such files name (`io.raster` keeps it from them), so they are read here: numbers and texts of the
-XML, six numbers of the world file, and the mask as a GeoTIFF by itself. As in GDAL, the XML goes before the file; only names of bands do not,
-because programs write "Band 1" there.
+XML, six numbers of the world file, and the mask as a GeoTIFF by itself. As in GDAL, the XML goes before the file; only
+names of bands do not, because programs write "Band 1" there.
 """
 
 from __future__ import annotations
