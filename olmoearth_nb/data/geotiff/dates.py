@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 
+from olmoearth_nb.data.arrays import UndatedError
 from olmoearth_nb.data.geotiff.read import Raster
 
 DATE_TAGS = ("DATE", "datetime", "ACQUISITION_DATE")
@@ -56,7 +57,7 @@ def _of_name(days: list[dt.date], steps: int, name: str) -> list[dt.date]:
     if len(days) == 2 and days[0] == days[1]:
         raise ValueError(f"{name} has two times of {days[0]} in its name; {ASK}")
     when = "its timestep is" if steps == 1 else f"its {steps} timesteps are"
-    raise ValueError(
+    raise (ValueError if days else UndatedError)(
         f"{name} does not say when {when}: there is none of the tags {', '.join(DATE_TAGS)}, and its name holds "
         f"{[day.isoformat() for day in days]}, not one date for one timestep or a first and last day {30 * steps} days "
         f"apart; {ASK}"
