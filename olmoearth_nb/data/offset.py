@@ -208,7 +208,9 @@ def settle(given: Offset, declared: Sequence[Declared], dates: Sequence[str]) ->
     wanted = 0 if given is None else given
     number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
     if wanted != "auto" and not (number and 0 <= int(wanted) <= _MOST):
-        raise ValueError(f"offset is 0 to {_MOST} digital numbers to take off, offset='auto' or offset=None; got {given!r}")
+        raise ValueError(
+            f"offset is 0 to {_MOST} digital numbers to take off, offset='auto' or offset=None; got {given!r}"
+        )
     notes: dict[str, list[str]] = {}
     offsets = []
     for one, date in zip(declared, dates, strict=True):
