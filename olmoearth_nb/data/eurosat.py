@@ -20,6 +20,7 @@ import numpy as np
 
 from olmoearth_nb.data.arrays import Date, to_sample
 from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, FILE_ORDER, ORDERS, check_names
+from olmoearth_nb.data.geotiff.beside import beside_notes
 from olmoearth_nb.data.geotiff.read import read_header
 from olmoearth_nb.georeference import degrees
 from olmoearth_nb.io.paths import inside
@@ -81,6 +82,7 @@ def load_eurosat_chip(
     image = raster.values(range(len(FILE_ORDER)))
     check_order(np.ma.getdata(image)[~np.ma.getmaskarray(image).any(-1)], path.name)
     notes = [] if date else [f"the chip has no date; it gets that of the m-eurosat evaluation, {EVALUATION_DATE}"]
+    notes += beside_notes([raster.beside])
     if names == "published":
         wrong = [(name, band) for name, band in zip(ORDERS[names], FILE_ORDER, strict=True) if name != band]
         notes.append(f"wrong names on purpose, m-eurosat's: {', '.join(f'{name} is {band}' for name, band in wrong)}")
