@@ -90,6 +90,8 @@ def _checked(loader: Callable[..., Any], path: Any, options: Mapping[str, Any]) 
     """
     valid = [name for name in inspect.signature(loader).parameters if name in OPTIONS]
     given = dict(options)
+    if isinstance(given.get("dates"), str):  # one date, not the letters of it
+        given["dates"] = [given["dates"]]
     if "dates" in given and "dates" not in valid and "date" in valid and len(given["dates"]) == 1:
         (given["date"],) = given.pop("dates")
     wrong = [name for name in given if name not in valid]
@@ -183,7 +185,10 @@ def _loader_of(path: Path) -> tuple[Loader, Any]:
             f"no file {path}; give a {' or '.join(_LOADERS)} file, a .SAFE folder, or one of {embedded_names()}"
         )
     if path.suffix.lower() in TABLES:
-        raise ValueError(f"{path.name} is a table; series of pixels in tables are opened by data.series.to_samples")
+        raise ValueError(
+            f"{path.name} is a table; series of pixels in tables are opened by to_samples of olmoearth_nb.data.series, "
+            "on the command line by 'olmoearth-nb embed --data'"
+        )
     if path.suffix.lower() not in _LOADERS:
         raise ValueError(
             f"cannot read {path.name}: there is no loader for {path.suffix!r}; there are some for {', '.join(_LOADERS)}"

@@ -7,6 +7,7 @@ embeddings = embed(encoder, crops, patch_size=1)
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, Unpack
@@ -17,6 +18,7 @@ import torch
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
 from olmoearth_nb.data.arrays import Date, parse_dates, to_sample
 from olmoearth_nb.data.tables import Columns, Series, labels_of, long, read_table, wide
+from olmoearth_nb.errors import counted
 from olmoearth_nb.sample import Batch, Sample
 
 
@@ -49,7 +51,8 @@ class PixelSeries:
                 raise ValueError(f"{modality(name).title} must be a sensor's (N, T, C) = {want}, got {image.shape}")
         wrong = {name: len(values) for name, values in self.labels.items() if len(values) != pixels}
         if wrong:
-            raise ValueError(f"labels need one value for each of the {pixels} pixels, got {wrong}")
+            lengths = ", ".join(f"{count} of {name}" for name, count in wrong.items())
+            raise ValueError(f"labels need one value for each pixel, {pixels}, got {lengths}")
 
     def __len__(self) -> int:
         """N."""
@@ -113,6 +116,8 @@ class PixelSeries:
         Raises:
             ValueError: for other pixels, dates or sensors that are there already.
         """
+        if not isinstance(other, PixelSeries):
+            raise ValueError(f"pixels are joined with pixels of to_samples, got {type(other).__name__}")
         twice = sorted({*self.images} & {*other.images})
         if twice:
             raise ValueError(f"both have {', '.join(twice)}; a pixel has each sensor once")
@@ -206,7 +211,7 @@ def _array(data: Any, bands: Sequence[str] | None, valid: np.ndarray | None) -> 
     if bands is None or isinstance(bands, str) or values.ndim != 3 or values.shape[-1] != len(bands) or not values.size:
         raise ValueError(
             "series of pixels are (N, T, C): pixels, dates, and a name in bands= for each of the C bands; got "
-            f"{values.shape} and bands={bands!r}" + ("; one pixel is data[None]" if values.ndim == 2 else "")
+            f"{values.shape} and bands={_shown(bands)}" + ("; one pixel is data[None]" if values.ndim == 2 else "")
         )
     there = ~np.ma.getmaskarray(values)
     if valid is not None:
@@ -220,11 +225,20 @@ def _array(data: Any, bands: Sequence[str] | None, valid: np.ndarray | None) -> 
     return Series(np.ma.getdata(values), there, list(map(str, bands)), None, np.arange(len(values)))
 
 
+def _shown(given: Any) -> str:
+    """What was given, for a message: names as plain text, whatever type they have, and not without end."""
+    if isinstance(given, Mapping):
+        given = list(given)
+    if isinstance(given, list | tuple | np.ndarray):
+        return reprlib.repr([str(one) for one in given])
+    return reprlib.repr(given)
+
+
 def _along(labels: Sequence[str] | Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Labels that come with an array."""
     if not isinstance(labels, Mapping):
         if labels:
-            raise ValueError(f"with an array, labels= are name -> (N,) values, got {labels!r}")
+            raise ValueError(f"with an array, labels= are name -> (N,) values, got {_shown(labels)}")
         return {}
     return {name: np.asarray(values) for name, values in labels.items()}
 
@@ -248,7 +262,7 @@ def _table(
     if bands is not None or valid is not None:
         raise ValueError("bands= and valid= go with an array; a table names its bands by columns=, and has gaps")
     if isinstance(labels, str | Mapping):
-        raise ValueError(f"with a table, labels= are names of columns, in a list, got {labels!r}")
+        raise ValueError(f"with a table, labels= are names of columns, in a list, got {_shown(labels)}")
     table = read_table(data)
     if not len(table):
         raise ValueError("the table has no rows")
@@ -275,7 +289,9 @@ def _timestamps(dates: Any, shape: tuple[int, ...]) -> np.ndarray:
     if given.ndim - triples < 2:  # in common
         stamps = parse_dates(dates)
         if len(stamps) != steps:
-            raise ValueError(f"there are {steps} timesteps (axis 1 of {shape}) but {len(stamps)} dates")
+            raise ValueError(
+                f"there are {counted(steps, 'timestep')} (axis 1 of {shape}), but {counted(len(stamps), 'date')}"
+            )
         return np.broadcast_to(stamps, (pixels, steps, 3)).copy()
     if given.shape[:2] != (pixels, steps):
         raise ValueError(f"dates of each pixel are (N, T) = {(pixels, steps)}, got {given.shape}")
@@ -288,7 +304,9 @@ def _timestamps(dates: Any, shape: tuple[int, ...]) -> np.ndarray:
     order = (stamps @ np.array([1, 31, 372])).reshape(pixels, steps)  # grows with time
     late = np.flatnonzero((np.diff(order) < 0).any(1))
     if len(late):
-        raise ValueError(f"dates must be in order of time, but those of {len(late)} pixels are not, first of {late[0]}")
+        raise ValueError(
+            f"dates must be in order of time, but not those of {counted(len(late), 'pixel')}, first of {late[0]}"
+        )
     return stamps
 
 

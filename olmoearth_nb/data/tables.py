@@ -19,6 +19,9 @@ from olmoearth_nb.bands import MAX_TIMESTEPS, Modality
 SUFFIXES = (".parquet", ".csv")
 """Kinds of table that are read."""
 
+_HEADER = 1 << 20
+"""Bytes that the names of a CSV's columns are looked for in."""
+
 Columns = str | Mapping[str, Any]
 """How bands are named in a table: a pattern, or the column of each band (in a wide table one for each timestep)."""
 
@@ -59,12 +62,20 @@ def read_table(source: Any) -> Any:
         raise ValueError(f"a table of pixel series is a {' or '.join(SUFFIXES)} file, got {path.name!r}")
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    read = pd.read_parquet if path.suffix.lower() == ".parquet" else pd.read_csv
     try:
         with path.open("rb") as file:  # Arrow takes names in UTF-8 alone
-            return read(file)
+            if path.suffix.lower() == ".parquet":
+                return pd.read_parquet(file)
+            separator = _separator(file.readline(_HEADER))
+            file.seek(0)
+            return pd.read_csv(file, sep=separator)
     except (ValueError, OSError, MemoryError, pa.ArrowException) as error:
         raise ValueError(f"{path.name} is not a whole {path.suffix.lower()} table ({error})") from error
+
+
+def _separator(head: bytes) -> str:
+    """What stands between the names of a CSV: commas, or semicolons and tabs where other countries write them."""
+    return max(",;\t", key=lambda sign: head.count(sign.encode()))
 
 
 def wide(table: Any, spec: Modality, columns: Columns, dated: bool) -> Series:
@@ -117,7 +128,10 @@ def long(table: Any, spec: Modality, columns: Columns, pixel: str, date: str) ->
         ValueError: for columns that there are not, a pixel that has a date twice, or too many dates.
     """
     by_band = dict(columns) if isinstance(columns, Mapping) else _bands(columns, table, spec)
-    _require_columns(table, [pixel, date, *by_band.values()])
+    _require_columns(table, [pixel, *by_band.values()])
+    if date not in table.columns:
+        names = ", ".join(map(str, table.columns))[:500]
+        raise ValueError(f"the table has no column {date}; say dates=, its column of dates; it has {names}")
     if table[pixel].isna().any() or table[date].isna().any():
         raise ValueError(f"some rows have no {pixel} or no {date}")
     owner, keys = table[pixel].factorize()
@@ -182,6 +196,7 @@ def _matched(pattern: str, table: Any, spec: Modality) -> tuple[dict[str, dict[A
         if (hit := shape.fullmatch(name)) and spec.spelled(hit["band"]):
             found.setdefault(hit["band"], {})[hit["step"]] = name
     if not found:
+        _require_wide(table, spec)
         _none(pattern, table, spec)
     return found, list(dict.fromkeys(step for own in found.values() for step in own))
 
@@ -205,6 +220,23 @@ def _pattern(pattern: str, fields: list[str]) -> re.Pattern[str]:
                          f"got {pattern!r}")  # fmt: skip
     literal = [part if part.startswith("{") else re.escape(part).replace(r"\*", ".*?") for part in parts]
     return re.compile("".join(f"(?P<{part[1:-1]}>.+?)" if part.startswith("{") else part for part in literal))
+
+
+def _require_wide(table: Any, spec: Modality) -> None:
+    """Raises a ValueError if columns are named like bands, without a step, as those of a long table are."""
+    names = list(map(str, table.columns))
+    bands = [name for name in names if spec.spelled(name)]
+    if not bands:
+        return
+    dates = [name for name in names if name == "date" or _is_date(table[name].iloc[0])]
+    others = [name for name in names if name not in bands and name not in dates]
+    named = [name for name in others if dates and not table.duplicated([name, dates[0]]).any()]
+    given = "" if dates[:1] == ["date"] else f", and dates={repr(dates[0]) if dates else ''}, the column of dates"
+    raise ValueError(
+        f"columns such as {', '.join(bands[:3])} name no step: is it a table with a row for each pixel and date? Then "
+        f"say pixel={repr((named or [''])[0]) if named else ''}, the column that says which pixel a row is of{given}; "
+        f"the other columns are {', '.join(others[:8]) or 'none'}"
+    )
 
 
 def _none(pattern: str, table: Any, spec: Modality) -> Any:
@@ -250,6 +282,14 @@ def _dated(step: str, columns: Columns, steps: Sequence[str]) -> dt.date:
             f"the steps of {columns!r} are {', '.join(steps[:3])}{', ...' if len(steps) > 3 else ''}, not dates: give "
             "dates= for them, T that all pixels have in common, or (N, T)"
         ) from error
+
+
+def _is_date(value: Any) -> bool:
+    """Whether a value of a table is a date, or text that is one."""
+    try:
+        return isinstance(value, dt.date) or (isinstance(value, str) and bool(dt.datetime.fromisoformat(value.strip())))
+    except ValueError:
+        return False
 
 
 def _days(values: np.ndarray) -> np.ndarray:

@@ -114,6 +114,23 @@ def test_bad_npz(tmp_path, changes, message):
         load_sample(write_npz(tmp_path / "a.npz", **changes))
 
 
+@pytest.mark.case("words")
+@pytest.mark.parametrize("dates", ["2020-07-05", ["2020-07-05"]])
+def test_one_date_is_not_its_letters(tmp_path, dates):
+    path = write(tmp_path / "undated.tif", numbers(), BANDS)
+    assert load_sample(path, dates=dates).dates == ["2020-07-05"]
+    with pytest.raises(ValueError, match="'July' is not a date"):
+        load_sample(path, dates="July")
+
+
+@pytest.mark.case("tables")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_is_no_sample(tmp_path, suffix):
+    (tmp_path / f"x{suffix}").touch()
+    with pytest.raises(ValueError, match=r"is a table; .* to_samples of .*, on the command line by .*embed --data"):
+        load_sample(tmp_path / f"x{suffix}")
+
+
 @pytest.mark.parametrize(
     "dates",
     [

@@ -86,7 +86,7 @@ def test_dates_in_common_or_of_each_pixel(values):
     assert each[1].dates == ["2021-07-01", "2021-08-01", "2021-09-01"]
     again = to_samples(values, BANDS, each.timestamps)
     assert np.array_equal(again.timestamps, each.timestamps)
-    with pytest.raises(ValueError, match="those of 35 pixels are not, first of 1"):
+    with pytest.raises(ValueError, match="not those of 35 pixels, first of 1"):
         to_samples(values, BANDS, np.where(odd[:, None, None], each.timestamps[:, ::-1], each.timestamps))
     with pytest.raises(ValueError, match=r"3 timesteps .* but 2 dates"):
         to_samples(values, BANDS, DATES[:2])
@@ -96,6 +96,46 @@ def test_dates_in_common_or_of_each_pixel(values):
         to_samples(values, BANDS, starts[:, None] + np.arange(3) - 120)
     with pytest.raises(ValueError, match="is not a date"):
         to_samples(long(values, (6, 7, 8)), dates="when", pixel="id")
+
+
+@pytest.mark.case("tables")
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_other_signs_between_columns(values, tmp_path, sign):
+    long(values).to_csv(tmp_path / "long.csv", index=False, sep=sign)
+    found = to_samples(tmp_path / "long.csv", dates="when", pixel="id")
+    assert np.array_equal(found.images[S2], to_samples(long(values), dates="when", pixel="id").images[S2])
+
+
+@pytest.mark.case("tables")
+@pytest.mark.parametrize(
+    ("names", "given", "message"),
+    [
+        ({"when": "date"}, {}, r"no step: is it .* Then say pixel='id', the column .* row is of; .* id, crop"),
+        ({"when": "date"}, {"dates": DATES}, r"say pixel='id', the column"),
+        ({"when": "day"}, {}, r"say pixel='id', .* row is of, and dates='day', the column of dates"),
+        ({}, {}, r"say pixel='id', .* row is of, and dates='when', the column of dates; .* id, crop"),
+        ({}, {"pixel": "id"}, r"no column date; say dates=, its column of dates; it has id, when"),
+        ({}, {"dates": "when"}, "goes with a long table: say pixel= as well"),
+    ],
+)
+def test_a_long_table_that_is_not_named_one(values, names, given, message):
+    with pytest.raises(ValueError, match=message):
+        to_samples(long(values).rename(columns=names), **given)
+
+
+@pytest.mark.case("words")
+def test_what_was_given_is_shown_in_plain_words(values):
+    table, names = wide(values), np.array(BANDS[:2])
+    for call, message in (
+        (lambda: to_samples(values, names, DATES), r"bands=\['B02', 'B03'\]"),
+        (lambda: to_samples(values, BANDS, DATES, labels=np.array(["crop"])), r"got \['crop'\]"),
+        (lambda: to_samples(table, dates=DATES, labels={"crop": values}), r"in a list, got \['crop'\]"),
+        (lambda: to_samples(values, BANDS, DATES[:1]), r"3 timesteps \(axis 1 of \(70, 3, 12\)\), but 1 date$"),
+        (lambda: to_samples(values, BANDS, np.array(["01/01/2023", *DATES[1:]])), "^'01/01/2023' is not a date"),
+        (lambda: to_samples(values, BANDS, DATES).join("x"), "joined with pixels of to_samples, got str"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 @pytest.mark.case("friction 4")
@@ -186,7 +226,7 @@ WRONG = {
     "no dates": (lambda v: to_samples(v, BANDS), "dates are needed"),
     "reflectance": (lambda v: to_samples(v / 1e4, BANDS, DATES), "say scale='reflectance'"),
     "a list of labels": (lambda v: to_samples(v, BANDS, DATES, labels=["crop"]), "name -> \\(N,\\) values"),
-    "labels too few": (lambda v: to_samples(v, BANDS, DATES, labels={"crop": [1]}), "each of the 70 pixels"),
+    "labels too few": (lambda v: to_samples(v, BANDS, DATES, labels={"crop": [1]}), "each pixel, 70, got 1 of crop"),
     "not a table": (lambda v: to_samples({"B02": v}), "a DataFrame, or a .parquet or .csv file, got dict"),
     "steps without dates": (lambda v: to_samples(wide(v)), "are 1, 2, 3, not dates"),
     "a step is missing": (lambda v: to_samples(wide(v).drop(columns="B04_2"), dates=DATES), "missing: B04 at 2"),
