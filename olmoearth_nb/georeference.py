@@ -76,7 +76,8 @@ def _names(part: Any) -> bool:
 
 
 def degrees(lat: float, lon: float, digits: int = 4) -> str:
-    """A place as people write it, such as ``23.5468 S 46.6651 W``."""
+    """A place as people write it, such as ``23.5468 S 46.6651 W``; 190 E is 170 W."""
+    lon = lon if abs(lon) <= 180 else (lon + 180) % 360 - 180
     return f"{abs(lat):.{digits}f} {'S' if lat < 0 else 'N'} {abs(lon):.{digits}f} {'W' if lon < 0 else 'E'}"
 
 
@@ -96,9 +97,12 @@ class Georeference:
 
     def __post_init__(self) -> None:
         check_crs(self.crs)
-        numbers = tuple(float(number) for number in self.transform)
+        try:
+            numbers = tuple(float(number) for number in self.transform)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"an affine transform is six numbers (a, b, c, d, e, f), got {self.transform}") from error
         if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
-            raise ValueError(f"an affine transform is six finite numbers (a, b, c, d, e, f), got {self.transform}")
+            raise ValueError(f"an affine transform is six finite numbers (a, b, c, d, e, f), got {numbers}")
         if numbers[0] * numbers[4] == numbers[1] * numbers[3]:
             raise ValueError(f"the affine transform {numbers} puts all pixels on one line")
         object.__setattr__(self, "transform", numbers)

@@ -101,9 +101,10 @@ class Tokenization:
         height, width = shape[:2]
         timesteps = shape[2] if len(shape) > 2 and modality(modality_name).multitemporal else 1
         if height % patch_size or width % patch_size or min(height, width) < patch_size:
+            rows, columns = height - height % patch_size, width - width % patch_size
             raise ValueError(
                 f"a {height}x{width} px image does not divide into {patch_size}x{patch_size} px patches; "
-                f"crop it to {height - height % patch_size}x{width - width % patch_size} px or choose a patch size "
+                f"{f'crop it to {rows}x{columns} px or ' if rows and columns else ''}choose a patch size "
                 f"of {', '.join(str(p) for p in range(1, 9) if height % p == 0 and width % p == 0)}"
             )
         return height // patch_size, width // patch_size, timesteps, len(self.groups_of(modality_name))

@@ -20,7 +20,7 @@ from olmoearth_nb import (
     size_config,
 )
 from olmoearth_nb.bands import SENTINEL2, modality
-from olmoearth_nb.errors import letters
+from olmoearth_nb.errors import counted, letters
 from olmoearth_nb.tokenization import tokenization
 
 S2 = "sentinel2_l2a"
@@ -67,6 +67,10 @@ CASES = {
     "patch size 9": (lambda: encode(patch_size=9), "from 1 to 8"),
     "patch size 2.0": (lambda: encode(patch_size=2.0), "whole number"),
     "indivisible": (lambda: encode(patch_size=3), "crop it to 6x6 px or choose a patch size of 1, 2, 4, 8"),
+    "smaller than a patch": (
+        lambda: encode(batch=random_batch((S2,), (1, 1))),
+        "1x1 px image does not divide into 4x4 px patches; choose a patch size of 1$",
+    ),
     "roles of the wrong shape": (lambda: encode(torch.zeros(2, 5)), r"\(B, N\) = \(2, 12\), got \(2, 5\)"),
     "a map to encode": (lambda: encode(torch.zeros(2, 12, dtype=torch.long)), "maps are never encoded"),
     "nothing to see": (lambda: encode(torch.full((2, 12), 2)), "nothing to encode in sample"),
@@ -93,6 +97,16 @@ def test_error_says_what_is_valid(case):
     call, message = CASES[case]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.case("words")
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [(0, "item", "0 items"), (1, "date", "1 date"), (2, "date", "2 dates"), (1, "series", "1 series"),
+     (3, "series", "3 series")],
+)  # fmt: skip
+def test_numbers_with_their_nouns(number, noun, text):
+    assert counted(number, noun) == text
 
 
 def test_batch_of_different_modalities():

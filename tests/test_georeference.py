@@ -49,6 +49,23 @@ def test_as_people_write_it(scene):
     assert "; in EPSG:1; notes: 1)" in repr(replace(scene, georeference=Georeference("EPSG:1", UTM.transform)))
 
 
+@pytest.mark.case("8")
+@pytest.mark.parametrize(
+    ("lon", "text"), [(190.0014, "169.9986 W"), (-190, "170.0000 E"), (180, "180.0000 E"), (550, "170.0000 W")]
+)
+def test_longitudes_beyond_half_a_turn(lon, text):
+    assert degrees(7, lon) == f"7.0000 N {text}"
+
+
+@pytest.mark.case("words")
+@pytest.mark.parametrize(
+    ("transform", "shown"), [(np.arange(5.0), r"got \(0\.0, 1\.0, 2\.0, 3\.0, 4\.0\)"), ("north", "got north")]
+)
+def test_a_transform_in_plain_numbers(transform, shown):
+    with pytest.raises(ValueError, match=shown):
+        Georeference("EPSG:32631", transform)
+
+
 def test_beyond_the_coordinate_system():
     assert not np.isfinite(UTM.to_pixels([3.0], [95.0])).any()
 

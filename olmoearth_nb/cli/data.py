@@ -11,6 +11,7 @@ from olmoearth_nb.cli.errors import Command, in_options
 from olmoearth_nb.data.labelled.download import EUROSAT, EUROSAT_SIZE, MEUROSAT, MEUROSAT_SIZE
 from olmoearth_nb.data.stac.search import EARTH_SEARCH
 from olmoearth_nb.data.subset import URL
+from olmoearth_nb.errors import counted
 
 data_app = typer.Typer(help="Make and fetch data.", no_args_is_help=True)
 
@@ -34,7 +35,8 @@ def simulate(
 
     made = make(out, scenes, size, dates, seed, workers)
     size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
-    typer.echo(f"{made}: {scenes} scenes of {size} x {size} px x {dates} dates, {size_on_disk / 1e6:.0f} MB")
+    what = f"{counted(scenes, 'scene')} of {size} x {size} px x {counted(dates, 'date')}"
+    typer.echo(f"{made}: {what}, {size_on_disk / 1e6:.0f} MB")
 
 
 @data_app.command(
@@ -75,7 +77,8 @@ def stac(
         skip_failed=skip_failed,
     )
     save_npz(sample, out)
-    typer.echo(f"{out}: {size} x {size} px, {len(sample.dates)} months: {' '.join(date[:7] for date in sample.dates)}")
+    months = [date[:7] for date in sample.dates]
+    typer.echo(f"{out}: {size} x {size} px, {counted(len(months), 'month')}: {' '.join(months)}")
     typer.echo("\n".join([sample.provenance, *(f"* {in_options(note)}" for note in sample.notes)]))
 
 
@@ -93,7 +96,8 @@ def subset(
     from olmoearth_nb.data.subset import fetch_subset
 
     tiles = fetch_subset(out, url)
-    typer.echo(f"{tiles.folder}: {len(tiles)} tiles, open them by olmoearth_nb.data.official.OfficialDataset")
+    what = counted(len(tiles), "tile")
+    typer.echo(f"{tiles.folder}: {what}, to be opened by olmoearth_nb.data.official.OfficialDataset")
 
 
 @data_app.command(

@@ -13,6 +13,7 @@ import typer
 from olmoearth_nb.cli.errors import in_options
 from olmoearth_nb.cli.loading import listed, loading, takes
 from olmoearth_nb.data.tables import SUFFIXES
+from olmoearth_nb.errors import counted
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from olmoearth_nb.model.encoder import Encoder
     from olmoearth_nb.scene import Scene
 
-_OF_TABLES = {
+OF_TABLES = {
     "dates": "dates",
     "level": "level",
     "missing_bands": "missing_bands",
@@ -125,9 +126,9 @@ def embed(
         write_table(rows, out)
     _tell([*source.notes, *(str(warning.message) for warning in heard if warning.category is UserWarning)])
     if "inside" in rows and (cut := int((rows["inside"] < 1).sum())):
-        _tell([f"{cut} features reach beyond the scene and are embedded by their part in it"])
-    what = "features" if "inside" in rows else "series"
-    typer.echo(f"{out}: {len(rows)} {what}, embeddings of {encoder.config.width} numbers")
+        _tell([f"{counted(cut, 'feature')} beyond the edge of the scene: embedded by the part in it"])
+    what = "feature" if "inside" in rows else "series"
+    typer.echo(f"{out}: {counted(len(rows), what)}, embeddings of {encoder.config.width} numbers")
 
 
 def _tell(notes: list[str]) -> None:
@@ -169,9 +170,9 @@ def _pixels(data: str, options: dict[str, Any], table: dict[str, Any]) -> PixelS
     """
     from olmoearth_nb.data.series import to_samples
 
-    wrong = [name for name in options if name not in _OF_TABLES]
-    _require_none(wrong, f"a table of pixel series has {_named(_OF_TABLES)}, no {_named(wrong)}")
-    given = {_OF_TABLES.get(name, name): value for name, value in {**options, **table}.items() if name != "readout"}
+    wrong = [name for name in options if name not in OF_TABLES]
+    _require_none(wrong, f"a table of pixel series has {_named(OF_TABLES)}, no {_named(wrong)}")
+    given = {OF_TABLES.get(name, name): value for name, value in {**options, **table}.items() if name != "readout"}
     if "pixel" in table:  # its name comes along, and its dates are a column
         given["labels"] = list(dict.fromkeys([table["pixel"], *table.get("labels", [])]))
         given |= {"dates": ",".join(options["dates"])} if "dates" in options else {}

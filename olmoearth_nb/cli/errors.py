@@ -35,10 +35,13 @@ FOREIGN = (
 """Errors by which libraries refuse a file or a coordinate system; by name, so that the libraries are not loaded."""
 
 _ARGUMENT = re.compile(
-    r"""(?<![^\s(,;:])(?P<name>[a-z]\w*)=(?P<value>'[^'\n]*'|"[^"\n]*"|\[[^]\n]*\]|-?\d[\d_]*(?:\.\d+)?|True|False|None|)"""
+    r"""(?<![^\s(,;:])(?P<name>[a-z]\w*)=(?P<value>'[^'\n]*'|"[^"\n]*"|\[[^]\n]*\]|\([^)\n]*\)|-?\d[\d_]*(?:\.\d+)?|True|False|None|)"""
     r"(?=[\s,;:.)]|$)"
 )
 """An argument of Python as messages advise it; not a part of a path."""
+
+_LISTED = re.compile(r"(?<=it has )[a-z]\w*=(?:, [a-z]\w*=)*")
+"""All arguments of a loader, of which a command may have some."""
 
 _options: ContextVar[Mapping[str, tuple[str, bool]]] = ContextVar("options")
 """Options of the running command: argument -> its option, and whether that is a flag."""
@@ -98,7 +101,15 @@ def in_options(message: str) -> str:
     Args:
         message: such as ``say offset=1000, or offset=None``, which becomes ``say --offset 1000, or --offset none``.
     """
+    known = _options.get({})
+    if known:
+        message = _LISTED.sub(lambda found: _known(found.group(), known), message)
     return _ARGUMENT.sub(_as_option, message)
+
+
+def _known(listed: str, known: Mapping[str, Any]) -> str:
+    """Those of the listed arguments that the running command has as options."""
+    return ", ".join(name for name in listed.split(", ") if name[:-1] in known) or "no option"
 
 
 def _as_option(match: re.Match[str]) -> str:
@@ -111,6 +122,8 @@ def _as_option(match: re.Match[str]) -> str:
 
 def _word(value: str) -> str:
     """A value of Python as a word of a command line: lists with commas, None as none."""
+    if value.startswith("("):  # names stand in it for numbers, as in (a, b)
+        return shlex.quote(value.strip("()").replace(" ", ""))
     try:
         given = ast.literal_eval(value)
     except (ValueError, SyntaxError):

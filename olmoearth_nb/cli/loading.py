@@ -18,6 +18,9 @@ def loading(
     scale: Annotated[
         str | None, typer.Option(help="native, reflectance (0 to 1), or linear (power of a radar)")
     ] = None,
+    sentinel1: Annotated[
+        str | None, typer.Option(help="scale of the radar where a file holds Sentinel-2 as well: native or linear")
+    ] = None,
     dates: Annotated[
         str | None,
         typer.Option(help="one ISO date for each timestep, with commas between them; of a long table, their column"),
@@ -34,6 +37,9 @@ def loading(
     ] = None,
     modality: Annotated[str | None, typer.Option(help="whose bands they are, such as landsat")] = None,
     resolution: Annotated[str | None, typer.Option(help="'10 m', or 'as is' for pixels of another size")] = None,
+    mask_clouds: Annotated[
+        bool, typer.Option("--mask-clouds", help="of a .SAFE: what its classes call cloud or shadow is not observed")
+    ] = False,
 ) -> dict[str, Any]:
     """The keyword options of `load_sample`, those alone that were given on the command line and are not empty.
 
@@ -45,12 +51,14 @@ def loading(
     given: dict[str, Any] = {
         "level": level,
         "scale": scale,
+        "sentinel1": sentinel1,
         "dates": listed(dates),
         "missing_bands": missing_bands,
         "names": names,
         "bands": listed(bands),
         "modality": modality,
         "resolution": resolution,
+        "mask_clouds": mask_clouds,
     }
     given = {name: value for name, value in given.items() if value}
     return {**given, "offset": _offset(offset)} if offset else given

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from olmoearth_nb.bands import modality
-from olmoearth_nb.errors import warn
-from olmoearth_nb.evaluation.sources import Source, as_source, content, groups
+from olmoearth_nb.errors import counted, warn
+from olmoearth_nb.evaluation.sources import Source, as_source, content, groups, sensors_of
 from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.model.encoder import Encoded, Encoder
 from olmoearth_nb.model.memory import PART, memory_of
@@ -34,7 +34,7 @@ def embed(
     scenes: np.ndarray | Sequence[int] | None = None,
     patch_size: int = 4,
     readout: str = "scene",
-    modalities: tuple[str, ...] = ("sentinel2_l2a",),
+    modalities: tuple[str, ...] | None = None,
     batch_size: int = 32,
     cache: str | os.PathLike[str] | None = None,
 ) -> np.ndarray:
@@ -47,7 +47,8 @@ def embed(
         scenes: numbers of those that are embedded; None for all.
         patch_size: P; 1 for single pixels.
         readout: one of `READOUTS`. A date without any token takes the mean of the patch's other dates.
-        modalities: sensors that the encoder sees.
+        modalities: sensors that the encoder sees; by default all that samples and pixels have, and of a world
+            Sentinel-2 alone.
         batch_size: places at a time.
         cache: folder in which results are kept, named by all that they depend on, the content of the source included;
             a damaged one is made again. None for none.
@@ -57,12 +58,14 @@ def embed(
         for places of which nothing was observed.
 
     Raises:
-        ValueError: for a readout that there is not, something that is no source, or samples without a common size.
+        ValueError: for a readout that there is not, something that is no source, samples without a common size, or,
+            where no `modalities` are named, without the same sensors.
     """
     if readout not in READOUTS:
         raise ValueError(f"no readout {readout!r}; there are {', '.join(READOUTS)}")
-    known, modalities = as_source(source), tuple(modalities)
+    known = as_source(source)
     numbers = _numbers(scenes, len(known))
+    modalities = sensors_of(known, numbers) if modalities is None else tuple(modalities)
     pieces = [p for group in groups(known, numbers) for p in np.array_split(group, -(-len(group) // batch_size))]
     path = None
     if cache:
@@ -75,7 +78,7 @@ def embed(
             write_array(path, kept)
     without = int(np.isnan(kept).reshape(len(kept), -1).all(1).sum())
     if without:
-        warn(f"of {without} of {len(kept)} places nothing whole was observed; their embeddings are NaN")
+        warn(f"of {without} of {counted(len(kept), 'place')} nothing whole was observed; the embedding is NaN there")
     return kept
 
 

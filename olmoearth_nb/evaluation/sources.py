@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from olmoearth_nb.bands import SENTINEL2, modality
+from olmoearth_nb.data.series import PixelSeries
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.sample import Batch, Sample
 
@@ -89,6 +91,44 @@ def as_source(given: Any) -> Source:
         f"embed reads a list of samples, the pixels of to_samples, or a simulated world, got {type(given).__name__}; "
         f"{hint}"
     )
+
+
+def sensors_of(source: Source, numbers: np.ndarray) -> tuple[str, ...]:
+    """The sensors that are embedded where nobody names them: all of samples and pixels, of others Sentinel-2 alone.
+
+    Args:
+        source: the places.
+        numbers: of those that are embedded.
+
+    Raises:
+        ValueError: if samples have different sensors.
+    """
+    if isinstance(source, PixelSeries):
+        return source.modalities
+    if not isinstance(source, Samples):
+        return (SENTINEL2.name,)
+    by_sensors: dict[frozenset[str], Sample] = {}
+    for number in numbers.tolist():
+        sample = source.samples[number]
+        by_sensors.setdefault(frozenset(_sensors(sample)), sample)
+    if len(by_sensors) == 1:
+        return _sensors(next(iter(by_sensors.values())))
+    one, other = list(by_sensors.values())[:2]
+    shared = [name for name in _sensors(one) if all(name in sensors for sensors in by_sensors)]
+    raise ValueError(
+        f"samples with different sensors: {one.title} has {_listed(_sensors(one))}, {other.title} has "
+        f"{_listed(_sensors(other))}; say modalities=, of those that all have ({_listed(shared)})"
+    )
+
+
+def _sensors(sample: Sample) -> tuple[str, ...]:
+    """The modalities of a sample that are no maps."""
+    return tuple(name for name in sample.images if not modality(name).decode_only)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a message."""
+    return ", ".join(names) or "none"
 
 
 def groups(source: Source, numbers: np.ndarray) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ from it; links and redirects lead only where `addresses.Reach` allows.
 from __future__ import annotations
 
 import io
+import re
 import time
 import urllib.parse
 import zlib
@@ -36,6 +37,9 @@ _SLOWEST = 20
 """How many times the patience with a silent server one answer may take, byte by byte."""
 
 _CONNECTIONS = 16
+_CONNECTION = re.compile(r"^\w+\(host=[^)]*\): ")
+"""How urllib3 begins its messages: the connection, as Python prints it."""
+
 _HOPS = 5
 _NOT_GIVEN, _SAME_METHOD = 300, 307
 """From these status codes on an answer is not what was asked for, and a redirect keeps the method."""
@@ -246,11 +250,25 @@ def _blocks(answer: requests.Response, size: int | None = None) -> Iterator[byte
 def _reason(error: BaseException) -> str:
     """Why a connection failed, without the address that requests puts into its messages."""
     inner = error.args[0] if error.args else error
-    text = plain(getattr(inner, "reason", None) or inner)
+    text = plain(_words(error))
     clock = "not yet valid" in text or "certificate has expired" in text
     if isinstance(getattr(inner, "reason", None), urllib3.exceptions.NewConnectionError):
         return f"{text}; are you online?"
     return f"{text}; is the clock of this machine right?" if clock else text
+
+
+def _words(error: BaseException) -> str:
+    """What an error of a library says, and what those inside it say, without the connections that it names in Python.
+
+    An error that only wraps another, as requests' and urllib3's do, says what that says.
+    """
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        return _words(reason)
+    inner = [part for part in error.args if isinstance(part, BaseException)]
+    texts = [part for part in error.args if isinstance(part, str) and not any(repr(one) in part for one in inner)]
+    said = " ".join([*texts, *map(_words, inner)]) or str(error) or type(error).__name__
+    return _CONNECTION.sub("", said)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from geopandas import GeoDataFrame
 from shapely.geometry import shape
 
 from olmoearth_nb.bands import modality
-from olmoearth_nb.errors import letters, warn
+from olmoearth_nb.errors import counted, letters, warn
 from olmoearth_nb.georeference import LONLAT, degrees, transformed
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.model.encoder import Encoder
@@ -40,14 +40,18 @@ MAX_BYTES = 128 * 2**20
 _MAX_NAME = 10_000
 """Length of the longest name of a coordinate system, which may be WKT."""
 
+_HALF_TURN, _FARTHEST = 180, 360
+"""Degrees of longitude: once half around the Earth, and what is no longitude any more."""
+
 _DOCUMENTS = ("FeatureCollection", "Feature", *GEOMETRIES)
 
 
 def read_features(path: str | os.PathLike[str]) -> GeoDataFrame:
     """Reads a GeoJSON file.
 
-    Coordinates are longitude and latitude in WGS84, as RFC 7946 has it. A `crs` member, as files of before 2016 and
-    some programs write it, is honoured if it names a coordinate system. Heights are left out.
+    Coordinates are longitude and latitude in WGS84, as RFC 7946 has it; 190 degrees east, as some programs write it
+    near 180 degrees, are 170 west. A `crs` member, as files of before 2016 and some programs write it, is honoured if
+    it names a coordinate system. Heights are left out.
 
     Args:
         path: holds a FeatureCollection, a Feature, or a bare geometry of `GEOMETRIES`.
@@ -267,14 +271,30 @@ def _lonlat(shapes: np.ndarray, crs: str | None, name: str) -> np.ndarray:
     places = shapes
     if crs is not None and crs != LONLAT:
         places = shapely.transform(shapes, lambda x, y: transformed(crs, LONLAT, x, y), interleaved=False)
+    places = _turned(places)
     at, owner = shapely.get_coordinates(places, return_index=True)
-    lost = owner[~(np.isfinite(at) & (np.abs(at) <= [180, 90])).all(1)]
+    lost = owner[~(np.isfinite(at) & (np.abs(at) <= [_FARTHEST, 90])).all(1)]
     if len(lost):
         problem = "is not longitude and latitude" if crs is None else f"lies nowhere on Earth in {crs}"
         first = ", ".join(f"{x:g}" for x in shapely.get_coordinates(shapes[lost[0]])[0])
         raise ValueError(
             f"{name}, feature {lost[0]} {problem}: it begins at {first}; GeoJSON has degrees (WGS84), longitude first"
         )
+    return places
+
+
+def _turned(places: np.ndarray) -> np.ndarray:
+    """Geometries in degrees whose middle is from 180 W to 180 E: one that was written as 190 E comes to 170 W.
+
+    As a whole, so that a polygon across 180 degrees stays one; geometries farther than a turn are left as they are.
+    """
+    bounds = shapely.bounds(places)
+    with np.errstate(invalid="ignore"):  # infinity where there is no place
+        beyond = (np.abs(bounds[:, ::2]) > _HALF_TURN).any(1) & (np.abs(bounds[:, ::2]) <= _FARTHEST).all(1)
+    turns = np.round((bounds[:, 0] + bounds[:, 2]) / 2 / 360)
+    places = places.copy()
+    for number in np.flatnonzero(beyond & (turns != 0)):
+        places[number] = shapely.transform(places[number], lambda xy, turn=turns[number] * 360: xy - [turn, 0])
     return places
 
 
@@ -333,8 +353,10 @@ def _report_outside(numbers: np.ndarray, features: GeoDataFrame, scene: Scene, o
     height, width = scene.shape
     first = features.geometry.iloc[numbers[0]].representative_point()
     lon, lat = scene.georeference.to_lonlat([0, width, 0, width], [0, 0, height, height])
+    lon = np.unwrap(lon, period=360)
     message = (
-        f"{len(numbers)} of {count} features lie outside the scene ({', '.join(map(str, numbers[:5]))}"
+        f"{len(numbers)} of {counted(count, 'feature')} {'lies' if len(numbers) == 1 else 'lie'} outside the scene "
+        f"({', '.join(map(str, numbers[:5]))}"
         f"{', ...' if len(numbers) > 5 else ''}, counted from 0), which reaches from "
         f"{degrees(lat.min(), lon.min())} to {degrees(lat.max(), lon.max())} (got "
         f"{degrees(first.y, first.x)}; longitude comes first in GeoJSON)"

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from rich.progress import track
 
-from olmoearth_nb.errors import warn
+from olmoearth_nb.errors import counted, warn
 from olmoearth_nb.evaluation.embed import embed_window
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.model.encoder import Encoder
@@ -145,7 +145,8 @@ def mean_embeddings(
     if without == count:
         raise ValueError("none of the features lies on a patch that was observed on any date: there is no embedding")
     if without:
-        message = f"{without} of {count} features lie where no whole patch was observed on any date"
-        warn(f"{message}; their embeddings are NaN")
+        lie = "lies" if without == 1 else "lie"
+        message = f"{without} of {counted(count, 'feature')} {lie} where no whole patch was observed on any date"
+        warn(f"{message}; the embedding is NaN there")
     with np.errstate(invalid="ignore"):
         return (sums / counts[:, None]).astype(np.float32), counts

@@ -9,8 +9,10 @@ import nbformat
 import numpy as np
 import pytest
 from chips import write_npz
+from geotiffs import numbers
 from geotiffs import write as write_geotiff
 from pages import OUTSIDE
+from safe_twin import write_safe
 from small_notebooks import write_notebook, write_opening_notebook
 from terminal import invoke
 
@@ -163,6 +165,29 @@ def test_an_option_that_a_loader_does_not_have(folder, tmp_path):
     assert result.exit_code == 2
     assert "the loader of mine.npz has no --names; it has " in result.output
     assert " --offset, --level, --scale, --missing-bands, --dates, --bands" in result.output
+
+
+@pytest.mark.case("words")
+def test_reflectance_and_linear_radar_in_one_file(folder, tmp_path):
+    """What the errors advise, one after the other, opens it."""
+    write_opening_notebook(folder)
+    power = np.random.default_rng(1).uniform(0.01, 0.3, (2, 16, 16))
+    both = np.concatenate([numbers() / 10_000, power]).astype(np.float32)
+    path = write_geotiff(tmp_path / "both_2020-07-05.tif", both, [*SENTINEL2.band_names, "VV", "VH"])
+    call = ["run", "--notebooks", folder, "--build", tmp_path / "build", "--data", path]
+    assert "say --scale reflectance" in invoke(*call).output
+    assert "or --sentinel1 linear where" in invoke(*call, "--scale", "reflectance").output
+    result = invoke(*call, "--scale", "reflectance", "--sentinel1", "linear")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.case("words")
+def test_no_option_is_listed_that_there_is_not(folder, tmp_path):
+    write_opening_notebook(folder)
+    product, _ = write_safe(tmp_path)
+    result = invoke("run", "--notebooks", folder, "--build", tmp_path / "b", "--data", product, "--level", "L1C")
+    assert result.exit_code == 2
+    assert "has no --level; it has --offset, --mask-clouds\n" in result.output
 
 
 @pytest.mark.case("H25")

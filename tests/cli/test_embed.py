@@ -115,6 +115,7 @@ def test_random_weights_of_a_seed(wide, values, tmp_path):
     assert "a seed is a whole number" in call(wide, tmp_path / "o.csv", "--dates", ",".join(DATES), "--seed", -1).output
 
 
+@pytest.mark.case("tables")
 @pytest.mark.parametrize(
     ("data", "more", "message"),
     [
@@ -124,6 +125,10 @@ def test_random_weights_of_a_seed(wide, values, tmp_path):
         ("wide.parquet", ["--nodata", "x"], "--nodata is numbers with commas between them, got 'x'"),
         ("wide.parquet", [], "not dates: give --dates for them"),
         ("wide.parquet", ["--pixel", "id"], "named like '{band}'"),
+        ("wide.parquet", ["--sentinel1", "linear", "--mask-clouds"], "no --sentinel1, --mask-clouds: leave"),
+        ("stored.csv", ["--modality", "sentinel1"], "or say --decibel a,b where a table's dB are a log10"),
+        ("long.csv", [], "say --pixel field, the column that says which pixel a row is of, and --dates when"),
+        ("long.csv", ["--pixel", "field"], "no column date; say --dates, its column of dates"),
         ("town", [], "say which places of town to embed: give --points"),
         (
             "town",
@@ -133,8 +138,9 @@ def test_random_weights_of_a_seed(wide, values, tmp_path):
         ("none.csv", [], "no file"),
     ],
 )
-def test_what_does_not_fit(wide, tmp_path, data, more, message, monkeypatch):
+def test_what_does_not_fit(wide, long, tmp_path, data, more, message, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    pd.DataFrame({f"{band}_2021-03-01": [3000, 4000] for band in ("VV", "VH")}).to_csv("stored.csv", index=False)
     result = call(data, "out.csv", *more)
     assert result.exit_code == 2
     assert message in result.output

@@ -26,6 +26,7 @@ PYTHON_ONLY = {
     "crop": "of `fit`, which no command needs",
     "pad": "of `fit`, which no command needs",
     "valid": "an array",
+    "decibel": "of tables, which `embed` reads",
     "date": "dates with one entry, on the command line",
     "empty_dates": "of `to_sample`",
 }
@@ -88,7 +89,7 @@ def raising(request, monkeypatch, tmp_path):
 def test_advice_names_options_that_there_are(raising, message):
     result = raising(ValueError(message))
     assert result.exit_code == 2
-    assert set(re.findall(r"(?<!\S)--[a-z-]+", result.output)) <= raising.options
+    assert set(re.findall(r"(?<!\S)--[a-z\d-]+", result.output)) <= raising.options
     assert set(ADVISED.findall(result.output)) <= set(PYTHON_ONLY), result.output
     for name in ADVISED.findall(message):
         assert name in PYTHON_ONLY or f"--{name.replace('_', '-')}" in result.output
@@ -111,7 +112,7 @@ def test_whatever_loaders_advise_is_an_option(command):
     tables = {package / "data" / "series.py", package / "data" / "tables.py"}
     loaders = {*(package / "data").rglob("*.py"), *package.glob("*.py")} - tables
     more = tables | set((package / "points").glob("*.py")) if command == "embed" else set()
-    loaders = {path for path in loaders | more if not {"stac", "simulate"} & set(path.parts)}
+    loaders = {path for path in loaders | more if not {"stac", "simulate", "labelled"} & set(path.parts)}
     advised = advised_by(*loaders)
     assert {"level", "scale", "missing_bands", "offset"} <= set(advised)
     known = {name.removeprefix("--").replace("-", "_") for name in options(command)}
@@ -133,6 +134,7 @@ def test_both_commands_have_the_options_of_loaders():
     assert {name.removeprefix("--").replace("-", "_") for name in both} <= OPTIONS | {"data", "help"}
 
 
+@pytest.mark.case("words")
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
@@ -145,6 +147,11 @@ def test_both_commands_have_the_options_of_loaders():
         ("such as dates=['2020-01-01', '2020-02-01'].", "such as --dates 2020-01-01,2020-02-01."),
         ("(see names='published')", "(see --names published)"),
         ("skip_failed=True goes on", "--skip-failed goes on"),
+        ("it has offset=, mask_clouds=, size=", "it has --offset, --mask-clouds"),
+        ("it has size=, rows=", "it has no option"),
+        ("say mask_clouds=True", "say --mask-clouds"),
+        ("say scale='linear', or sentinel1='linear' where", "say --scale linear, or --sentinel1 linear where"),
+        ("is 0 to 2000, offset='auto' or offset=None;", "is 0 to 2000, --offset auto or --offset none;"),
         ("crop='center' and valid= stay", "crop='center' and valid= stay"),
         ("no file /data/scale=2.tif, nor scale=x/y.tif", "no file /data/scale=2.tif, nor scale=x/y.tif"),
     ],

@@ -14,6 +14,7 @@ GIVEN = {
     "names": ("published", "published"),
     "bands": ("B02,B03", ["B02", "B03"]),
     "modality": ("landsat", "landsat"),
+    "sentinel1": ("linear", "linear"),
     "resolution": ("as is", "as is"),
 }
 
@@ -46,6 +47,10 @@ def test_only_what_is_given_is_passed_on(taken):
 def test_each_option(taken, name):
     text, value = GIVEN[name]
     assert taken(f"--{name}", text, "--other", "x") == {"options": {name.replace("-", "_"): value}, "other": "x"}
+
+
+def test_a_flag(taken):
+    assert taken("--mask-clouds") == {"options": {"mask_clouds": True}, "other": ""}
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,42 @@ def test_a_damaged_cache_is_made_again(encoder, tmp_path, damage):
         embed(encoder, pixels(), patch_size=1, cache=tmp_path)
 
 
+def radar(edge, **more):
+    values = np.random.default_rng(9).normal(-12, 3, (edge, edge, 2, 2)).astype(np.float32)
+    return sample(edge, sentinel1=values, **more)
+
+
+@pytest.mark.case("sensors")
+def test_all_sensors_of_pixels_are_seen(encoder):
+    optical = pixels()
+    values = np.random.default_rng(1).normal(-12, 3, (50, 3, 2)).astype(np.float32)
+    both = optical.join(
+        to_samples(values, ["vv", "vh"], ["2020-01-01", "2020-04-01", "2020-07-01"], modality_name="sentinel1")
+    )
+    found = embed(encoder, both, patch_size=1)
+    assert np.allclose(found[7], alone(encoder, both[7], 1), atol=1e-5)
+    assert not np.allclose(found, embed(encoder, optical, patch_size=1), atol=1e-2)
+    named = embed(encoder, both, patch_size=1, modalities=(S2,))
+    assert np.allclose(named, embed(encoder, optical, patch_size=1), atol=1e-5)
+
+
+@pytest.mark.case("sensors")
+def test_all_sensors_of_samples_are_seen_and_no_map(encoder):
+    one, two = radar(8), radar(8, seed=1, srtm=np.full((8, 8, 1, 1), 300.0))
+    found = embed(encoder, [one, two])
+    assert np.allclose(found[0], alone(encoder, one), atol=1e-5)
+    assert np.allclose(found[1], alone(encoder, radar(8, seed=1)), atol=1e-5)
+
+
+@pytest.mark.case("sensors")
+def test_samples_with_different_sensors(encoder):
+    samples = [radar(8), sample(8)]
+    with pytest.raises(ValueError, match=r"different sensors: .*sentinel1.* modalities=, .* \(sentinel2_l2a\)"):
+        embed(encoder, samples)
+    assert embed(encoder, samples, modalities=(S2,)).shape == (2, 64)
+    assert np.allclose(embed(encoder, samples, [1])[0], alone(encoder, samples[1]), atol=1e-5)
+
+
 class Twice:
     """Somebody's own source."""
 
@@ -174,5 +210,5 @@ def test_what_there_is_not(encoder):
         embed(encoder, pixels(), [], 1)
     with pytest.raises(ValueError, match="has no sentinel1; say modalities=, of sentinel2_l2a"):
         embed(encoder, [sample(8)], modalities=("sentinel1",))
-    with pytest.raises(ValueError, match=r"1x1 px image does not divide into 4x4 px .* a patch size of 1"):
+    with pytest.raises(ValueError, match=r"1x1 px image does not divide into 4x4 px .*es; choose a patch size of 1$"):
         embed(encoder, pixels())

@@ -279,6 +279,32 @@ def test_who_may_be_asked_follows_from_the_first_address():
         Web("ftp://127.0.0.1")
 
 
+@pytest.mark.case("words")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_nobody_reaches_is_told_in_words(server, scheme):
+    with pytest.raises(DownloadError, match=r"had \(Failed to establish a new connection: .*refused; are you online"):
+        Web(f"{scheme}://127.0.0.1:1").text(f"{scheme}://127.0.0.1:1/x", "it", 10)
+
+
+@pytest.mark.case("words")
+def test_a_connection_that_breaks_is_told_in_words(server):
+    def cut(request):
+        request.connection.shutdown(2)
+        request.close_connection = True
+
+    server.answer = cut
+    with pytest.raises(DownloadError, match=r"had \((Connection aborted\.|Remote end)[^()'\"]*\): http"):
+        ask(server)
+
+
+@pytest.mark.case("words")
+def test_a_server_that_stays_silent_is_told_in_words(server, monkeypatch):
+    monkeypatch.setattr("olmoearth_nb.io.fetch.TIMEOUT", 0.05)
+    server.answer = lambda request: server.closing.wait(5)
+    with pytest.raises(DownloadError, match=r"had \(Read timed out\.[^'\"]*\): http"):
+        ask(server)
+
+
 @pytest.mark.case("H25")
 @pytest.mark.parametrize("words", ["certificate is not yet valid", "certificate has expired"])
 def test_a_wrong_clock_is_named(monkeypatch, words):

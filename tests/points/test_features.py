@@ -336,12 +336,12 @@ def test_the_command_says_what_it_left_out(files):
     path.write_text(json.dumps(document))
     result = embed(files)
     assert result.exit_code == 2
-    assert "1 of 4 features lie outside the scene (2, counted from 0)" in result.output
+    assert "1 of 4 features lies outside the scene (2, counted from 0)" in result.output
     assert not (files / "emb.parquet").exists()
     result = embed(files, "model", "scene_2020-07-05.tif", "labels.geojson", "emb.parquet", "--outside", "skip")
     assert result.exit_code == 0, result.output
-    assert "note: 1 of 4 features lie outside the scene" in result.output
-    assert "note: 1 features reach beyond the scene" in result.output
+    assert "note: 1 of 4 features lies outside the scene" in result.output
+    assert "note: 1 feature beyond the edge of the scene" in result.output
     assert pd.read_parquet(files / "emb.parquet")["feature"].tolist() == [0, 1, 3]
 
 
@@ -420,7 +420,7 @@ def test_a_polygon_over_a_vast_scene_is_refused_before_its_patches_are_listed(en
 def test_a_sparse_scene_gives_nan_where_nothing_was_seen(encoder):
     vast = Vast(5000, 5000, seen=100, maps=True)
     spots = shapely.points(*vast.georeference.to_lonlat([10.5, 3000.5], [10.5, 3000.5]))
-    with pytest.warns(UserWarning, match="1 of 2 features lie where no whole patch was observed"):
+    with pytest.warns(UserWarning, match="1 of 2 features lies where no whole patch was observed"):
         table = embed_features(encoder, vast, frame(*spots))
     assert np.isfinite(embeddings(table)[0]).all()
     assert np.isnan(embeddings(table)[1]).all()

@@ -79,6 +79,23 @@ def test_longitude_comes_first_whatever_the_name(tmp_path, crs):
     assert read_features(write(tmp_path / "a.geojson", document)).geometry[0].coords[0] == pytest.approx((3.0, 7.0))
 
 
+@pytest.mark.case("8")
+@pytest.mark.parametrize(
+    ("lon", "expected"), [(190.0014, -169.9986), (-190.0, 170.0), (180.0, 180.0), (179.5, 179.5), (355.0, -5.0)]
+)
+def test_longitudes_beyond_half_a_turn(tmp_path, lon, expected):
+    document = collection(feature({"type": "Point", "coordinates": [lon, 7.0]}))
+    assert read_features(write(tmp_path / "a.json", document)).geometry[0].x == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.case("8")
+@pytest.mark.parametrize(("west", "expected"), [(179.0, 179.0), (189.0, -171.0), (-181.0, -181.0)])
+def test_a_polygon_across_180_degrees_stays_one(tmp_path, west, expected):
+    ring = [[west, 7.0], [west + 2, 7.0], [west + 2, 8.0], [west, 8.0], [west, 7.0]]
+    document = collection(feature({"type": "Polygon", "coordinates": [ring]}))
+    assert read_features(write(tmp_path / "a.json", document)).geometry[0].bounds == (expected, 7, expected + 2, 8)
+
+
 def deep(levels):
     """One number in so many lists."""
     value = 3
@@ -136,6 +153,10 @@ WRONG = {
     "metres without a word": (
         collection(feature({"type": "Point", "coordinates": [500_000, 800_000]})),
         "feature 0 is not longitude and latitude: it begins at 500000, 800000; GeoJSON has degrees",
+    ),
+    "more than a turn": (
+        collection(feature({"type": "Point", "coordinates": [360.5, 7]})),
+        "feature 0 is not longitude and latitude: it begins at 360.5, 7",
     ),
     "latitude first": (collection(feature({"type": "Point", "coordinates": [7, 103]})), "longitude first"),
     "a system nobody knows": (collection(feature(), crs=named("EPSG:1")), "no way from coordinate system 'EPSG:1'"),
