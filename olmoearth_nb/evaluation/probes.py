@@ -10,6 +10,7 @@ features, its strength chosen on the validation split.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -106,23 +107,55 @@ def knn(train: Split, queries: np.ndarray, k: int = 20, temperature: float | Non
     Raises:
         ValueError: if the bank has fewer than k rows, its answers are no classes, or queries hold NaN.
     """
+    return knn_votes(train, queries, k, temperature).argmax(1)
+
+
+def knn_votes(
+    train: Split, queries: np.ndarray, k: int = 20, temperature: float | None = 0.07, scene: np.ndarray | None = None
+) -> np.ndarray:
+    """Fractions of the votes that each answer gets from the nearest training rows.
+
+    Args:
+        train: the bank.
+        queries: (m, D).
+        k: number of neighbours.
+        temperature: see `knn`.
+        scene: (m,) scene of each query, whose rows in the bank do not vote; None if all vote.
+
+    Returns:
+        (m, classes), summing to 1.
+
+    Raises:
+        ValueError: see `knn`; if fewer than k rows may vote.
+    """
     require_classes(train)
     queries = checked_queries(train, queries)
-    if not 1 <= k <= len(train.x):
-        raise ValueError(f"k must be from 1 to the {len(train.x)} rows of the bank, got {k}")
+    allowed = len(train.x) - _most_kept_out(train, scene)
+    if not 1 <= k <= allowed:
+        raise ValueError(f"k must be from 1 to the {allowed} rows of the bank, got {k}")
     bank, classes = _unit(train.x), int(train.y.max()) + 1  # rows of length 1: their products are cosines
     answers = []
-    for part in np.array_split(_unit(queries), -(-len(queries) // 1024)):
-        similarity = part @ bank.T  # (m, n)
+    for rows in np.array_split(np.arange(len(queries)), -(-len(queries) // 1024)):
+        similarity = _unit(queries[rows]) @ bank.T  # (m, n)
+        if scene is not None:
+            similarity[scene[rows][:, None] == train.scene] = -np.inf
         nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]  # (m, k), in no order
         near = np.take_along_axis(similarity, nearest, 1)
         far = near - near.max(1, keepdims=True)  # the largest weight is 1, so that no exponential overflows
         weight = np.ones_like(near) if temperature is None else np.exp(far / temperature)
-        votes = np.zeros((len(part), classes))
+        votes = np.zeros((len(rows), classes))
         # (m, classes); `at` adds up the votes of neighbours of the same class
-        np.add.at(votes, (np.arange(len(part))[:, None], train.y[nearest]), weight)
-        answers.append(votes.argmax(1))
+        np.add.at(votes, (np.arange(len(rows))[:, None], train.y[nearest]), weight)
+        answers.append(votes / votes.sum(1, keepdims=True))
     return np.concatenate(answers)
+
+
+def _most_kept_out(train: Split, scene: np.ndarray | None) -> int:
+    """Rows of the bank that may not vote for some query, at most."""
+    if scene is None:
+        return 0
+    scenes, rows = np.unique(train.scene, return_counts=True)
+    return int(rows[np.isin(scenes, scene)].max(initial=0))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
@@ -145,6 +178,24 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if answers are no classes, or queries hold NaN.
     """
+    require_classes(train, valid)
+    queries = checked_queries(train, queries)
+    return fitted_logistic(train, valid).predict(queries)
+
+
+def fitted_logistic(train: Split, valid: Split) -> Any:
+    """A logistic regression on standardised features, its strength chosen on the validation split.
+
+    Args:
+        train: rows to fit.
+        valid: rows to choose the strength on; never the test.
+
+    Returns:
+        scikit-learn's pipeline, fitted to the training rows.
+
+    Raises:
+        ValueError: if answers are no classes.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -153,7 +204,6 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
     from sklearn.preprocessing import StandardScaler
 
     require_classes(train, valid)
-    queries = checked_queries(train, queries)
     best, chosen = -1.0, None
     for strength in STRENGTHS:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
@@ -165,8 +215,7 @@ def linear_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
         score = float((model.predict(valid.x) == valid.y).mean())
         if score > best:
             best, chosen = score, model
-    assert chosen is not None
-    return chosen.predict(queries)
+    return chosen
 
 
 def majority(train: Split, queries: np.ndarray) -> np.ndarray:

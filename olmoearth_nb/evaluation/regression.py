@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from olmoearth_nb.evaluation.probes import Split, by_scene, checked_queries, require_finite
@@ -26,16 +28,34 @@ def ridge_probe(train: Split, valid: Split, queries: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if answers are classes, or queries hold NaN.
     """
+    require_values(train, valid)
+    queries = checked_queries(train, queries)
+    return fitted_ridge(train, valid).predict(queries.astype(np.float64))
+
+
+def fitted_ridge(train: Split, valid: Split) -> Any:
+    """A ridge regression on standardised features, its penalty chosen on the validation split.
+
+    Args:
+        train: rows to fit, with real answers.
+        valid: rows to choose the penalty on; never the test.
+
+    Returns:
+        scikit-learn's pipeline, fitted to the training rows.
+
+    Raises:
+        ValueError: if answers are classes.
+    """
     from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     require_values(train, valid)
-    queries = checked_queries(train, queries)
-    scaler = StandardScaler().fit(train.x.astype(np.float64))
-    known, check, asked = (scaler.transform(x.astype(np.float64)) for x in (train.x, valid.x, queries))
-    models = [Ridge(alpha=penalty).fit(known, train.y.astype(np.float64)) for penalty in reversed(PENALTIES)]
-    errors = [float(((model.predict(check) - valid.y) ** 2).mean()) for model in models]
-    return models[int(np.argmin(errors))].predict(asked)
+    known, check = train.x.astype(np.float64), valid.x.astype(np.float64)
+    models = [make_pipeline(StandardScaler(), Ridge(alpha=penalty)) for penalty in reversed(PENALTIES)]
+    fitted = [model.fit(known, train.y.astype(np.float64)) for model in models]
+    errors = [float(((model.predict(check) - valid.y) ** 2).mean()) for model in fitted]
+    return fitted[int(np.argmin(errors))]
 
 
 def require_values(*splits: Split) -> None:
