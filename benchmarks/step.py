@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.chips import open_corpus
 from olmoearth_nb.pretrain import batches
 from olmoearth_nb.pretrain.crops import TWO_CORES
 from olmoearth_nb.pretrain.objective import Pretraining
@@ -56,7 +56,7 @@ def watched(clock, corpus, stream):
     stream._crop = clock.timed("crops", stream._crop)
     for part, name in (("collating", "collate"), ("missing", "observed"), ("masks", "draw_roles")):
         setattr(batches, name, clock.timed(part, getattr(batches, name)))
-    batches.standardise = clock.timed("scaling", batches.standardise)
+    stream._rescaled = clock.timed("scaling", stream._rescaled)
     return clock.timed("other", stream.__getitem__)
 
 
@@ -96,12 +96,12 @@ def main():
     torch.set_num_threads(1)
     print(f"{platform.machine()}, 1 thread, torch {torch.__version__.split('+')[0]}, {given.size}, {given.steps} steps")
     print(f"| recipe | {' | '.join(PARTS)} | data | all |\n|---{'|---' * (len(PARTS) + 2)}|")
-    originals = {name: getattr(batches, name) for name in ("collate", "observed", "draw_roles", "standardise")}
+    originals = {name: getattr(batches, name) for name in ("collate", "observed", "draw_roles")}
     for name in given.recipes:
         for function, original in originals.items():
             setattr(batches, function, original)
         with tempfile.TemporaryDirectory() as cache:
-            mean = 1000 * measure(name, given.size, Corpus(given.data, cache), given.steps).mean(0)
+            mean = 1000 * measure(name, given.size, open_corpus(given.data, cache), given.steps).mean(0)
         data = mean[: PARTS.index("forward")].sum()
         shown = " | ".join(f"{value:.1f}" for value in (*mean, data, mean.sum()))
         print(f"| {name} | {shown} |", flush=True)

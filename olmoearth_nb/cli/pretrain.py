@@ -30,6 +30,9 @@ def pretrain(
     scale: Annotated[
         str, typer.Option(help="'cores' for two cores, 'official' for the published configuration")
     ] = "cores",
+    normalisation: Annotated[
+        str | None, typer.Option(help="official, standard or robust inputs; by default those of the recipe")
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="learning rate; by default that of the recipe")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="samples a step; by default those of the recipe")] = None,
     micro_batch: Annotated[
@@ -50,6 +53,8 @@ def pretrain(
     with keeping(f"{out} keeps the run so far, the same command goes on with it"):
         changed = {"rate": rate, "batch": batch, "micro_batch": micro_batch}
         chosen = _recipe(recipe, size, scale, {key: value for key, value in changed.items() if value is not None})
+        if normalisation is not None:
+            chosen = replace(chosen, normalisation=normalisation)  # type: ignore[arg-type]  # checked by the recipe
         plan = _plan(chosen, size, scale, samples, minutes, seed, precision)
         if dry_run or (scale == "official" and data is None):
             from olmoearth_nb.pretrain.cost import describe

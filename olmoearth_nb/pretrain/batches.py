@@ -23,6 +23,7 @@ from olmoearth_nb.pretrain.masking import draw_roles
 from olmoearth_nb.pretrain.recipes import Recipe
 from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.tokenization import Tokenization
+from olmoearth_nb.weights.scaling import rescaling
 
 WINDOWS = 20
 """Windows that are drawn from a place before it counts as empty."""
@@ -80,10 +81,15 @@ class MicroBatches(Dataset[MicroBatch]):
         shapes = tuple((name, tuple(image.shape[1:4])) for name, image in batch.images.items())
         grid = _grid(shapes, self.recipe.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
-        if self.recipe.normalisation == "standard":
-            images = {name: standardise(image, batch.images[name]) for name, image in images.items()}
+        if self.recipe.normalisation != "official":
+            images = {name: self._rescaled(name, image, batch.images[name]) for name, image in images.items()}
         drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, places, number, view) for view in range(2)]
         return MicroBatch(images, batch.timestamps, grid, torch.stack(drawn), number)  # roles (2, B, N)
+
+    def _rescaled(self, name: str, image: Tensor, raw: Tensor) -> Tensor:
+        """Officially normalised values in the recipe's own scaling; unobserved ones stay 0."""
+        factor, shift = rescaling(self.recipe.normalisation, self.recipe.statistics, name)
+        return torch.where(raw == MISSING, image, factor * image + shift)
 
     def _crop(self, place: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
         """A window of a place with at most so many dates; another one where nothing of it can be encoded."""
@@ -156,8 +162,3 @@ def collate(samples: Sequence[Sample]) -> Batch:
                 row[:, :, : sample.images[name].shape[2]] = sample.images[name]
         images[name] = spec.normalize(torch.from_numpy(stacked))
     return Batch(images, torch.from_numpy(stamps))
-
-
-def standardise(image: Tensor, raw: Tensor) -> Tensor:
-    """Officially normalised values to mean 0 and deviation 1: 4 x - 2; unobserved ones stay 0."""
-    return torch.where(raw == MISSING, image, 4 * image - 2)

@@ -15,6 +15,7 @@ from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.model.config import PUBLISHED, SIZES, ModelConfig, size_config
 from olmoearth_nb.pretrain.masking import STRATEGIES
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
+from olmoearth_nb.weights.scaling import Scaling, Statistics, check_scaling
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,10 @@ class Recipe:
         masked_negatives: whether equal targets of maps are no negatives (v1.1).
         contrast: weight of the contrast between the two views.
         position: "absolute", or "rotary" (v1.2).
-        normalisation: "official" (mean - 2 std to 0, mean + 2 std to 1), or "standard" (mean to 0, std to 1). A band
-            that is dropped is 0 in either: mean - 2 std in official training, the mean with "standard".
+        normalisation: "official" (mean - 2 std to 0, mean + 2 std to 1), "standard" (mean to 0, std to 1), or "robust"
+            (median to 0, IQR / 1.349 to 1; see `weights.scaling`). A band that is dropped is 0 in each: mean - 2 std
+            in official training, the mean with "standard", the median with "robust".
+        statistics: of "robust": modality -> (median, IQR) of each band; None takes those of the corpus.
         optimisation: rate, schedule, batch.
     """
 
@@ -76,14 +79,14 @@ class Recipe:
     masked_negatives: bool = False
     contrast: float = 0.1
     position: Literal["absolute", "rotary"] = "absolute"
-    normalisation: Literal["official", "standard"] = "official"
+    normalisation: Scaling = "official"
+    statistics: Statistics | None = None
     optimisation: Optimisation = field(default_factory=Optimisation)
 
     def __post_init__(self) -> None:
         if self.masking not in STRATEGIES:
             raise ValueError(f"unknown masking {self.masking!r}; valid are {', '.join(STRATEGIES)}")
-        if self.normalisation not in ("official", "standard"):
-            raise ValueError(f"normalisation must be 'official' or 'standard', got {self.normalisation!r}")
+        check_scaling(self.normalisation, self.statistics)
         if self.contrast < 0:
             raise ValueError(f"contrast is a weight of at least 0, got {self.contrast}")
         self.config("mini")  # checks position, band dropout and drop path
@@ -111,14 +114,15 @@ class Recipe:
 def differences(first: Recipe, second: Recipe) -> dict[str, tuple[Any, Any]]:
     """Exactly what differs between two recipes, their names left out: field -> (first, second)."""
     one, other = (flat(given, all_groups=True) for given in (first, second))
-    return {name: (one[name], other[name]) for name in one if name != "name" and one[name] != other[name]}
+    names = [name for name in {**one, **other} if name != "name"]
+    return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
 
 
 def flat(recipe: Recipe, all_groups: bool = False) -> dict[str, Any]:
     """Every field by name; tokenizations as their groups, the optimisation's fields one by one.
 
     Groups are those of Sentinel-2 and Landsat, which the releases group differently, and of modalities with groups of
-    their own; or of all.
+    their own; or of all. Statistics that are not given are left out.
     """
     found: dict[str, Any] = {}
     for item in fields(recipe):
@@ -130,7 +134,7 @@ def flat(recipe: Recipe, all_groups: bool = False) -> dict[str, Any]:
                     found[f"tokens of {name}"] = " | ".join(" ".join(group) for group in groups)
         elif isinstance(value, Optimisation):
             found |= {own.name: getattr(value, own.name) for own in fields(value)}
-        else:
+        elif value is not None:
             found[item.name] = value
     return found
 

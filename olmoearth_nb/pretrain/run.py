@@ -24,6 +24,7 @@ from olmoearth_nb.pretrain.fabric import launch
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import TRUNK, Leg, Plan, budgets_of
 from olmoearth_nb.pretrain.saves import Checkpoints
+from olmoearth_nb.pretrain.scaling import with_statistics
 from olmoearth_nb.weights.trained import is_trained, save_trained
 
 PLAN, MINUTES = "plan.json", "minutes.json"
@@ -69,7 +70,7 @@ def pretrain(
     """
     fabric = fabric or launch(plan.precision)
     with alone(folder) if fabric.is_global_zero else nullcontext():
-        data = corpus.identity()
+        data, plan = corpus.identity(), replace(plan, recipe=with_statistics(plan.recipe, corpus))
         wanted, plan = plan.budgets, _joined(plan, data, folder / PLAN, fabric)
         engine = Engine(plan, corpus, folder, fabric, workers, quiet, save_every)
         legs = [leg for leg in plan.legs if not leg.falls or leg.end * plan.batch in wanted]
@@ -112,6 +113,7 @@ def samples_in(
     if not 0 < minutes < float("inf"):
         raise ValueError(f"minutes must be above 0, got {minutes}")
     fabric = fabric or launch(plan.precision)
+    plan = replace(plan, recipe=with_statistics(plan.recipe, corpus))
     wanted = {"minutes": minutes} | plan.describe() | {"data": corpus.identity()}
     del wanted["budgets"]  # which is what is to be found
     _refuse_another(folder / PLAN, {key: wanted[key] for key in wanted if key != "minutes"}, but=("budgets",))

@@ -1,8 +1,8 @@
 """What a run leaves: an encoder and a predictor as safetensors, without what a seed gives again.
 
 Frozen targets and the patch embeddings of maps, which the encoder never uses, are made again from the recorded seed and
-checked by their hash. A run on standardised inputs is *folded*: its first layers are changed so that the files read
-officially normalised inputs like any other encoder.
+checked by their hash. A run on inputs of another scaling is *folded*: its first layers are changed so that the files
+read officially normalised inputs like any other encoder.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from olmoearth_nb.model.patch_embed import GroupEmbed, PatchEmbed
 from olmoearth_nb.model.predictor import Predictor
 from olmoearth_nb.weights.encoder_file import FILE as ENCODER
 from olmoearth_nb.weights.encoder_file import load_encoder, save_encoder
+from olmoearth_nb.weights.scaling import Statistics, check_scaling, rescaling
 
 PREDICTOR, RUN = "predictor.safetensors", "run.json"
 
@@ -55,24 +56,33 @@ def load_untrained(folder: Path, seed: int | None = None) -> Encoder:
     about = _about(folder, (ENCODER, RUN))
     config = replace(load_encoder(folder / ENCODER).config, modalities=tuple(MODALITIES))
     encoder = initial_model(config, about["seed"] if seed is None else seed).encoder
-    if about["normalisation"] == "standard":
-        fold(encoder.patch_embeddings)
+    fold(encoder.patch_embeddings, about["normalisation"], about.get("statistics"))
     return encoder.eval()
 
 
-def fold(embeddings: PatchEmbed) -> None:
-    """Makes patch embeddings that were trained on standardised inputs read officially normalised ones, in place.
+def fold(embeddings: PatchEmbed, scaling: str = "standard", statistics: Statistics | None = None) -> None:
+    """Makes patch embeddings that were trained on another scaling read officially normalised inputs, in place.
 
-    Standardised is 4 x - 2 of the official x, so weights become 4 w and biases lose 2 times the sum of the weights.
+    With f x + s in place of the official x, weights become f w and biases gain the sum of s w; standardised is 4 x - 2.
     Enlarging patches keeps constants, so the change passes through it.
+
+    Args:
+        embeddings: to change.
+        scaling: that they were trained on; nothing is changed for "official".
+        statistics: see `rescaling`.
     """
+    if scaling == "official":
+        return
     with torch.no_grad():
-        for layer in embeddings.modules():
-            if isinstance(layer, GroupEmbed):
+        for name, groups in embeddings.per_modality_embeddings.items():
+            factor, shift = rescaling(scaling, statistics, name)  # (C,)
+            for bands, layer in zip(embeddings.tokenization.indices(name), groups.children(), strict=True):
+                assert isinstance(layer, GroupEmbed)
                 first = layer.proj if layer.pixel_proj is None else layer.pixel_proj[0]
                 assert isinstance(first, nn.Linear)
-                first.bias.sub_(2 * first.weight.sum(1))  # before the weights change
-                first.weight.mul_(4)
+                pixels = first.in_features // len(bands)  # 64 of a patch, or 1; bands are the fastest axis
+                first.bias.add_((shift[bands].repeat(pixels) * first.weight).sum(1))  # before the weights change
+                first.weight.mul_(factor[bands].repeat(pixels))
 
 
 def weights_hash(module: nn.Module) -> str:
@@ -90,7 +100,7 @@ def save_trained(model: OlmoEarth, folder: Path, about: dict[str, Any], half: bo
     Args:
         model: as training left it.
         folder: where `encoder.safetensors`, `predictor.safetensors` and `run.json` go.
-        about: of the run; must hold "seed" and "normalisation".
+        about: of the run; must hold "seed" and "normalisation", and "statistics" if that is "robust".
         half: whether to round weights to float16.
 
     Returns:
@@ -99,8 +109,7 @@ def save_trained(model: OlmoEarth, folder: Path, about: dict[str, Any], half: bo
     about = about | {"targets": weights_hash(model.target_encoder)}
     kept = initial_model(model.config, about["seed"])  # a copy: folding must not touch the model in training
     kept.load_state_dict(model.state_dict())
-    if about["normalisation"] == "standard":
-        fold(kept.encoder.patch_embeddings)
+    fold(kept.encoder.patch_embeddings, about["normalisation"], about.get("statistics"))
     round_to = torch.float16 if half else torch.float32
     save_encoder(kept.encoder, folder / ENCODER, without_maps=True, dtype=round_to)
     weights = {name: value.to(round_to).contiguous() for name, value in kept.decoder.state_dict().items()}
@@ -130,9 +139,8 @@ def load_trained(folder: Path) -> OlmoEarth:
             f"{folder}: the frozen targets made again from seed {about['seed']} are not those of the run; another "
             "version of torch may draw other initial weights. The encoder can be used, training cannot go on"
         )
-    if about["normalisation"] == "standard":
-        fold(model.encoder.patch_embeddings)
-        fold(model.target_encoder.patch_embeddings)
+    for embeddings in (model.encoder.patch_embeddings, model.target_encoder.patch_embeddings):
+        fold(embeddings, about["normalisation"], about.get("statistics"))
     model.encoder.load_state_dict(encoder.state_dict(), strict=False)
     model.decoder.load_state_dict(predictor)
     return model.eval()
@@ -152,8 +160,12 @@ def _about(folder: Path, files: Sequence[str]) -> dict[str, Any]:
         check_seed(about["seed"])
     except ValueError as error:
         raise ValueError(f"{folder / RUN} does not describe a run: {error}") from error
-    if about["normalisation"] not in ("official", "standard"):
-        raise ValueError(f"{folder / RUN}: normalisation is official or standard, got {about['normalisation']!r}")
+    try:
+        check_scaling(about["normalisation"], about.get("statistics"))
+    except ValueError as error:
+        raise ValueError(f"{folder / RUN}: {error}") from error
+    if about["normalisation"] == "robust" and about.get("statistics") is None:
+        raise ValueError(f"{folder / RUN}: normalisation is robust, but there are no statistics")
     return about
 
 

@@ -24,7 +24,7 @@ def test_the_recipes():
     ablations = {"no band dropout", "no pixel layer", "v1 loss", "v1 masking"}
     assert set(RECIPES) == {"v1", "naive", "v1.1", "v1.2"} | ablations
     assert all(RECIPES[name].name == name for name in RECIPES)
-    assert len(fields(Recipe)) <= 10
+    assert len(fields(Recipe)) <= 11
 
 
 DIFFERENCES = {
@@ -144,7 +144,7 @@ class TestPrinting:
         assert lines[0].split(maxsplit=1) == ["name", name]
         text = str(recipe(name))
         for item in (*fields(Recipe), *fields(Optimisation)):
-            assert item.name in ("tokenization", "optimisation") or f"{item.name} " in text
+            assert item.name in ("tokenization", "optimisation", "statistics") or f"{item.name} " in text
 
     @pytest.mark.parametrize("other", [name for name in RECIPES if name != "v1.1"])
     def test_two_printed_recipes_differ_where_the_recipes_do(self, other):
@@ -187,7 +187,7 @@ WRONG = {
     ),
     "unknown normalisation": (
         lambda: Recipe("x", normalisation="minmax"),
-        "must be 'official' or 'standard', got 'minmax'",
+        "must be one of official, standard, robust, got 'minmax'",
     ),
     "unknown position": (lambda: Recipe("x", position="learned"), "must be 'absolute' or 'rotary', got 'learned'"),
     "negative contrast": (lambda: Recipe("x", contrast=-0.1), "contrast is a weight of at least 0, got -0.1"),

@@ -259,8 +259,9 @@ WRONG = {
     "threads": (["--threads", "-1"], "greater than or equal to 0"),
     "workers": (["--workers", "-1"], "greater than or equal to 0"),
     "seed": (["--seed", "-1"], "greater than or equal to 0"),
+    "no such scaling": (["--normalisation", "minmax"], "must be one of official, standard, robust, got 'minmax'"),
     "no data": ([], "give --data, a folder of tiles"),
-    "no tiles": (["--data", "."], "must hold one sample_metadata.csv, it holds 0"),
+    "no tiles": (["--data", "."], "holds nothing to train on"),
 }
 
 

@@ -4,6 +4,7 @@ import copy
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from batches import masked_view, random_batch, random_roles
@@ -75,6 +76,39 @@ class TestFold:
         grid = batch.grid(tokens, patch_size)
         with torch.no_grad():
             assert_near(folded(batch.images, grid), plain(standardised(batch).images, grid))
+
+    @pytest.mark.parametrize("pixel_hidden", [0, 12])
+    @pytest.mark.parametrize("tokenization", ["v1", "galileo"])
+    def test_reads_official_inputs_as_it_read_robust_ones(self, tokenization, pixel_hidden):
+        """By the definition, (raw - median) / (IQR / 1.349), of raw values; landsat has no statistics."""
+        chance = np.random.default_rng(0)
+        statistics = {
+            name: tuple(
+                (float(chance.normal(b.mean, b.std)), float(b.std * chance.uniform(0.1, 2))) for b in spec.bands
+            )
+            for name, spec in MODALITIES.items()
+            if name in NAMES and name != "landsat"
+        }
+        tokens = TOKENIZATIONS[tokenization]
+        plain = PatchEmbed(64, tokens, tuple(MODALITIES), pixel_hidden, 0.0)
+        folded = copy.deepcopy(plain)
+        fold(folded, "robust", statistics)
+        batch = random_batch(NAMES, (12, 8))
+        grid = batch.grid(tokens, 4)
+        images = {}
+        for name, image in batch.images.items():
+            mean, std = (torch.tensor([getattr(b, key) for b in MODALITIES[name].bands]) for key in ("mean", "std"))
+            raw = (image.double() - 0.5) * 4 * std + mean
+            middle, spread = torch.tensor(statistics.get(name, torch.stack([mean, 1.349 * std], 1).tolist())).double().T
+            images[name] = ((raw - middle) / (spread / 1.349)).float()
+        with torch.no_grad():
+            assert_near(folded(batch.images, grid), plain(images, grid), 2e-5)
+
+    def test_official_is_left_as_it_is(self):
+        plain = PatchEmbed(64, TOKENIZATIONS["v1"], tuple(MODALITIES), 0, 0.0)
+        before = copy.deepcopy(plain.state_dict())
+        fold(plain, "official")
+        assert all(torch.equal(value, before[key]) for key, value in plain.state_dict().items())
 
     @pytest.mark.parametrize("name", ["v1", "v1.1", "v1.2"])
     def test_of_a_whole_model(self, name):

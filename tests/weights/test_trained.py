@@ -11,9 +11,9 @@ from oracle import load_model_from_path, run_reference
 from typer.testing import CliRunner
 
 from olmoearth_nb import Batch, Role, load_model
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.cli.app import app
 from olmoearth_nb.data import pretrained_dir, pretrained_names
-from olmoearth_nb.pretrain.batches import standardise
 from olmoearth_nb.pretrain.recipes import recipe
 from olmoearth_nb.weights.encoder_file import save_encoder
 from olmoearth_nb.weights.trained import ENCODER, PREDICTOR, RUN, initial_model, load_trained, save_trained
@@ -87,7 +87,7 @@ def test_what_was_trained_is_loaded(tmp_path, name, size, normalisation):
     batch, roles = batch_and_roles(model)
     images = batch.images
     if normalisation == "standard":
-        images = {key: standardise(image, image) for key, image in images.items()}
+        images = {key: torch.where(image == MISSING, image, 4 * image - 2) for key, image in images.items()}
     before, after = run(model, Batch(images, batch.timestamps), 4, roles), run(loaded, batch, 4, roles)
     close(after[0].tokens, before[0].tokens)
     close(after[1], before[1])
@@ -138,7 +138,27 @@ WRONG = {
     "another normalisation": (
         lambda folder: spoil_run(folder, normalisation=[]),
         ValueError,
-        "normalisation is",
+        r"run\.json: normalisation must be one of official, standard, robust, got \[\]",
+    ),
+    "robust without statistics": (
+        lambda folder: spoil_run(folder, normalisation="robust"),
+        ValueError,
+        "normalisation is robust, but there are no statistics",
+    ),
+    "statistics of no modality": (
+        lambda folder: spoil_run(folder, normalisation="robust", statistics={"x": []}),
+        ValueError,
+        "statistics hold modalities",
+    ),
+    "statistics of too few bands": (
+        lambda folder: spoil_run(folder, normalisation="robust", statistics={"sentinel1": [[1, 2]]}),
+        ValueError,
+        "a median and an IQR above 0 for each of its 2 bands",
+    ),
+    "a spread of 0": (
+        lambda folder: spoil_run(folder, normalisation="robust", statistics={"srtm": [[1, 0]]}),
+        ValueError,
+        "a median and an IQR above 0 for each of its 1 bands",
     ),
     "a list": (lambda folder: (folder / RUN).write_text("[]"), ValueError, "run.json must hold a dictionary"),
     "brackets": (lambda folder: (folder / RUN).write_text("[" * 1_000_000), ValueError, "run.json is not whole JSON"),
