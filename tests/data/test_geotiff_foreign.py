@@ -383,3 +383,16 @@ def test_bands_in_files_of_their_own(tmp_path, name, named):
     stacked = tmp_path / "stacked_2023-06-01.tif"
     assert CliRunner().invoke(rio, ["stack", *map(str, paths), "-o", str(stacked)]).exit_code == 0
     assert (load_geotiff(stacked, bands=BANDS).images[S2][:, :, 0] == numbers().transpose(1, 2, 0)).all()
+
+
+@pytest.mark.case("12")
+@pytest.mark.parametrize("name", ["nir8a", "narrow infrared", "band_8a_refl"])
+def test_a_band_under_no_name_of_ours_is_named_before_it_is_replaced(tmp_path, name):
+    names = [name if band == "B8A" else band for band in BANDS]
+    path = write(tmp_path / "2023-05-01.tif", numbers(), names)
+    with pytest.raises(ValueError, match=rf"missing: \['B8A'\], but the files have {name}.*give bands="):
+        load_geotiff(path, offset=None)
+    filled = load_geotiff(path, offset=None, missing_bands="nearest")
+    assert any("left out" in note and name in note for note in filled.notes)
+    right = load_geotiff(path, offset=None, bands=BANDS)
+    assert np.array_equal(right.images["sentinel2_l2a"][:, :, 0], numbers().transpose(1, 2, 0))

@@ -33,7 +33,7 @@ class Layout:
         names: of each sensor, the file's names of one date's bands, in its order.
         steps: number or date (20200701) behind the bands of each timestep, 0 where there is none.
         index: of each sensor, timestep and band, the position in the file, counted from 0.
-        left_out: names that look like bands of a sensor and are none.
+        left_out: names that are no bands: those that look like one, and all others where bands are missing.
         masks: of each timestep, the position of a band that is 0 where nothing was observed, or None.
     """
 
@@ -62,7 +62,9 @@ def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -
     sensors = _sensors([name for _, name, _ in named], sensor, title)
     index: dict[str, dict[int, dict[str, int]]] = {}
     first: dict[str, dict[str, str]] = {}
-    left_out, masks = [], {}
+    left_out: list[str] = []
+    other: list[str] = []
+    masks: dict[int, int] = {}
     for position, name, step in named:
         if name.lower() == MASK:
             masks[step] = position
@@ -70,7 +72,7 @@ def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -
         owner, band = next(((s, b) for s in sensors if (b := MODALITIES[s].spelled(name))), (None, None))
         if owner is None or band is None:
             asked = sensor is not None and any(MODALITIES[s].spelled(name) for s in SENSORS)
-            left_out += [name] if _LIKE_OURS.fullmatch(name) and not asked else []
+            (left_out if _LIKE_OURS.fullmatch(name) and not asked else other).append(name)
             continue
         at = index.setdefault(owner, {}).setdefault(step, {})
         if band in at:
@@ -78,6 +80,8 @@ def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -
         at[band] = position
         first.setdefault(owner, {}).setdefault(band, name)
     steps = sorted({step for at in index.values() for step in at})
+    if any(set(MODALITIES[s].band_names) - bands.keys() for s, bands in first.items()):
+        left_out += [name for name in other if sensor is None]  # one of them may be what is missing
     absent = [f"{b}_{t}" for s, at in index.items() for t in steps for b in first[s] if b not in at.get(t, {})]
     if absent:
         raise ValueError(f"{title} does not have the same bands at every date; absent: {absent[:5]}")

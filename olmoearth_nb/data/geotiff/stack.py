@@ -94,10 +94,23 @@ def stacked(paths: Paths, options: Options) -> Stack:
     left_out = list(dict.fromkeys(name for layout in layouts for name in layout.left_out))
     if left_out:
         sensors = " or ".join(part.spec.title for part in parts)
+        _require_complete(parts, left_out, options)
         notes = [*notes, f"left out, being no bands of {sensors}: {', '.join(left_out[:20])}"]
     notes += beside_notes([raster.beside for raster in rasters])
     notes += _place_notes(rasters[0], options.resolution)
     return Stack(parts, days, rasters[0], tuple(notes), options)
+
+
+def _require_complete(parts: Sequence[Part], left_out: Sequence[str], options: Options) -> None:
+    """Raises a ValueError if bands are missing that may be in the files under other names."""
+    for part in parts:
+        absent = sorted(set(part.spec.band_names) - {part.spec.spelled(name) for name in part.names})
+        if absent and options.missing_bands == "error":
+            raise ValueError(
+                f"{part.spec.title} bands missing: {absent}, but the files have {', '.join(left_out[:20])}, which are "
+                "no names of ours: if those are the bands, give bands=[...], all names of one date in the files' "
+                "order; if not, say missing_bands='zero' (for v1.1 and later) or missing_bands='nearest' (for v1)"
+            )
 
 
 def _files(paths: Paths) -> tuple[list[str | os.PathLike[str]], list[str]]:
