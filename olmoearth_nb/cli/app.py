@@ -11,6 +11,7 @@ from olmoearth_nb.cli.ablation import ablate, report
 from olmoearth_nb.cli.data import data_app
 from olmoearth_nb.cli.embed import embed
 from olmoearth_nb.cli.errors import Command
+from olmoearth_nb.cli.evaluate import evaluate
 from olmoearth_nb.cli.loading import WordsCommand, loading, takes
 from olmoearth_nb.cli.pretrain import pretrain
 
@@ -20,7 +21,7 @@ Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
 app.add_typer(data_app, name="data")
-for command in (pretrain, ablate, report, embed):
+for command in (pretrain, ablate, report, embed, evaluate):
     app.command(cls=Command)(command)
 
 

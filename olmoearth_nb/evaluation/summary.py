@@ -147,15 +147,11 @@ def _counterpart(evaluations: Mapping[str, Evaluation], arm: str, against: str) 
 def _costs(evaluations: Mapping[str, Evaluation]) -> Iterator[tuple[str, dict[tuple[str, str], Resampled]]]:
     """Of all names but the first: (probe, arm) -> what the score loses against the first names."""
     (_, right), *others = evaluations.items()
+    before, bands = dict(_by_probe(right)), [arm.name for arm in right.arms if arm.features]
     for names, wrong in others:
-        before = dict(_by_probe(right))
         yield (
             names,
-            {
-                (probe, arm): before[probe][arm] - score
-                for probe, scores in _by_probe(wrong)
-                for arm, score in scores.items()
-            },
+            {(probe, arm): before[probe][arm] - scores[arm] for probe, scores in _by_probe(wrong) for arm in bands},
         )
 
 
@@ -185,10 +181,11 @@ def markdown(evaluations: Mapping[str, Evaluation], found: Sequence[Difference])
                 lines.append(f"| {arm.name}{seeds} | {' | '.join(cells)} |")
             lines.append("")
     for question, names in dict.fromkeys((one.question, one.names) for one in found):
-        lines += [f"## {question} Names: {names}", "", "| probe | what | difference | p, Holm | finding |"]
-        lines.append("|---" * 5 + "|")
+        lines += [f"## {question} Names: {names}", "", "| probe | what | difference | p | p, Holm | finding |"]
+        lines.append("|---" * 6 + "|")
         lines += [
-            f"| {one.probe} | {one.what} | {_signed(one.comparison.difference)} | {one.p_holm:.4f} | {one.finding} |"
+            f"| {one.probe} | {one.what} | {_signed(one.comparison.difference)} | {one.comparison.p:.4f} | "
+            f"{one.p_holm:.4f} | {one.finding} |"
             for one in found
             if (one.question, one.names) == (question, names)
         ]

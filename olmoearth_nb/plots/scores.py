@@ -32,7 +32,7 @@ def plot_scores(
     """
     rows, columns = (list(dict.fromkeys(key[axis] for key in panels)) for axis in (0, 1))
     arms = [arm for arm in next(iter(panels.values())) if arm not in lines]
-    size = (3.0 * len(columns) + 2.2, (0.28 * len(arms) + 0.9) * len(rows) + 0.5)
+    size = (3.0 * len(columns) + 1.0 + 0.07 * max(map(len, arms)), (0.28 * len(arms) + 0.9) * len(rows) + 0.5)
     drawing = Figure(figsize=size, layout="constrained")
     grid = drawing.subplots(len(rows), len(columns), squeeze=False, sharex="col", sharey=True)
     for (names, probe), found in panels.items():

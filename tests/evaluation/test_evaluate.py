@@ -177,6 +177,7 @@ def test_what_differs_is_found_and_counted_by_table(evaluations):
     assert {one.what for one in tables["Do models differ?", "content"]} == {"hurt - steady"}
     assert {one.finding.split(";")[0] for one in tables["Do models differ?", "content"]} == {"not seen"}
     assert {one.finding for one in tables["Do models differ?", "published"]} == {"smaller"}
+    assert "majority" not in {one.what for one in tables["What do these names cost?", "published"]}
     for one in tables["Do these names cost one more than another?", "published"]:
         value = {
             (names, arm): evaluations[names].scores[arm, one.probe, "accuracy"].interval().value

@@ -1,0 +1,266 @@
+"""The command line's `evaluate`: models on a set of places with an answer each."""
+
+from __future__ import annotations
+
+import csv
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from olmoearth_nb.cli.embed import OF_TABLES, series
+from olmoearth_nb.cli.errors import in_options, keeping
+from olmoearth_nb.cli.loading import listed, loading, takes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from olmoearth_nb.data.sets import LabelledSet
+    from olmoearth_nb.evaluation.arms import Arm
+    from olmoearth_nb.evaluation.evaluate import Evaluation
+    from olmoearth_nb.evaluation.folds import Folds
+    from olmoearth_nb.evaluation.summary import Difference
+    from olmoearth_nb.model.encoder import Encoder
+
+SEEDS = 3
+"""Random twins of each model, where no model has several seeds."""
+
+WRITTEN = ("scores.csv", "intervals.csv", "differences.csv", "scores.png", "report.md")
+
+
+def places(
+    label: Annotated[str | None, typer.Option(help="column of a table that holds the answers")] = None,
+    unit: Annotated[str | None, typer.Option(help="of real answers of a table; without it they are classes")] = None,
+    groups: Annotated[str | None, typer.Option(help="column of a table whose rows must not be divided")] = None,
+    split: Annotated[str | None, typer.Option(help="column of a table that says train, valid or test")] = None,
+    apart: Annotated[float | None, typer.Option(help="kilometres from which two chips are independent")] = None,
+) -> dict[str, Any]:
+    """What is said of a labelled set, as `open_set` takes it."""
+    given = {"label": label, "unit": unit, "groups": groups, "split": split, "apart": apart}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def dividing(
+    folds: Annotated[int, typer.Option(help="stratified folds, where there is no published split")] = 5,
+    repeats: Annotated[int, typer.Option(help="how often the folds are drawn")] = 10,
+    knn_in_folds: Annotated[
+        bool, typer.Option("--knn-in-folds", help="nearest neighbours in folds, too; by default one group is left out")
+    ] = False,
+    ignore_split: Annotated[bool, typer.Option("--ignore-split", help="folds in place of the published split")] = False,
+) -> dict[str, Any]:
+    """How the places are divided."""
+    return {"count": folds, "repeats": repeats, "knn_in_folds": knn_in_folds, "ignore_split": ignore_split}
+
+
+@takes(about=places, division=dividing, table=series, options=loading)
+def evaluate(
+    data: Annotated[
+        Path, typer.Option(help="EuroSAT, m-eurosat, m-brick-kiln or a simulated world (folders), or a table of pixels")
+    ],
+    about: dict[str, Any],
+    division: dict[str, Any],
+    table: dict[str, Any],
+    options: dict[str, Any],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="names, folders or encoder.safetensors; NAME=A,B,C are seeds of one, in one row"),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="all models that come with the package")] = False,
+    against: Annotated[str, typer.Option(help="model that others are compared with; the first by default")] = "",
+    probes: Annotated[
+        str, typer.Option(help="kNN-5,kNN-20,linear of classes, ridge of real values; all by default")
+    ] = "",
+    modalities: Annotated[str, typer.Option(help="sensors that encoders see")] = "sentinel2_l2a",
+    patch_size: Annotated[int, typer.Option(help="edge of a patch in pixels; 0: 4, or 1 for single pixels")] = 0,
+    out: Annotated[Path, typer.Option(help="folder of tables and a figure; what is computed is kept there")] = Path(
+        "evaluation"
+    ),
+) -> None:
+    """Score models on a labelled set beside baselines and random twins.
+
+    --names content,published reads the bands of EuroSAT and GeoBench by both and compares.
+    """
+    from olmoearth_nb.evaluation.summary import differences
+
+    rows = _asked(models or [], every)
+    ways = listed(options.pop("names", "content")) or []
+    given = {**{OF_TABLES.get(name, name): value for name, value in options.items()}, **table, **about}
+    sensors = tuple(listed(modalities) or ())
+    with keeping(f"{out} keeps what is done, the same command goes on with it"):
+        encoders = _opened(rows)
+        found = {
+            names: _evaluated(data, names, given, encoders, division, sensors, patch_size, listed(probes) or [], out)
+            for names in ways
+        }
+        _write(found, differences(found, against), out)
+
+
+def _asked(models: Sequence[str], every: bool) -> dict[str, list[str]]:
+    """Rows of the table: name -> the models that are its seeds.
+
+    Raises:
+        ValueError: if there is none, one twice, or rows have several seeds, but not as many.
+    """
+    from olmoearth_nb.io.shipped import pretrained_names
+
+    rows: dict[str, list[str]] = {}
+    for word in models:
+        name, _, seeds = ("/".join(Path(word).parts[-2:]), "", "") if Path(word).exists() else word.partition("=")
+        if name in rows:
+            raise ValueError(f"two rows have the name {name}; give each its own, as NAME={word}")
+        rows[name] = listed(seeds) or [word]
+    for name in pretrained_names() if every else ():
+        match = re.fullmatch(r"(.+)-\d+", name)  # seeds of one recipe
+        if name not in rows:
+            rows.setdefault(match[1] if match else name, []).append(name)
+    if not rows:
+        raise ValueError("name at least one model, or say every=True for all that come with the package")
+    counts = sorted({len(seeds) for seeds in rows.values()} - {1})
+    if len(counts) > 1:
+        raise ValueError(f"rows have one seed, or all as many, so that they can be compared; got {counts}")
+    return rows
+
+
+def _opened(rows: Mapping[str, Sequence[str]]) -> list[tuple[str, list[Encoder], str, str]]:
+    """(name, encoders, kind, of) of each row: models, then their random twins, each kind of twin once."""
+    from olmoearth_nb.weights.load import open_encoder, random_encoder
+    from olmoearth_nb.weights.trained import weights_hash
+
+    found: list[tuple[str, list[Encoder], str, str]] = []
+    twins: dict[str, tuple[list[Encoder], list[str]]] = {}
+    several = max(map(len, rows.values()))
+    for name, sources in rows.items():
+        encoders = [open_encoder(source) for source in sources]
+        found.append((name, encoders, "model", ""))
+        like = encoders[0].config if Path(sources[0]).is_file() else sources[0]
+        random = [random_encoder(like, seed) for seed in range(several if several > 1 else SEEDS)]
+        twins.setdefault(weights_hash(random[0]), (random, []))[1].append(name)
+    for random, of in twins.values():
+        found.append((f"random, as {of[0]}", random, "random", ", ".join(of)))
+    return found
+
+
+def _evaluated(
+    data: Path,
+    names: str,
+    given: Mapping[str, Any],
+    encoders: Sequence[tuple[str, list[Encoder], str, str]],
+    division: Mapping[str, Any],
+    sensors: tuple[str, ...],
+    patch_size: int,
+    probes: Sequence[str],
+    out: Path,
+) -> Evaluation:
+    """The set under one way to name its bands, and the scores of all rows."""
+    from olmoearth_nb.data.labelled.open import open_set
+    from olmoearth_nb.evaluation.arms import default_patch_size
+    from olmoearth_nb.evaluation.evaluate import default_probes
+    from olmoearth_nb.evaluation.evaluate import evaluate as score
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what a loader warns of is in the notes of the set
+        labelled = open_set(data, names=cast(Any, names), **given)
+        folds, neighbours = _divided(labelled, **division)
+        arms = _arms(labelled, encoders, sensors, patch_size or default_patch_size(labelled, sensors), out, names)
+    with _bar(f"probes, {names} names", len(arms) * len(probes or default_probes(labelled))) as done:
+        return score(arms, labelled, folds, neighbours, probes, cache=out / "predictions", done=done)
+
+
+def _divided(
+    labelled: LabelledSet, count: int, repeats: int, knn_in_folds: bool, ignore_split: bool
+) -> tuple[Folds, Folds]:
+    """How places are divided for fitted probes, and for nearest neighbours."""
+    from olmoearth_nb.evaluation.folds import leave_one_out, published, stratified
+
+    split = None if ignore_split else published(labelled)
+    if split is not None:
+        return split, split
+    folds = stratified(labelled, count, repeats)
+    return folds, folds if knn_in_folds else leave_one_out(labelled)
+
+
+def _arms(
+    labelled: LabelledSet,
+    encoders: Sequence[tuple[str, list[Encoder], str, str]],
+    sensors: tuple[str, ...],
+    patch_size: int,
+    out: Path,
+    names: str,
+) -> list[Arm]:
+    """The features of all rows; embeddings are kept."""
+    from olmoearth_nb.evaluation.arms import BATCH, baselines, of_encoders
+
+    arms, cache = [], out / "embeddings"
+    silent = len(labelled) >= 20 * BATCH  # then each encoder has a bar of its own, and two at once do not go
+    total = sum(len(own) for _, own, *_ in encoders)
+    with _bar(f"embeddings, {names} names", total, silent) as done:
+        for name, own, kind, of in encoders:
+            arms.append(of_encoders(name, own, labelled, sensors, patch_size, cache, kind, of, done))
+    return [*arms, *baselines(labelled, sensors)]
+
+
+@contextmanager
+def _bar(what: str, total: int, silent: bool = False) -> Iterator[Callable[[], None]]:
+    """A bar, and what moves it on."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=silent) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _write(found: Mapping[str, Evaluation], compared: Sequence[Difference], out: Path) -> None:
+    """Writes tables, figure and page, and shows where they are."""
+    from olmoearth_nb.evaluation.evaluate import ROWS, score_rows
+    from olmoearth_nb.evaluation.summary import DIFFERENCES, INTERVALS, difference_rows, interval_rows, markdown
+    from olmoearth_nb.io.durable import write
+
+    _write_csv(out / "scores.csv", ROWS, chain.from_iterable(score_rows(*item) for item in found.items()))
+    _write_csv(out / "intervals.csv", INTERVALS, chain.from_iterable(interval_rows(*item) for item in found.items()))
+    _write_csv(out / "differences.csv", DIFFERENCES, difference_rows(compared))
+    drawing = _drawn(found)
+    options: dict[str, Any] = {"dpi": 110, "format": "png", "metadata": {"Software": None}}
+    write(out / "scores.png", lambda part: drawing.savefig(part, **options))
+    text = in_options("\n".join([*markdown(found, compared), f"![{next(iter(found.values())).data}](scores.png)", ""]))
+    write(out / "report.md", lambda part: part.write_text(text, encoding="utf8"))
+    typer.echo(text)
+    typer.echo(f"{out}: {', '.join(WRITTEN)}")
+
+
+def _drawn(found: Mapping[str, Evaluation]) -> Figure:
+    """The figure of the first metric."""
+    from matplotlib import pyplot as plt
+
+    from olmoearth_nb.evaluation.summary import intervals
+    from olmoearth_nb.plots.scores import plot_scores
+    from olmoearth_nb.plots.style import use_style
+
+    first = next(iter(found.values()))
+    panels = {}
+    for names, one in found.items():
+        shown = intervals(one)
+        for probe in one.probes:
+            panels[names, probe] = {arm.name: shown[arm.name, probe, one.metrics[0]] for arm in one.arms}
+    kinds = {kind: [arm.name for arm in first.arms if arm.kind == kind] for kind in ("random", "baseline")}
+    with plt.style.context("default"):
+        use_style()
+        return plot_scores(panels, kinds["random"], kinds["baseline"], f"{first.metrics[0]}, {first.data}")
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes a table with its head."""
+    from olmoearth_nb.io.durable import write
+
+    def save(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf8") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write(path, save)
