@@ -246,7 +246,7 @@ def test_the_command(catalogue, tmp_path):
     result = invoke("data", "stac", *options)
     assert result.exit_code == 0, result.output
     assert "1 item of 1 date in 1 of 2 months, 0 already kept in" in result.output
-    assert "place.npz: 16 x 16 px, 1 months: 2023-05" in result.output
+    assert "place.npz: 16 x 16 px, 1 month: 2023-05" in result.output
     assert "* no clear observation in 2023-06: left out" in result.output
     sample = load_sample(tmp_path / "place.npz")
     assert (images(sample)[0][:4] == MISSING).all()
