@@ -162,3 +162,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
                 row[:, :, : sample.images[name].shape[2]] = sample.images[name]
         images[name] = spec.normalize(torch.from_numpy(stacked))
     return Batch(images, torch.from_numpy(stamps))
+
+
+def standardise(image: Tensor, raw: Tensor) -> Tensor:
+    """Officially normalised values to mean 0 and deviation 1: 4 x - 2; unobserved ones stay 0."""
+    return torch.where(raw == MISSING, image, 4 * image - 2)

@@ -116,8 +116,8 @@ def test_repaired_reflectance():
     problem = exercises.equal_to(sample)
     repaired = to_sample(reflected, bands, sample.dates, scale="reflectance", valid=~np.isnan(reflected))
     assert problem(repaired) == ""
-    filled = to_sample(np.nan_to_num(reflected), bands, sample.dates, scale="reflectance")
-    assert problem(filled) == f"{8 * 8 * 12:,} values differ from those of the sample", "0 is not the mark of a gap"
+    filled = to_sample(np.nan_to_num(reflected, nan=0.1), bands, sample.dates, scale="reflectance")
+    assert problem(filled) == f"{8 * 8 * 12:,} values differ from those of the sample", "0.1 is not the mark of a gap"
     assert "not (16, 16" in problem(repaired.window(0, 0, 8))
     assert problem(reflected) == "give a Sample, as to_sample returns it"
     assert problem(replace(repaired, title="x")) == ""
