@@ -54,9 +54,13 @@ def watched(clock, corpus, stream):
     """Puts the clock around the parts of what makes a micro-batch; a function that is not there has no time."""
     corpus.window = clock.timed("windows", corpus.window)
     stream._crop = clock.timed("crops", stream._crop)
-    for part, name in (("collating", "collate"), ("missing", "observed"), ("masks", "draw_roles")):
+    for part, name in (
+        ("collating", "collate"),
+        ("missing", "observed"),
+        ("masks", "draw_roles"),
+        ("scaling", "rescaled"),
+    ):
         setattr(batches, name, clock.timed(part, getattr(batches, name)))
-    stream._rescaled = clock.timed("scaling", stream._rescaled)
     return clock.timed("other", stream.__getitem__)
 
 

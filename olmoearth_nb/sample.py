@@ -134,12 +134,7 @@ class Sample:
         Raises:
             ValueError: if the corner lies outside, or the window has no pixel.
         """
-        rows, columns = self.shape
-        width = height if width is None else width
-        if not (0 <= row < rows and 0 <= column < columns):
-            raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
-        if height < 1 or width < 1:
-            raise ValueError(f"a window has at least one row and one column, got {height}x{width}")
+        height, width = window_size(self.shape, row, column, height, width)
         inside = slice(row, row + height), slice(column, column + width)
         return replace(
             self,
@@ -160,6 +155,30 @@ MOST = 1e7
 
 YEARS = range(1972, 2101)
 """Years that a date may have: from the first Landsat on."""
+
+
+def window_size(
+    shape: tuple[int, int], row: int, column: int, height: int, width: int | None = None
+) -> tuple[int, int]:
+    """Height and width of a window, by default a square, that ends where its scene ends.
+
+    Args:
+        shape: height and width of the scene in pixels.
+        row: of the window's upper left corner.
+        column: likewise.
+        height: that is asked for.
+        width: likewise.
+
+    Raises:
+        ValueError: if the corner lies outside, or the window has no pixel.
+    """
+    rows, columns = shape
+    width = height if width is None else width
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
+    if height < 1 or width < 1:
+        raise ValueError(f"a window has at least one row and one column, got {height}x{width}")
+    return min(height, rows - row), min(width, columns - column)
 
 
 def _joined(one: Sample, other: Sample, days: int) -> Sample:

@@ -63,7 +63,7 @@ from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
 from olmoearth_nb.plots import masking as plots_masking
 from olmoearth_nb.plots.views import NEIGHBOURS, masked_views, seen_near
-from olmoearth_nb.pretrain.batches import standardise
+from olmoearth_nb.pretrain.batches import rescaled
 from olmoearth_nb.pretrain.crops import Crops
 from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
 from olmoearth_nb.pretrain.recipes import RECIPES, differences, two_cores
@@ -185,7 +185,7 @@ from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.weights.trained import initial_model
 
 official = Batch.from_samples(place)
-standard = Batch({name: standardise(image, image) for name, image in official.images.items()}, official.timestamps)
+standard = Batch({name: rescaled(image, image, name) for name, image in official.images.items()}, official.timestamps)
 angles = {}
 for recipe, layer in (("naive", "no pixel layer"), ("v1.1", "pixel layer")):
     projection = initial_model(two_cores(recipe).config("mini"), seed).target_encoder

@@ -6,15 +6,13 @@ same bytes on one machine.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.ablation.folder import Job, result
 from olmoearth_nb.ablation.jobs import environment, read_study
 from olmoearth_nb.ablation.scores import RUNS, SCORES
-from olmoearth_nb.io.durable import write, write_json
+from olmoearth_nb.io.durable import write_csv, write_json
 
 
 def write_scores(folder: Path) -> Path:
@@ -38,8 +36,8 @@ def write_scores(folder: Path) -> Path:
     for floor in result(folder, Job("floors"))["floors"]:
         known = {"arm": floor["arm"], "seed": floor["seed"], "budget": "floor", "samples": 0, "rate": 0.0}
         rows += _rows(known, floor["scores"])
-    _write_csv(folder / "scores.csv", SCORES, rows)
-    _write_csv(folder / "runs.csv", RUNS, runs)
+    write_csv(folder / "scores.csv", SCORES, rows)
+    write_csv(folder / "runs.csv", RUNS, runs)
     timed = {arm.name: result(folder, Job("timing", arm.name)) for arm in study.arms} if study.minutes else {}
     about = {"study": study.to_dict(), "rates": chosen, "timings": timed, "environment": environment()}
     write_json(folder / "results.json", about | {"runs": runs})
@@ -53,15 +51,3 @@ def _rows(known: dict[str, Any], scores: dict[str, dict[str, list[float]]]) -> l
         for task, found in scores.items()
         for tile, (right, count) in enumerate(zip(found["right"], found["rows"], strict=True))
     ]
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Writes a table with its head."""
-
-    def save(part: Path) -> None:
-        with part.open("w", newline="", encoding="utf8") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-    write(path, save)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -219,11 +218,11 @@ def _write(found: Mapping[str, Evaluation], compared: Sequence[Difference], out:
     """Writes tables, figure and page, and shows where they are."""
     from olmoearth_nb.evaluation.evaluate import ROWS, score_rows
     from olmoearth_nb.evaluation.summary import DIFFERENCES, INTERVALS, difference_rows, interval_rows, markdown
-    from olmoearth_nb.io.durable import write
+    from olmoearth_nb.io.durable import write, write_csv
 
-    _write_csv(out / "scores.csv", ROWS, chain.from_iterable(score_rows(*item) for item in found.items()))
-    _write_csv(out / "intervals.csv", INTERVALS, chain.from_iterable(interval_rows(*item) for item in found.items()))
-    _write_csv(out / "differences.csv", DIFFERENCES, difference_rows(compared))
+    write_csv(out / "scores.csv", ROWS, chain.from_iterable(score_rows(*item) for item in found.items()))
+    write_csv(out / "intervals.csv", INTERVALS, chain.from_iterable(interval_rows(*item) for item in found.items()))
+    write_csv(out / "differences.csv", DIFFERENCES, difference_rows(compared))
     drawing = _drawn(found)
     options: dict[str, Any] = {"dpi": 110, "format": "png", "metadata": {"Software": None}}
     write(out / "scores.png", lambda part: drawing.savefig(part, **options))
@@ -251,16 +250,3 @@ def _drawn(found: Mapping[str, Evaluation]) -> Figure:
     with plt.style.context("default"):
         use_style()
         return plot_scores(panels, kinds["random"], kinds["baseline"], f"{first.metrics[0]}, {first.data}")
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a table with its head."""
-    from olmoearth_nb.io.durable import write
-
-    def save(part: Path) -> None:
-        with part.open("w", newline="", encoding="utf8") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-    write(path, save)

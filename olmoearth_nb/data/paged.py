@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from olmoearth_nb.bands import MISSING, modality
-from olmoearth_nb.sample import Sample
+from olmoearth_nb.sample import Sample, window_size
 
 Window = tuple[int, int, int, int]
 """First row, first column, height and width in pixels."""
@@ -46,13 +46,7 @@ class PagedScene:
 
     def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
         """The rectangle whose upper left corner is given; see `Scene`."""
-        rows, columns = self.shape
-        width = height if width is None else width
-        if not (0 <= row < rows and 0 <= column < columns):
-            raise ValueError(f"row {row}, column {column} is no pixel of {rows}x{columns}")
-        if height < 1 or width < 1:
-            raise ValueError(f"a window has at least one row and one column, got {height}x{width}")
-        height, width = min(height, rows - row), min(width, columns - column)
+        height, width = window_size(self.shape, row, column, height, width)
         size = height, width, len(self._judged.timestamps)
         images = {
             name: np.full((*size, len(modality(name).bands)), MISSING, dtype=np.float32) for name in self.modalities

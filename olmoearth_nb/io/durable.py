@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,18 @@ def sync(path: Path) -> None:
 def write_json(path: Path, value: Any) -> Path:
     """Writes a value as JSON."""
     return write(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n", encoding="utf8"))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Writes a table with its head; see `write`."""
+
+    def save(part: Path) -> None:
+        with part.open("w", newline="", encoding="utf8") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    return write(path, save)
 
 
 def write_array(path: Path, array: np.ndarray) -> Path:

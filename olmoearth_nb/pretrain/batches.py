@@ -23,7 +23,7 @@ from olmoearth_nb.pretrain.masking import draw_roles
 from olmoearth_nb.pretrain.recipes import Recipe
 from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.tokenization import Tokenization
-from olmoearth_nb.weights.scaling import rescaling
+from olmoearth_nb.weights.scaling import Statistics, rescaling
 
 WINDOWS = 20
 """Windows that are drawn from a place before it counts as empty."""
@@ -82,14 +82,12 @@ class MicroBatches(Dataset[MicroBatch]):
         grid = _grid(shapes, self.recipe.tokenization, patch_size)
         images, missing = observed(batch.images, grid)
         if self.recipe.normalisation != "official":
-            images = {name: self._rescaled(name, image, batch.images[name]) for name, image in images.items()}
+            scaling, statistics = self.recipe.normalisation, self.recipe.statistics
+            images = {
+                name: rescaled(image, batch.images[name], name, scaling, statistics) for name, image in images.items()
+            }
         drawn = [draw_roles(self.recipe.masking, grid, missing, self.seed, places, number, view) for view in range(2)]
         return MicroBatch(images, batch.timestamps, grid, torch.stack(drawn), number)  # roles (2, B, N)
-
-    def _rescaled(self, name: str, image: Tensor, raw: Tensor) -> Tensor:
-        """Officially normalised values in the recipe's own scaling; unobserved ones stay 0."""
-        factor, shift = rescaling(self.recipe.normalisation, self.recipe.statistics, name)
-        return torch.where(raw == MISSING, image, factor * image + shift)
 
     def _crop(self, place: int, patch_size: int, edge: int, dates: int, generator: np.random.Generator) -> Sample:
         """A window of a place with at most so many dates; another one where nothing of it can be encoded."""
@@ -164,6 +162,17 @@ def collate(samples: Sequence[Sample]) -> Batch:
     return Batch(images, torch.from_numpy(stamps))
 
 
-def standardise(image: Tensor, raw: Tensor) -> Tensor:
-    """Officially normalised values to mean 0 and deviation 1: 4 x - 2; unobserved ones stay 0."""
-    return torch.where(raw == MISSING, image, 4 * image - 2)
+def rescaled(
+    image: Tensor, raw: Tensor, name: str, scaling: str = "standard", statistics: Statistics | None = None
+) -> Tensor:
+    """Officially normalised values in another scaling; unobserved ones stay as they are.
+
+    Args:
+        image: (..., C) officially normalised values.
+        raw: of the same shape, `MISSING` where unobserved.
+        name: of the modality.
+        scaling: see `weights.scaling.rescaling`.
+        statistics: likewise.
+    """
+    factor, shift = rescaling(scaling, statistics, name)
+    return torch.where(raw == MISSING, image, factor * image + shift)

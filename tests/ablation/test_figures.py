@@ -9,8 +9,8 @@ from olmoearth_nb.ablation.findings import Finding
 from olmoearth_nb.ablation.planted import BUDGET, Design, draw
 from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import BASELINES, RUNS, SCORES
-from olmoearth_nb.ablation.tables import _write_csv
 from olmoearth_nb.evaluation.intervals import Comparison, Interval
+from olmoearth_nb.io.durable import write_csv
 from olmoearth_nb.plots.style import use_style
 
 
@@ -27,9 +27,9 @@ def write_planted(folder):
         for (seed, tile), right in np.ndenumerate(table.right[arm, BUDGET, "task 0"]):
             values = (name, seed, budget, 1, 0.001, "task 0", tile, int(right), int(table.rows["task 0"][tile]))
             rows.append(dict(zip(SCORES, values, strict=True)))
-    _write_csv(folder / "scores.csv", SCORES, rows)
+    write_csv(folder / "scores.csv", SCORES, rows)
     runs = (table.arms[0], 0, BUDGET, 1, 1, 0.001, False, 1.0, 1.0, 1, "here", "abc")
-    _write_csv(folder / "runs.csv", RUNS, [dict(zip(RUNS, runs, strict=True))])
+    write_csv(folder / "runs.csv", RUNS, [dict(zip(RUNS, runs, strict=True))])
 
 
 def test_the_figures_of_a_report_are_the_same_in_whatever_style(tmp_path):
