@@ -403,8 +403,7 @@ print("differs from mine in", ", ".join(differences(study.arm("mine").recipe, wi
 # %%
 kept = study.to_dict()
 assert Study.from_dict(kept).to_dict() == kept
-print("an arm is", len(kept["arms"]["mine"]), "values; its optimisation another", end=" ")
-print(len(kept["arms"]["mine"]["optimisation"]))
+print(yaml.safe_dump({"mine": kept["arms"]["mine"]}, sort_keys=False, default_flow_style=None, width=110))
 
 # %% [markdown]
 # Accuracy is half of the answer. The other half is what an arm costs, here for our place (or your own sample) in the
