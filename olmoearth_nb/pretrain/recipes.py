@@ -162,9 +162,13 @@ RECIPES: dict[str, Recipe] = {
         replace(_V1_1, name="no pixel layer", pixel_layer=False),
         replace(_V1_1, name="v1 loss", masked_negatives=False),
         replace(_V1_1, name="v1 masking", masking="modality_cross_random"),
+        replace(_V1_1, name="v1 tokens", tokenization=TOKENIZATIONS["v1"]),
     )
 }
-"""Recipes by name: the releases, the naive merge, and the official ablations of v1.1."""
+"""Recipes by name: the releases, the naive merge, the official ablations of v1.1, and v1.1 on the tokens of v1.
+
+The last one, which nobody has published, tells the tokens from the rest of the recipe.
+"""
 
 RATES: dict[tuple[str, str], tuple[float, float]] = {
     ("v1", "nano"): (1e-3, 0.002),
