@@ -20,8 +20,8 @@ V1_MASKING, V1_1_MASKING = "modality_cross_random", "random_time_with_decode"
 
 
 def test_the_recipes():
-    """The releases, the naive merge, and the four official ablations of v1.1."""
-    ablations = {"no band dropout", "no pixel layer", "v1 loss", "v1 masking"}
+    """The releases, the naive merge, the four official ablations of v1.1, and v1.1 on v1's tokens."""
+    ablations = {"no band dropout", "no pixel layer", "v1 loss", "v1 masking", "v1 tokens"}
     assert set(RECIPES) == {"v1", "naive", "v1.1", "v1.2"} | ablations
     assert all(RECIPES[name].name == name for name in RECIPES)
     assert len(fields(Recipe)) <= 11
@@ -44,6 +44,7 @@ DIFFERENCES = {
     ("v1.1", "no pixel layer"): {"pixel_layer": (True, False)},
     ("v1.1", "v1 loss"): {"masked_negatives": (True, False)},
     ("v1.1", "v1 masking"): {"masking": (V1_1_MASKING, V1_MASKING)},
+    ("v1 tokens", "v1.1"): ONE_TOKEN,
 }
 
 
