@@ -18,6 +18,8 @@ Source: rules of the public OlmoEarth configuration and paper, checked in `tests
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +27,8 @@ from torch import Tensor
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.grid import Role, TokenGrid
+
+_ONLINE, _TARGET_ONLY, _DECODER, _MISSING = map(int, Role)
 
 Strategy = Callable[[TokenGrid, np.ndarray, np.random.Generator], np.ndarray]
 """(grid, (N,) bool, True = missing, generator) -> (N,) roles."""
@@ -58,10 +62,11 @@ def draw_roles(
         raise ValueError(f"unknown masking {strategy!r}; valid are {', '.join(STRATEGIES)}")
     if len(samples) != len(missing):
         raise ValueError(f"{len(missing)} samples need a number each, got {len(samples)} numbers")
-    absent, sensor = missing.cpu().numpy(), ~grid.decode_only.numpy()  # (B, N), (N,)
+    absent = missing.cpu().numpy()  # (B, N)
+    empty: list[bool] = absent[:, _layout(grid).sensor].all(1).tolist()
     drawn = np.empty(absent.shape, dtype=np.int64)
     for row, sample in enumerate(samples):
-        if absent[row, sensor].all():
+        if empty[row]:
             raise ValueError(f"sample {sample} cannot be masked: no sensor observed any token of it")
         generator = np.random.default_rng([seed, step, sample, 1 + view])  # a 0 at the end would change nothing
         drawn[row] = STRATEGIES[strategy](grid, absent[row], generator)
@@ -73,32 +78,30 @@ def modality_cross_random(grid: TokenGrid, missing: np.ndarray, generator: np.ra
 
     A band set that is not encoded keeps its DECODER tokens, drawn or not: the official code decodes it anyway.
     """
-    roles = np.full(len(grid), int(Role.TARGET_ONLY))  # (N,)
+    layout = _layout(grid)
+    roles = np.full(len(missing), _TARGET_ONLY)  # (N,)
     # 1. in each modality half of the tokens may be seen and half may be predicted, wherever they are
     for span in grid.slices.values():
         order = span.start + generator.permutation(span.stop - span.start)
         half = len(order) // 2
-        roles[order[:half]], roles[order[half : 2 * half]] = Role.ONLINE, Role.DECODER
-    roles[missing] = Role.MISSING
+        roles[order[:half]], roles[order[half : 2 * half]] = _ONLINE, _DECODER
+    roles[missing] = _MISSING
     # 2. whole band sets lose the right to be seen, or to be predicted: this is where v1 relates bands to each other
-    encoded, decoded = _drawn_band_sets(grid, roles, generator)
-    number = grid.band_set.numpy()  # (N,) band set of each token
-    roles[(roles == Role.ONLINE) & ~np.isin(number, encoded)] = Role.TARGET_ONLY
-    only_encoded = np.isin(number, np.setdiff1d(encoded, decoded))
-    roles[(roles == Role.DECODER) & only_encoded] = Role.TARGET_ONLY
+    encoded, decoded = (layout.among(band_sets) for band_sets in _drawn_band_sets(layout, roles, generator))
+    roles[(roles == _ONLINE) & ~encoded[layout.number]] = _TARGET_ONLY
+    roles[(roles == _DECODER) & (encoded & ~decoded)[layout.number]] = _TARGET_ONLY
     # 3. a draw that leaves nothing to see or nothing to predict teaches nothing
-    if not (roles == Role.ONLINE).any() or not (roles == Role.DECODER).any():
-        _halve(roles, ~grid.decode_only.numpy() & ~missing, generator)
+    if not (roles == _ONLINE).any() or not (roles == _DECODER).any():
+        _halve(roles, layout.sensor & ~missing, generator)
     return roles
 
 
 def _drawn_band_sets(
-    grid: TokenGrid, roles: np.ndarray, generator: np.random.Generator
+    layout: _Layout, roles: np.ndarray, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Band sets to encode and to decode, as v1 draws them; none to encode if no sensor has an ONLINE token."""
-    number, maps = grid.band_set.numpy(), _is_map(grid)
-    sensors = [i for i in range(len(maps)) if not maps[i] and (roles[number == i] == Role.ONLINE).any()]
-    present = sensors + [i for i in range(len(maps)) if maps[i] and (roles[number == i] != Role.MISSING).any()]
+    sensors = np.flatnonzero(~layout.maps & layout.has(roles == _ONLINE)).tolist()
+    present = sensors + np.flatnonzero(layout.maps & layout.has(roles != _MISSING)).tolist()
     if not sensors or len(present) <= 2:
         return np.array(sensors[:1], dtype=int), np.array(present[1:], dtype=int)
     many = generator.integers(min(2, len(sensors)), len(sensors) + 1)  # at least two are seen, where there are two
@@ -113,27 +116,62 @@ def random_time_with_decode(grid: TokenGrid, missing: np.ndarray, generator: np.
     With one band set in the sample its tokens are halved. A band set without data at the dates that it should
     give falls back to random tokens; a single observed token is encoded in any case.
     """
-    roles = np.full(len(grid), int(Role.DECODER))  # (N,); maps stay so: they are predicted as a whole
-    number, time, maps = grid.band_set.numpy(), grid.time.numpy(), _is_map(grid)
-    roles[missing] = Role.MISSING
-    present = [i for i in range(len(maps)) if not maps[i] and (~missing[number == i]).any()]
-    dates = np.unique(time[~missing & ~grid.decode_only.numpy()])
+    layout, seen = _layout(grid), ~missing
+    roles = np.full(len(missing), _DECODER)  # (N,); maps stay so: they are predicted as a whole
+    roles[missing] = _MISSING
+    present = np.flatnonzero(~layout.maps & layout.has(seen))
+    dates = np.flatnonzero(np.bincount(layout.time[seen & layout.sensor]))
     # hidden dates have to be filled in from other dates; hidden tokens can be copied from their neighbours
     by_date = len(dates) > 1 and generator.uniform() >= RANDOM_RATIO
     shuffled, many = generator.permutation(dates), _half_up(dates)
     if len(present) == 1:
-        _halve(roles, (number == present[0]) & ~missing, generator)
+        _halve(roles, (layout.number == present[0]) & seen, generator)
         return roles
     order = generator.permutation(present)
     for position, band_set in enumerate(order.tolist()):
         encode = position < _half_up(order)  # the first half of the drawn order is seen, the second predicted
-        tokens = np.flatnonzero((number == band_set) & ~missing)  # (n,) observed tokens of the band set
-        chosen = tokens[np.isin(time[tokens], shuffled[:many] if encode else shuffled[many:])]
-        if not by_date or len(chosen) == 0:
+        tokens = np.flatnonzero((layout.number == band_set) & seen)  # (n,) observed tokens of the band set
+        chosen = np.empty(0, dtype=int)
+        if by_date:
+            chosen = tokens[np.isin(layout.time[tokens], shuffled[:many] if encode else shuffled[many:])]
+        if len(chosen) == 0:
             chosen = generator.permutation(tokens)[: max(1, len(tokens) // 2)]
-        roles[tokens] = Role.TARGET_ONLY
-        roles[chosen] = Role.ONLINE if encode or len(tokens) == 1 else Role.DECODER
+        roles[tokens] = _TARGET_ONLY
+        roles[chosen] = _ONLINE if encode or len(tokens) == 1 else _DECODER
     return roles
+
+
+class _Layout(NamedTuple):
+    """What masks ask of a grid, as arrays.
+
+    Attributes:
+        number: (N,) band set of each token.
+        time: (N,) timestep of each.
+        sensor: (N,) bool, True = a token of a sensor, False = of a map, which is never encoded.
+        maps: (G,) bool, True = the band set is of a map.
+    """
+
+    number: np.ndarray
+    time: np.ndarray
+    sensor: np.ndarray
+    maps: np.ndarray
+
+    def has(self, tokens: np.ndarray) -> np.ndarray:
+        """(G,) bool, whether a band set has any of these tokens, (N,) bool."""
+        return np.bincount(self.number[tokens], minlength=len(self.maps)) > 0
+
+    def among(self, band_sets: np.ndarray) -> np.ndarray:
+        """(G,) bool, True for the band sets of these numbers."""
+        chosen = np.zeros(len(self.maps), dtype=bool)
+        chosen[band_sets] = True
+        return chosen
+
+
+@lru_cache(maxsize=64)
+def _layout(grid: TokenGrid) -> _Layout:
+    """The layout of a grid, kept for the next sample."""
+    maps = np.array([modality(name).decode_only for name, _ in grid.band_sets], dtype=bool)
+    return _Layout(grid.band_set.numpy(), grid.time.numpy(), ~grid.decode_only.numpy(), maps)
 
 
 def _half_up(items: np.ndarray) -> int:
@@ -145,11 +183,11 @@ def _plain(units: Callable[[TokenGrid], Tensor]) -> Strategy:
     """A strategy that encodes half of the units with any observed token and decodes the others; maps are decoded."""
 
     def strategy(grid: TokenGrid, missing: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        roles = np.where(missing, int(Role.MISSING), int(Role.DECODER))
-        sensor = ~grid.decode_only.numpy() & ~missing
+        roles = np.where(missing, _MISSING, _DECODER)
+        sensor = _layout(grid).sensor & ~missing
         unit = units(grid).numpy()
         present = generator.permutation(np.unique(unit[sensor]))
-        roles[sensor & np.isin(unit, present[: _half_up(present)])] = Role.ONLINE
+        roles[sensor & np.isin(unit, present[: _half_up(present)])] = _ONLINE
         return roles
 
     return strategy
@@ -159,12 +197,7 @@ def _halve(roles: np.ndarray, where: np.ndarray, generator: np.random.Generator)
     """Encodes half of the tokens, rounded up, and decodes the rest, in place."""
     order = generator.permutation(np.flatnonzero(where))
     half = _half_up(order)
-    roles[order[:half]], roles[order[half:]] = Role.ONLINE, Role.DECODER
-
-
-def _is_map(grid: TokenGrid) -> list[bool]:
-    """Whether each band set belongs to a map, which is never encoded."""
-    return [modality(name).decode_only for name, _ in grid.band_sets]
+    roles[order[:half]], roles[order[half:]] = _ONLINE, _DECODER
 
 
 STRATEGIES: dict[str, Strategy] = {
