@@ -23,6 +23,8 @@ DESIGNS = {
     "5 seeds, seeds alike": Design(seeds=5, own_seed_spread=0.0),
     "5 seeds, seeds far apart": Design(seeds=5, own_seed_spread=0.03),
     "5 seeds, near the top": Design(seeds=5, level=0.9, tile_spread=0.02, own_tile_spread=0.01),
+    "3 seeds, 300 groups in folds": Design(seeds=3, tiles=300, rows=2, repeats=5, fold_spread=0.01, trained=1.9),
+    "3 seeds, 60 groups in folds": Design(seeds=3, tiles=60, rows=3, repeats=5, fold_spread=0.02, trained=1.9),
 }
 
 MOST = 0.3

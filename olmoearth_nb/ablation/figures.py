@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from olmoearth_nb.ablation.findings import Finding
+from olmoearth_nb.ablation.scores import Table
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots.style import COLOURS
 
@@ -40,14 +41,15 @@ def plot_accuracies(found: Mapping[str, Mapping[tuple[str, str], Interval]]) -> 
         for name, (dashes, grey) in GREYS.items():
             axes.axhline(found["floor"][name, task].value, ls=dashes, color=grey, lw=1, label=name)
         axes.set_xticks(range(len(budgets) + 1), ["untrained", *(name.replace(" ", "\n") for name in budgets)])
-        axes.set_title(task, fontsize=9)
+        axes.set_title(f"{task} (R2)" if Table.measure(task) == "R2" else task, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels:
         axes.set_axis_off()
     named = dict(zip(*reversed(drawing.axes[0].get_legend_handles_labels()), strict=True))
     drawing.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, fontsize=8, frameon=False)
-    drawing.supylabel("accuracy on test tiles", fontsize=9)
+    measures = dict.fromkeys(map(Table.measure, tasks))
+    drawing.supylabel(f"{' or '.join(measures)} on test places", fontsize=9)
     return drawing
 
 
@@ -73,7 +75,8 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
         axes.axvline(0, color="#444444", lw=0.8)
         axes.set_yticks([-place for place in range(len(tasks))], tasks, fontsize=8)
         axes.set_title(budget, fontsize=9)
-        axes.set_xlabel(f"accuracy minus that of {found[0].against}", fontsize=8)
+        measures = dict.fromkeys(map(Table.measure, tasks))
+        axes.set_xlabel(f"{' or '.join(measures)} minus that of {found[0].against}", fontsize=8)
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     named = dict(zip(*reversed(drawing.axes[0].get_legend_handles_labels()), strict=True))

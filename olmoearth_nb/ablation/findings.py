@@ -57,7 +57,7 @@ def findings(table: Table, budget: str) -> list[Finding]:
     pairs = [(task, arm) for task in table.tasks for arm in others]
     right = table.right
     answers = [(right[arm, budget, task], right[first, budget, task], table.rows[task]) for task, arm in pairs]
-    compared = compare_all(answers, LEVEL)
+    compared = compare_all(answers, LEVEL, stretch=[table.stretch(task) for task, _ in pairs])
     adjusted = holm([one.p for one in compared])
     return [
         Finding(budget, task, arm, first, one, p) for (task, arm), one, p in zip(pairs, compared, adjusted, strict=True)
@@ -67,7 +67,7 @@ def findings(table: Table, budget: str) -> list[Finding]:
 def accuracies(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
     """(arm, task) -> accuracy with its interval, at one budget; "untrained" and "floor" are budgets too."""
     return {
-        (arm, task): accuracy(right, table.rows[task], LEVEL)
+        (arm, task): accuracy(right, table.rows[task], LEVEL, stretch=table.stretch(task))
         for (arm, at, task), right in table.right.items()
         if at == budget
     }
@@ -81,7 +81,13 @@ def gate(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
     """
     right = table.right
     return {
-        (arm, task): difference(right[arm, budget, task], right["raw bands", "floor", task], table.rows[task], LEVEL)
+        (arm, task): difference(
+            right[arm, budget, task],
+            right["raw bands", "floor", task],
+            table.rows[task],
+            LEVEL,
+            stretch=table.stretch(task),
+        )
         for arm in table.arms
         for task in table.tasks
     }

@@ -14,7 +14,6 @@ import subprocess
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from importlib.metadata import version
@@ -25,21 +24,17 @@ import numpy as np
 
 import olmoearth_nb
 from olmoearth_nb.ablation.folder import Job, done, result, run_of
+from olmoearth_nb.ablation.scoring import floors, mean_score, scores, world_of
 from olmoearth_nb.ablation.study import Arm, Study
-from olmoearth_nb.data.corpus import Corpus
-from olmoearth_nb.data.simulate.world import World, open_world
-from olmoearth_nb.evaluation.tasks import Features, Task, encoded, raw
+from olmoearth_nb.data.chips import open_corpus
+from olmoearth_nb.data.corpus import TileCorpus
+from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.io.durable import write_json
-from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.pretrain.engine import DivergedError
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import Plan, budgets_of
 from olmoearth_nb.pretrain.run import pretrain, samples_in
 from olmoearth_nb.weights.trained import load_trained, load_untrained
-
-Scores = dict[str, dict[str, list[float]]]
-"""Task -> right answers and rows of every tile, in the order of the tiles' numbers."""
-
 
 ROUNDS = 3
 """Times that an arm is timed; the median counts."""
@@ -57,16 +52,11 @@ def read_study(folder: Path) -> Study:
     return Study.from_dict(json.loads(path.read_text(encoding="utf8")))
 
 
-def world_of(study: Study, folder: Path) -> World:
-    """The study's scenes; a simulated world is made in the study's folder where it is not there yet."""
-    if "folder" in study.data:
-        return World(study.data["folder"])
-    return open_world(**study.data, cache=folder / "world")
-
-
 def corpus_of(study: Study, folder: Path) -> Corpus:
-    """The study's training tiles."""
-    return Corpus(world_of(study, folder).folder, folder / "tiles")
+    """What the study's arms are trained on."""
+    if "corpus" in study.data:
+        return open_corpus(study.data["corpus"], folder / "tiles")
+    return TileCorpus(world_of(study, folder).folder, folder / "tiles")
 
 
 def budgets(study: Study, folder: Path, arm: str) -> dict[str, int]:
@@ -100,7 +90,7 @@ def timing(study: Study, folder: Path, arm: Arm) -> dict[str, Any]:
 
 
 def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
-    """How many of the study's tasks an arm answers right on validation tiles after a short run with a rate."""
+    """What an arm answers right after a short run with a rate, on validation tiles and the sets to choose by."""
     assert study.rates is not None
     recipe = replace(arm.recipe, optimisation=replace(arm.recipe.optimisation, rate=rate))
     count = budgets_of(study.rates.samples, recipe.optimisation.batch)
@@ -112,8 +102,7 @@ def trial(study: Study, folder: Path, arm: Arm, rate: float) -> dict[str, Any]:
         return {"accuracy": 0.0, "diverged": str(error)}
     found = scores(study, folder, load_trained(made).encoder, study.rates.seed, "valid")
     _forget(run)
-    right = [sum(task["right"]) / sum(task["rows"]) for task in found.values()]
-    return {"accuracy": float(np.mean(right)), "scores": found}
+    return {"accuracy": mean_score(found), "scores": found}
 
 
 def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
@@ -141,41 +130,6 @@ def _forget(run: Path) -> None:
     """Removes the checkpoints of a run that is done and scored; models and logs stay."""
     for path in run.rglob("*.pt"):
         path.unlink()
-
-
-def baselines(study: Study, folder: Path) -> dict[str, Any]:
-    """What the same probes make of no model: the commonest answer, and band means in place of embeddings."""
-    world, kinds = world_of(study, folder), {"majority": "majority", "raw bands": None}
-    found = [
-        {"arm": name, "seed": seed, "scores": _ask(study, world, raw, seed, "test", probe)}
-        for name, probe in kinds.items()
-        for seed in study.seeds
-    ]
-    return {"floors": found}
-
-
-def scores(study: Study, folder: Path, encoder: Encoder, seed: int, split: str = "test") -> Scores:
-    """An encoder's right answers to all tasks of a study; the seed draws the training patches."""
-    with tempfile.TemporaryDirectory(dir=folder) as cache:  # tasks share embeddings
-        return _ask(study, world_of(study, folder), lambda task: encoded(encoder, task, cache), seed, split)
-
-
-def _ask(
-    study: Study,
-    world: World,
-    features: Callable[[Task], Features],
-    seed: int,
-    split: str,
-    probe: str | None = None,
-) -> Scores:
-    """Right answers to all tasks, by their own probes or another one."""
-    found: Scores = {}
-    for task in study.tasks:
-        read = replace(task, probe=probe or task.probe)
-        right, rows = read.right(world, features(read), seed, split)
-        counted = [int(one) if one.is_integer() else one for one in right.tolist()]  # of real values, no whole numbers
-        found[task.name] = {"right": counted, "rows": rows.astype(int).tolist()}
-    return found
 
 
 def environment() -> dict[str, Any]:
@@ -227,7 +181,7 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
 def _run(study: Study, folder: Path, job: Job) -> dict[str, Any]:
     """What a job finds."""
     if job.kind == "floors":
-        return baselines(study, folder)
+        return floors(study, folder)
     arm = study.arm(job.arm)
     if job.kind == "timing":
         return timing(study, folder, arm)

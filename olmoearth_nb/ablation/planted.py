@@ -33,6 +33,10 @@ class Design:
         own_seed_spread: to each arm apart.
         tile_spread: standard deviation of what a tile does to all arms.
         own_tile_spread: to each arm apart.
+        repeats: how often folds are drawn, where tiles are groups of a labelled set; 0 for tiles that never train.
+        fold_spread: what a drawing of folds does to an arm.
+        trained: variance over groups in all, as a multiple of what groups that are drawn again show; what is above 1 is
+            shared by all repeats and seeds, since the same places train.
     """
 
     differences: tuple[float, ...] = (0.0, 0.0)
@@ -45,6 +49,9 @@ class Design:
     own_seed_spread: float = 0.01
     tile_spread: float = 0.08
     own_tile_spread: float = 0.03
+    repeats: int = 0
+    fold_spread: float = 0.0
+    trained: float = 1.0
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -63,8 +70,27 @@ def draw(design: Design, generator: np.random.Generator) -> Table:
             own_seed = generator.normal(0, design.own_seed_spread, (design.seeds, 1))
             own_tile = generator.normal(0, design.own_tile_spread, (1, design.tiles))
             chance = design.level + difference + of_seed + of_tile + own_seed + own_tile
-            right[arm, BUDGET, task] = generator.binomial(rows[task], np.clip(chance, 0, 1)).astype(float)
+            answers = _in_folds if design.repeats else _once
+            right[arm, BUDGET, task] = answers(design, chance, rows[task], generator)
     return Table(design.arms, tuple(range(design.seeds)), (BUDGET,), names, right, rows)
+
+
+def _once(design: Design, chance: np.ndarray, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """(seeds, tiles) right answers with so large chances."""
+    return generator.binomial(rows, np.clip(chance, 0, 1)).astype(float)
+
+
+def _in_folds(design: Design, chance: np.ndarray, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """(seeds, repeats, groups) right answers: a place that is easy is easy in every repeat."""
+    # half of the variance of a difference, since it has two arms
+    of_answers = (np.clip(chance, 0.01, 0.99) * (1 - np.clip(chance, 0.01, 0.99)) / rows).mean()
+    of_groups = (of_answers / design.seeds + design.own_tile_spread**2) / len(rows)
+    trained = generator.normal(0, np.sqrt((design.trained - 1) * of_groups))
+    of_fold = generator.normal(0, design.fold_spread, (1, design.repeats, 1))
+    places = generator.uniform(size=(design.seeds, 1, len(rows), rows.max()))
+    asked = np.arange(rows.max()) < rows[:, None]  # (groups, most)
+    told = places < (chance[:, None] + trained + of_fold)[..., None]
+    return (told & asked).sum(-1).astype(float)
 
 
 @dataclass(frozen=True)

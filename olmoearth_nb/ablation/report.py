@@ -1,16 +1,18 @@
-"""The report of a study, from its `scores.csv` and `runs.csv` alone: tables and figures."""
+"""The report of a study, from its CSV tables alone: `scores.csv`, `runs.csv`, and those of labelled sets."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from statistics import fmean, stdev
 
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from olmoearth_nb.ablation.figures import plot_accuracies, plot_differences
 from olmoearth_nb.ablation.findings import LEVEL, Finding, accuracies, findings, gate
-from olmoearth_nb.ablation.scores import BASELINES, Table, read_runs, read_scores
+from olmoearth_nb.ablation.scores import BASELINES, Table, read_rows, read_runs, read_scores
+from olmoearth_nb.evaluation.intervals import TRAINED
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.plots.style import use_style
 
@@ -18,7 +20,7 @@ COMPARED = ("budget", "task", "arm", "baseline", "difference", "low", "high", "p
 
 
 def report(folder: str | Path) -> Path:
-    """Writes `report.md`, `comparisons.csv` and two figures into a study's folder, from `scores.csv` and `runs.csv`.
+    """Writes `report.md`, `comparisons.csv` and two figures into a study's folder, from its CSV tables.
 
     Raises:
         FileNotFoundError: if there are no scores yet.
@@ -32,7 +34,7 @@ def report(folder: str | Path) -> Path:
         use_style()
         _write_figure(folder / "accuracies.png", plot_accuracies(shown))
         _write_figure(folder / "differences.png", plot_differences(found))
-    text = "\n".join([*_lines(table, found), *_run_lines(read_runs(folder))])
+    text = "\n".join([*_lines(table, found), *_set_lines(folder), *_run_lines(read_runs(folder))])
     return write(folder / "report.md", lambda part: part.write_text(text, encoding="utf8"))
 
 
@@ -44,10 +46,9 @@ def _write_figure(path: Path, drawing: Figure) -> None:
 def _lines(table: Table, found: list[Finding]) -> list[str]:
     """The report."""
     family = len(found) // len(table.budgets)
-    tiles = ", ".join(sorted({str(len(rows)) for rows in table.rows.values()}))
     lines = [f"# {' against '.join(table.arms)}", ""]
     lines += [
-        f"{len(table.seeds)} seeds, {tiles} test tiles; intervals of {LEVEL:.0%} over both. Each interval and p stands "
+        f"{len(table.seeds)} seeds, {_tested(table)}; intervals of {LEVEL:.0%} over both. Each interval and p stands "
         f"for itself; a finding counts after Holm's rule over the {family} comparisons of its budget "
         f"with {table.arms[0]}, the baseline.",
         "",
@@ -66,6 +67,46 @@ def _lines(table: Table, found: list[Finding]) -> list[str]:
             "",
         ]
     return [*lines, "![Differences from the baseline](differences.png)", ""]
+
+
+def _tested(table: Table) -> str:
+    """What is tested: tiles of a world, groups of labelled sets."""
+    kinds: dict[str, set[int]] = {}
+    for task, rows in table.rows.items():
+        kinds.setdefault("groups of places" if table.stretch(task) > 1 else "test tiles", set()).add(len(rows))
+    return ", ".join(f"{' or '.join(map(str, sorted(counts)))} {kind}" for kind, counts in kinds.items())
+
+
+def _set_lines(folder: Path) -> list[str]:
+    """What must be known of the labelled sets, and their other metrics; nothing where none is scored."""
+    if not (folder / "sets.csv").is_file():
+        return []
+    notes: dict[str, list[str]] = {}
+    for row in read_rows(folder / "sets.csv"):
+        notes.setdefault(row["set"], []).append(row["note"])
+    lines = ["## The labelled sets", ""]
+    for name, own in notes.items():
+        lines += [f"* {name}: {' '.join(note if note.endswith('.') else f'{note}.' for note in own)}"]
+    lines += [
+        "",
+        "Raw bands are the mean and the standard deviation of each band here. Variances over groups are multiplied by "
+        f"{TRAINED:g}, because the places that train are a sample as well.",
+        "",
+        "Other metrics, the mean over seeds and repeats and the standard deviation between seeds:",
+        "",
+        "| arm | budget | task | metric | mean | between seeds |",
+        "|---|---|---|---|---|---|",
+    ]
+    values: dict[tuple[str, ...], list[float]] = {}
+    for row in read_rows(folder / "metrics.csv"):
+        if row["metric"] not in ("accuracy", "R2"):
+            values.setdefault(tuple(row[key] for key in ("arm", "budget", "task", "metric")), []).append(
+                float(row["value"])
+            )
+    for key, given in values.items():
+        spread = f"{stdev(given):.3f}" if key[1] != "floor" else "-"
+        lines.append(f"| {' | '.join(key)} | {fmean(given):.3f} | {spread} |")
+    return [*lines, ""]
 
 
 def _run_lines(runs: list[dict[str, str]]) -> list[str]:
@@ -91,7 +132,8 @@ def _accuracy_table(table: Table, budget: str) -> list[str]:
     rows = [(arm, [shown[arm, task] for task in table.tasks]) for arm in table.arms]
     rows += [(f"{arm}, untrained", [before[arm, task] for task in table.tasks]) for arm in table.arms]
     rows += [(name, [floor[name, task] for task in table.tasks]) for name in BASELINES]
-    head = [f"| arm | {' | '.join(table.tasks)} |", "|---" * (len(table.tasks) + 1) + "|"]
+    named = [f"{task} (R2)" if table.measure(task) == "R2" else task for task in table.tasks]
+    head = [f"| arm | {' | '.join(named)} |", "|---" * (len(table.tasks) + 1) + "|"]
     return head + [f"| {name} | {' | '.join(map(str, cells))} |" for name, cells in rows]
 
 

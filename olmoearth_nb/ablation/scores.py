@@ -1,5 +1,7 @@
 """What a study's tables say: `scores.csv`, a row for each arm, seed, budget, task and test tile, and `runs.csv`.
 
+Of a labelled set a "tile" is a group of places, and rows have a `repeat`: how often folds were drawn before.
+
 They are read without anything that trains or simulates; `tables` writes them.
 """
 
@@ -11,8 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-SCORES = ("arm", "seed", "budget", "samples", "rate", "task", "tile", "right", "rows")
+from olmoearth_nb.evaluation.intervals import TRAINED
+
+SCORES = ("arm", "seed", "budget", "samples", "rate", "task", "tile", "right", "rows", "repeat")
 RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "at_edge", "loss", "seconds", "threads", "host", "commit")
+METRICS = ("arm", "seed", "budget", "samples", "rate", "task", "metric", "value")
+SETS = ("set", "note")
+KEY = ("arm", "seed", "budget", "task")
 BASELINES = ("majority", "raw bands")
 """Arms that are no model; their budget is "floor"."""
 
@@ -26,7 +33,8 @@ class Table:
         seeds: of training.
         budgets: names, "untrained" left out.
         tasks: names.
-        right: (arm, budget, task) -> (seeds, tiles) right answers; budgets of baselines are "floor".
+        right: (arm, budget, task) -> (seeds, tiles) right answers, of labelled sets (seeds, repeats, groups); budgets
+            of baselines are "floor".
         rows: task -> (tiles,) how many answers there are.
     """
 
@@ -37,6 +45,15 @@ class Table:
     right: dict[tuple[str, str, str], np.ndarray]
     rows: dict[str, np.ndarray]
 
+    def stretch(self, task: str) -> float:
+        """What the variance over a task's tiles is multiplied by; see `intervals.TRAINED`."""
+        return TRAINED if next(right for (*_, one), right in self.right.items() if one == task).ndim == 3 else 1.0
+
+    @staticmethod
+    def measure(task: str) -> str:
+        """What right answers divided by rows are: accuracy, or R2 where a ridge regression gives real values."""
+        return "R2" if task.endswith(", ridge") else "accuracy"
+
 
 def read_scores(folder: str | Path) -> Table:
     """The scores of a study.
@@ -46,26 +63,26 @@ def read_scores(folder: str | Path) -> Table:
         ValueError: if an arm lacks a seed, or tiles differ between arms.
     """
     path = Path(folder) / "scores.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no scores.csv; `olmoearth-nb ablate` writes it when all arms are done")
-    with path.open(encoding="utf8") as file:
-        found = list(csv.DictReader(file))
-    if not found or set(SCORES) - set(found[0]):
+    found = read_rows(path)
+    if not found or {*SCORES} - {"repeat"} - set(found[0]):
         raise ValueError(f"{path} has not the columns {', '.join(SCORES)}")
-    if len({tuple(row[key] for key in ("arm", "seed", "budget", "task", "tile")) for row in found}) < len(found):
+    if len({tuple(row.get(key) for key in (*KEY, "tile", "repeat")) for row in found}) < len(found):
         raise ValueError(f"{path} has the same tile twice for an arm, seed, budget and task")
-    cells: dict[tuple[str, str, str], dict[int, list[tuple[float, int]]]] = {}
-    for row in sorted(found, key=lambda row: int(row["tile"])):
+    cells: dict[tuple[str, str, str], dict[int, list[dict[str, str]]]] = {}
+    for row in sorted(found, key=lambda row: (int(row.get("repeat") or 0), int(row["tile"]))):
         by_seed = cells.setdefault((row["arm"], row["budget"], row["task"]), {})
-        by_seed.setdefault(int(row["seed"]), []).append((float(row["right"]), int(row["rows"])))
-    right, rows = {}, dict[str, list[int]]()
+        by_seed.setdefault(int(row["seed"]), []).append(row)
+    right, rows = {}, dict[str, list[tuple[str | None, str, str]]]()
     seeds = tuple(sorted({seed for by_seed in cells.values() for seed in by_seed}))
     for key, by_seed in cells.items():
-        counted = [[count for _, count in tiles] for tiles in by_seed.values()]
+        counted = [[(row.get("repeat"), row["tile"], row["rows"]) for row in one] for one in by_seed.values()]
         first = rows.setdefault(key[2], counted[0])
         if tuple(sorted(by_seed)) != seeds or any(counts != first for counts in counted):
             raise ValueError(f"{path}: {' / '.join(key)} has not the seeds and rows that others have")
-        right[key] = np.array([[one for one, _ in by_seed[seed]] for seed in seeds])
+        found_here = np.array([[float(row["right"]) for row in by_seed[seed]] for seed in seeds])
+        repeats = len({repeat for repeat, *_ in first})
+        in_folds = bool(first[0][0])
+        right[key] = found_here.reshape(len(seeds), repeats, -1) if in_folds else found_here
     order = dict.fromkeys((row["arm"], row["budget"], row["task"]) for row in found)
     return Table(
         arms=tuple(dict.fromkeys(arm for arm, budget, _ in order if budget != "floor")),
@@ -73,7 +90,7 @@ def read_scores(folder: str | Path) -> Table:
         budgets=tuple(dict.fromkeys(budget for _, budget, _ in order if budget not in ("floor", "untrained"))),
         tasks=tuple(dict.fromkeys(task for _, _, task in order)),
         right=right,
-        rows={task: np.array(counts) for task, counts in rows.items()},
+        rows={task: np.array([int(n) for repeat, _, n in own if repeat == own[0][0]]) for task, own in rows.items()},
     )
 
 
@@ -83,8 +100,18 @@ def read_runs(folder: str | Path) -> list[dict[str, str]]:
     Raises:
         FileNotFoundError: if it has none.
     """
-    path = Path(folder) / "runs.csv"
+    return read_rows(Path(folder) / "runs.csv")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a table of a study.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+    """
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no runs.csv; `olmoearth-nb ablate` writes it when all arms are done")
+        raise FileNotFoundError(
+            f"{path.parent} has no {path.name}; `olmoearth-nb ablate` writes it when all arms are done"
+        )
     with path.open(encoding="utf8") as file:
         return list(csv.DictReader(file))

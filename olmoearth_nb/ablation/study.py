@@ -11,7 +11,12 @@
     rates: {choose: [0.002, 0.004], samples: 1024, seed: 1000}
     tasks: ["scene, scene, kNN", "one band, patches, probe"]
 
-The first arm is the baseline of all comparisons.
+The first arm is the baseline of all comparisons. `data` may also name a `corpus` of real places, and labelled sets to
+`evaluate` on (see `sets`):
+
+    data:
+      corpus: l2a_chips
+      evaluate: [{path: eurosat_ms, names: [content, published]}]
 """
 
 from __future__ import annotations
@@ -23,8 +28,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Strict, ValidationError, create_model
+from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
 
+from olmoearth_nb.ablation.sets import Listed, ScoredSet, Whole, beside, split_options
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.evaluation.tasks import Task
 from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
@@ -35,10 +41,6 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
-Whole = Annotated[int, Strict()]
-"""A whole number; 1.0 and true are none."""
-Listed = Annotated[tuple[T, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else [given])]
-"""A tuple, of one where a file holds one alone."""
 
 NAME = re.compile(r"([\w.-]+ )*[\w.-]*[\w-]")
 """What an arm may be called; it names a folder."""
@@ -62,8 +64,9 @@ class Arm:
 class Rates:
     """The rule that chooses each arm's learning rate, fixed before anything is trained.
 
-    Each rate is tried with a short run of its own; the one whose embeddings answer most of the study's tasks right on
-    *validation* tiles is taken, the lower of equals.
+    Each rate is tried with a short run of its own; the one whose embeddings answer most right is taken, the lower of
+    equals: of the study's tasks on *validation* tiles, and of the labelled sets under `choose`, which are no sets that
+    the study is scored on.
 
     Attributes:
         choose: the rates.
@@ -83,13 +86,16 @@ class Study:
     Attributes:
         arms: the first is the baseline.
         seeds: of training; the same for all arms, so that arms are compared in pairs.
-        data: `scenes`, `size`, `dates` and `seed` of a simulated world, or the `folder` of one.
-        tasks: what embeddings are tested on.
+        data: `scenes`, `size`, `dates` and `seed` of a simulated world, or the `folder` of one, or a `corpus`, which is
+            anything that `open_corpus` opens.
+        tasks: of the world, that embeddings are tested on.
         samples: budgets equal in samples.
         minutes: budgets equal in time, of one thread on one machine.
         rates: how each arm's learning rate is chosen; None takes that of its recipe.
         size: of all models.
         crops: what a micro-batch sees.
+        sets: labelled ones that embeddings are tested on; `evaluate` under `data` in a file.
+        choose: those that learning rates are chosen by.
     """
 
     arms: tuple[Arm, ...]
@@ -101,6 +107,8 @@ class Study:
     rates: Rates | None = None
     size: str = "mini"
     crops: Crops = field(default_factory=lambda: TWO_CORES)
+    sets: tuple[ScoredSet, ...] = ()
+    choose: tuple[ScoredSet, ...] = ()
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -111,8 +119,8 @@ class Study:
                              f"chance; got {list(self.seeds)}")  # fmt: skip
         if not self.samples and not self.minutes:
             raise ValueError("give budgets: samples, minutes, or both")
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ValueError("give at least one task, and none twice")
+        if not (self.tasks or self.sets) or len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("give at least one task or one set under data: evaluate, and none twice")
         if len({(task.patch, task.fraction, task.most) for task in self.tasks}) > 1:
             raise ValueError("all tasks of a study have the same patch, share and most")
         for arm in self.arms:
@@ -144,10 +152,24 @@ class Study:
             raise ValueError(f"the trials of rates need a seed of their own, {self.rates.seed} is one of the study's")
 
     def _check_data(self) -> None:
-        """Data are a folder or the parameters of a world."""
+        """Data are a folder, a corpus, or the parameters of a world; what is chosen by is not tested on."""
         given = set(self.data)
-        if given != {"folder"} and not {"scenes"} <= given <= {"scenes", "size", "dates", "seed"}:
-            raise ValueError(f"data are a folder, or scenes, size, dates and seed of a world, got {sorted(given)}")
+        if given not in ({"folder"}, {"corpus"}) and not {"scenes"} <= given <= {"scenes", "size", "dates", "seed"}:
+            raise ValueError(
+                "data are a folder of simulated scenes, a corpus, or scenes, size, dates and seed of a world; beside "
+                f"them evaluate and choose; got {sorted(given)}"
+            )
+        if self.tasks and "corpus" in given:
+            raise ValueError(
+                f"tasks ask about simulated scenes and a corpus has no answers, got {self.tasks[0].name!r}; give sets "
+                "under data: evaluate, or scenes"
+            )
+        if both := {one.path for one in self.sets} & {one.path for one in self.choose}:
+            raise ValueError(f"what rates are chosen by is not tested on, {', '.join(sorted(both))} is in both")
+        if self.rates and not (self.tasks or self.choose):
+            raise ValueError("rates are chosen by tasks or by sets under data: choose, and there are none")
+        if self.choose and not self.rates:
+            raise ValueError("data: choose names sets to choose learning rates by, and no rates are given")
 
     def arm(self, name: str) -> Arm:
         """The arm of that name.
@@ -167,11 +189,14 @@ class Study:
 
     def to_dict(self) -> dict[str, Any]:
         """All that decides the result as plain data, every default written out; `from_dict` reads it."""
-        crops, first = self.crops, self.tasks[0]
+        crops = self.crops
         found: dict[str, Any] = {"size": self.size, "arms": {arm.name: _as_dict(arm.recipe) for arm in self.arms}}
-        found |= {"seeds": [*self.seeds], "data": dict(self.data), "samples": [*self.samples]}
-        found |= {"minutes": [*self.minutes], "tasks": [task.name for task in self.tasks]}
-        found |= {"patch": first.patch, "share": first.fraction, "most": first.most}
+        sets = {"evaluate": self.sets, "choose": self.choose}
+        data = dict(self.data) | {key: [one.to_dict() for one in given] for key, given in sets.items() if given}
+        found |= {"seeds": [*self.seeds], "data": data, "samples": [*self.samples], "minutes": [*self.minutes]}
+        found["tasks"] = [task.name for task in self.tasks]
+        for first in self.tasks[:1]:
+            found |= {"patch": first.patch, "share": first.fraction, "most": first.most}
         found["rates"] = None if self.rates is None else asdict(self.rates) | {"choose": [*self.rates.choose]}
         found["crops"] = {"patch_sizes": [*crops.patch_sizes], "edges": [*crops.edges], "budget": crops.budget}
         return found
@@ -185,21 +210,24 @@ class Study:
         """
         plain = _checked("a study", _Plain, given)
         options = {"patch": plain.patch, "fraction": plain.share, "most": plain.most}
+        data = {key: value for key, value in plain.data.items() if key not in ("evaluate", "choose")}
         return cls(
             arms=tuple(Arm(name, _recipe(name, spec, plain.size)) for name, spec in plain.arms.items()),
             seeds=plain.seeds,
-            data=plain.data,
+            data=data,
             tasks=tuple(_task(text, options) for text in plain.tasks),
             samples=plain.samples,
             minutes=plain.minutes,
             rates=_checked("rates", Rates, plain.rates) if plain.rates else None,
             size=plain.size,
             crops=_checked("crops", Crops, plain.crops) if plain.crops else TWO_CORES,
+            sets=_sets(plain.data.get("evaluate", ())),
+            choose=_sets(plain.data.get("choose", ())),
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Study:
-        """A study from a YAML file; a folder of data is relative to it.
+        """A study from a YAML file; folders of data are relative to it.
 
         Raises:
             ValueError: if it is none, saying why.
@@ -210,8 +238,8 @@ class Study:
             given = yaml.safe_load(Path(path).read_text(encoding="utf8"))
             if not isinstance(given, dict):
                 raise ValueError("it holds no mapping")
-            if isinstance(given.get("data"), dict) and "folder" in given["data"]:
-                given["data"] |= {"folder": str((Path(path).parent / given["data"]["folder"]).resolve())}
+            if isinstance(given.get("data"), dict):
+                given["data"] = beside(given["data"], Path(path).parent)
             return cls.from_dict(given)
         except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise ValueError(f"{path} is no study: {error}") from error
@@ -224,7 +252,7 @@ class _Plain:
     arms: dict[Annotated[str, BeforeValidator(str)], str | dict[str, Any]]
     seeds: Listed[Whole]
     data: dict[str, Any]
-    tasks: Listed[str]
+    tasks: Listed[str] = ()
     samples: Listed[Whole] = ()
     minutes: Listed[float] = ()
     rates: dict[str, Any] | None = None
@@ -260,6 +288,12 @@ def _mistake(what: str, kind: type, one: ErrorDetails) -> str:
         return str(one["ctx"]["error"])
     message = "whole numbers are meant" if one["type"].startswith("int_") else one["msg"]
     return f"{' of '.join([*where[:1], what])}: {message}, got {one['input']!r}"
+
+
+def _sets(given: Any) -> tuple[ScoredSet, ...]:
+    """Labelled sets, of which a file may hold one alone."""
+    listed = given if isinstance(given, list | tuple) else [given]
+    return tuple(_checked("a set to evaluate on", ScoredSet, split_options(one)) for one in listed)
 
 
 def _task(text: str, options: Mapping[str, Any]) -> Task:

@@ -20,6 +20,7 @@ from olmoearth_nb.ablation.folder import Job, done, result, run_of
 from olmoearth_nb.ablation.jobs import budgets, corpus_of, read_study, timed_plan, work
 from olmoearth_nb.ablation.study import Arm, Study
 from olmoearth_nb.ablation.tables import write_scores
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import alone, write_json
 from olmoearth_nb.pretrain.log import LOG
@@ -70,7 +71,9 @@ def ablate(
     folder = Path(folder).resolve()
     with alone(folder):
         _remember(study, folder)
-        corpus_of(study, folder).copy_all(quiet)  # made once, before many ask for it and before anything is timed
+        corpus = corpus_of(study, folder)
+        if isinstance(corpus, TileCorpus):
+            corpus.copy_all(quiet)  # made once, before many ask for it and before anything is timed
         with _cluster(workers, scheduler) as client:
             run = partial(_run, client, folder, quiet=quiet)
             run([Job("floors")])  # asks every task, so that a mistake in one shows before anything is trained

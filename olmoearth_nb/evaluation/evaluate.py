@@ -240,15 +240,30 @@ def score_rows(names: str, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
         names: how its bands were named.
         evaluation: of a set.
     """
-    known, number = np.unique(evaluation.groups, return_inverse=True)
-    rows = np.bincount(number)
-    for (arm, probe), told in evaluation.predicted.items():
-        for seed, repeats in enumerate(told):
-            for repeat, one in enumerate(repeats):
-                right = np.bincount(number, _right(one, evaluation.answers))
+    known, rows = np.unique(evaluation.groups, return_counts=True)
+    for arm, probe in evaluation.predicted:
+        about = (evaluation.data, names, arm)
+        for seed, repeats in enumerate(right_by_group(evaluation, arm, probe)):
+            for repeat, right in enumerate(repeats):
                 for group, good, count in zip(known.tolist(), right.tolist(), rows.tolist(), strict=True):
-                    about = (evaluation.data, names, arm, seed, probe, evaluation.probes[probe], repeat, group)
-                    yield dict(zip(ROWS, (*about, f"{good:.6g}", count), strict=True))
+                    one = (*about, seed, probe, evaluation.probes[probe], repeat, group, f"{good:.6g}", count)
+                    yield dict(zip(ROWS, one, strict=True))
+
+
+def right_by_group(evaluation: Evaluation, arm: str, probe: str) -> np.ndarray:
+    """Right answers of an arm by a probe; of real values what `probes.by_scene` counts.
+
+    Args:
+        evaluation: of a set.
+        arm: name.
+        probe: name.
+
+    Returns:
+        (seeds, repeats, groups), groups in the order of their numbers.
+    """
+    _, number = np.unique(evaluation.groups, return_inverse=True)
+    told, answers = evaluation.predicted[arm, probe], evaluation.answers
+    return np.array([[np.bincount(number, _right(repeat, answers)) for repeat in repeats] for repeats in told])
 
 
 def _right(told: np.ndarray, answers: np.ndarray) -> np.ndarray:

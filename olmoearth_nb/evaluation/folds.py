@@ -100,6 +100,12 @@ def stratified(labelled: LabelledSet, count: int = 5, repeats: int = 10, seed: i
     if repeats < 1:
         raise ValueError(f"folds are drawn at least once, got repeats={repeats}")
     answers = _strata(labelled)
+    largest = int(np.unique(answers, return_counts=True)[1].max())
+    if largest < count:
+        raise ValueError(
+            f"no class of {labelled.name} has a place for each of {count} folds, the largest has {largest}; say "
+            f"folds={largest}, or give more places"
+        )
     number = np.empty((repeats, len(group)), np.int64)
     for repeat in range(repeats):
         # groups change their numbers and not their order: versions of scikit-learn differ in how they shuffle
@@ -146,3 +152,22 @@ def published(labelled: LabelledSet) -> Folds | None:
         _, group = np.unique(labelled.groups, return_inverse=True)
         number = np.where((number == TRAINS) & (group % CHOSEN_ON == 0), DOES_BOTH, number)
     return Folds("the published split", number[None])
+
+
+def divide(
+    labelled: LabelledSet, count: int = 5, repeats: int = 10, knn_in_folds: bool = False, ignore_split: bool = False
+) -> tuple[Folds, Folds]:
+    """How places are divided for fitted probes, and for nearest neighbours.
+
+    Args:
+        labelled: the set; its published split is taken where it has one.
+        count: folds otherwise.
+        repeats: how often they are drawn.
+        knn_in_folds: whether nearest neighbours are asked in folds as well, not with one group left out.
+        ignore_split: whether to draw folds in place of the published split.
+    """
+    split = None if ignore_split else published(labelled)
+    if split is not None:
+        return split, split
+    folds = stratified(labelled, count, repeats)
+    return folds, folds if knn_in_folds else leave_one_out(labelled)

@@ -42,38 +42,54 @@ class Interval:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def accuracy(right: np.ndarray, rows: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
+def accuracy(
+    right: np.ndarray,
+    rows: np.ndarray,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    stretch: float = 1.0,
+) -> Interval:
     """Accuracy over seeds and scenes.
 
     Args:
-        right: (seeds, scenes) right answers; one seed may be given as (scenes,).
-        rows: (scenes,) rows of each scene.
+        right: (seeds, scenes) right answers; one seed may be given as (scenes,). Answers in folds that were drawn
+            several times are (seeds, repeats, groups).
+        rows: (scenes,) rows of each scene, or group.
         level: probability of coverage.
         draws: bootstrap samples of the scenes.
         seed: of the bootstrap.
+        stretch: of the variance over scenes; `TRAINED` where the scenes that are tested also train.
 
     Returns:
         The interval, cut to 0 and 1. With one seed it covers the scenes' part alone.
     """
-    found = _interval(np.atleast_2d(right), rows, level, draws, seed)
+    found = _interval(np.atleast_2d(right), rows, level, draws, seed, stretch)
     low = found.low if found.value < 0 else max(0.0, found.low)  # an R2 may be negative
     return replace(found, low=low, high=min(1.0, found.high))
 
 
 def difference(
-    right: np.ndarray, other: np.ndarray, rows: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0
+    right: np.ndarray,
+    other: np.ndarray,
+    rows: np.ndarray,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    stretch: float = 1.0,
 ) -> Interval:
     """Accuracy of one arm minus that of another, paired: the same seeds, the same scenes.
 
     Args:
-        right: (seeds, scenes) right answers of the first arm.
+        right: answers of the first arm, as in `accuracy`.
         other: the same of the second arm.
-        rows: (scenes,) rows of each scene.
-        level: probability of coverage.
-        draws: bootstrap samples of the scenes.
-        seed: of the bootstrap.
+        rows: see `accuracy`.
+        level: see `accuracy`.
+        draws: see `accuracy`.
+        seed: see `accuracy`.
+        stretch: see `accuracy`.
     """
-    return _interval(_paired(right, other), rows, level, draws, seed)
+    return _interval(_paired(right, other), rows, level, draws, seed, stretch)
 
 
 @dataclass(frozen=True)
@@ -104,7 +120,11 @@ def compare(
 
 
 def compare_all(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], level: float = 0.95, draws: int = 1000, seed: int = 0
+    pairs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+    stretch: Sequence[float] = (),
 ) -> list[Comparison]:
     """Compares the pairs of arms of a table.
 
@@ -117,8 +137,12 @@ def compare_all(
         level: see `difference`.
         draws: see `difference`.
         seed: see `difference`.
+        stretch: that of `accuracy` for each pair; 1 by default.
     """
-    spreads = [_Spread.of(_paired(right, other), rows, draws, seed) for right, other, rows in pairs]
+    spreads = [
+        _Spread.of(_paired(right, other), rows, draws, seed, factor)
+        for (right, other, rows), factor in zip(pairs, stretch or [1.0] * len(pairs), strict=True)
+    ]
     return _compared(spreads, level, len(spreads))
 
 
@@ -268,28 +292,34 @@ class _Spread:
         return np.array([self.of_scenes, self.of_seeds, self.of_repeats][: len(self.freedom)])
 
     @classmethod
-    def of(cls, right: np.ndarray, rows: np.ndarray, draws: int, seed: int) -> _Spread:
-        """Of sum(right) / sum(rows), averaged over seeds."""
-        seeds, scenes = right.shape
+    def of(cls, right: np.ndarray, rows: np.ndarray, draws: int, seed: int, stretch: float = 1.0) -> _Spread:
+        """Of sum(right) / sum(rows), averaged over seeds, and over repeats of folds where there are some."""
+        seeds, *repeats, scenes = right.shape
         if rows.shape != (scenes,) or scenes < 2:
             raise ValueError(
                 f"needs at least two scenes with a number of rows each, got {right.shape} and {rows.shape}"
             )
-        bad = ~(np.isfinite(right).all(0) & np.isfinite(rows))
+        bad = ~(np.isfinite(right).reshape(-1, scenes).all(0) & np.isfinite(rows))
         if bad.any():
             raise ValueError(
                 f"{int(bad.sum())} of {scenes} scenes hold NaN or infinity; leave them out of all arms alike"
             )
         if (rows < 0).any() or not rows.any():
             raise ValueError(f"scenes have at least 0 rows, and some have rows, got {rows.min():g} to {rows.max():g}")
+        once = right.mean(1) if repeats else right  # (seeds, scenes)
         times = _times_drawn(scenes, draws, seed)  # (draws, scenes)
         # whole scenes are drawn again, since the rows of one scene share its weather and are no independent answers
-        drawn = times @ right.mean(0) / np.maximum(times @ rows, 1e-12)  # (draws,)
-        of_scenes = float(drawn.var(ddof=1)) * scenes / (scenes - 1)  # unbiased: a bootstrap variance is too small
+        drawn = times @ once.mean(0) / np.maximum(times @ rows, 1e-12)  # (draws,)
+        # unbiased: a bootstrap variance is too small
+        of_scenes = stretch * float(drawn.var(ddof=1)) * scenes / (scenes - 1)
         # every seed answers the same scenes, so that the spread between them is of training alone
-        of_seeds = float((right.sum(1) / rows.sum()).var(ddof=1)) / seeds if seeds > 1 else 0.0
-        value = float(right.mean(0).sum() / rows.sum())
-        return cls(value, of_scenes, of_seeds, (scenes - 1, max(seeds - 1, 1)))
+        of_seeds = float((once.sum(1) / rows.sum()).var(ddof=1)) / seeds if seeds > 1 else 0.0
+        value, freedom = float(once.mean(0).sum() / rows.sum()), (scenes - 1, max(seeds - 1, 1))
+        if not repeats or repeats[0] < 2:
+            return cls(value, of_scenes, of_seeds, freedom)
+        by_repeat = right.mean(0).sum(1) / rows.sum()  # (repeats,)
+        of_repeats = float(by_repeat.var(ddof=1)) / repeats[0]
+        return cls(value, of_scenes, of_seeds, (*freedom, repeats[0] - 1), of_repeats)
 
     def reach(self, level: float) -> float:
         """Half of the width of the interval of that level."""
@@ -352,15 +382,15 @@ def _times_drawn(scenes: int, draws: int, seed: int) -> np.ndarray:
 
 
 def _paired(right: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(seeds, scenes) right answers of one arm minus those of another."""
+    """Right answers of one arm minus those of another, (seeds, scenes) or (seeds, repeats, groups)."""
     right, other = np.atleast_2d(right), np.atleast_2d(other)
     if right.shape != other.shape:
         raise ValueError(f"paired arms need the same seeds and scenes, got {right.shape} and {other.shape}")
     return right - other
 
 
-def _interval(right: np.ndarray, rows: np.ndarray, level: float, draws: int, seed: int) -> Interval:
+def _interval(right: np.ndarray, rows: np.ndarray, level: float, draws: int, seed: int, stretch: float) -> Interval:
     """The interval of sum(right) / sum(rows), averaged over seeds."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    return _Spread.of(right, rows, draws, seed).interval(level)
+    return _Spread.of(right, rows, draws, seed, stretch).interval(level)

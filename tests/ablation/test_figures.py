@@ -25,7 +25,7 @@ def write_planted(folder):
     models = [(arm, budget, arm) for arm in table.arms for budget in (BUDGET, "untrained")]
     for name, budget, arm in models + [(floor, "floor", table.arms[0]) for floor in BASELINES]:
         for (seed, tile), right in np.ndenumerate(table.right[arm, BUDGET, "task 0"]):
-            values = (name, seed, budget, 1, 0.001, "task 0", tile, int(right), int(table.rows["task 0"][tile]))
+            values = (name, seed, budget, 1, 0.001, "task 0", tile, int(right), int(table.rows["task 0"][tile]), "")
             rows.append(dict(zip(SCORES, values, strict=True)))
     write_csv(folder / "scores.csv", SCORES, rows)
     runs = (table.arms[0], 0, BUDGET, 1, 1, 0.001, False, 1.0, 1.0, 1, "here", "abc")

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -14,6 +15,7 @@ from olmoearth_nb.ablation.planted import BUDGET, Design, behaviour, draw
 from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import RUNS, SCORES, read_scores
 from olmoearth_nb.cli.app import app
+from olmoearth_nb.evaluation.intervals import TRAINED
 
 WRITTEN = ("report.md", "comparisons.csv", "accuracies.png", "differences.png")
 
@@ -151,6 +153,20 @@ def test_scores_that_do_not_fit_together(study, tmp_path):
     result = CliRunner().invoke(app, ["report", str(tmp_path / "none")])
     assert result.exit_code == 2
     assert "no scores.csv" in result.output
+
+
+def test_planted_arms_in_folds_are_judged_as_stated():
+    """Places that train are a sample as well, and the drawing of folds is chance."""
+    design = Design(seeds=3, tiles=60, rows=3, tasks=3, repeats=4, fold_spread=0.02, trained=1.9)
+    none = behaviour(design, 100)
+    assert none.false_in_table <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+    assert none.false <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600 * 3)
+    assert none.covered >= 0.93
+    some = behaviour(replace(design, differences=(none.detectable, 0.0)), 100, seed=1)
+    assert some.power_holm >= 0.75
+    drawn = draw(design, np.random.default_rng(0))
+    assert drawn.right["baseline", BUDGET, "task 0"].shape == (3, 4, 60)
+    assert drawn.stretch("task 0") == TRAINED
 
 
 @pytest.mark.parametrize("seeds", [3, 5])

@@ -91,7 +91,7 @@ MISTAKES = {
     "an unknown probe": ({"tasks": ["one band, patches, forest"]}, "no readout 'patches' or probe 'forest'"),
     "an unknown key": ({"sead": 3}, "a study has no sead; there are"),
     "a missing key": ({"data": None}, "a study needs data"),
-    "data of both kinds": ({"data": {"folder": "x", "scenes": 3}}, "a folder, or scenes"),
+    "data of both kinds": ({"data": {"folder": "x", "scenes": 3}}, "a folder of simulated scenes, a corpus, or scenes"),
     "an unknown recipe": ({"arms": {"a": {"recipe": "v7"}, "b": "v1"}}, "unknown recipe 'v7'"),
     "an unknown field": ({"arms": {"a": {"recipe": "v1", "masks": 1}, "b": "v1"}}, "arm a has no masks; there are"),
     "an unknown optimisation": (
