@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from labelled_twins import write_eurosat
+from labelled_twins import write_eurosat, write_m_eurosat
 
 from olmoearth_nb.ablation.findings import findings, gate
 from olmoearth_nb.ablation.folder import result
@@ -198,3 +198,38 @@ def test_sets_are_asked_before_anything_is_trained(mistake, here, tmp_path):
     write_json(tmp_path / "study.json", study.to_dict())
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         run_job(tmp_path, "floors")
+
+
+SHIPPED = Path(__file__).parents[2] / "data" / "studies"
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_studies_that_come_with_the_package_can_be_read(path):
+    assert len(Study.load(path).arms) >= 3
+
+
+def test_the_study_for_colab_in_small(tmp_path, small_world):
+    """Its own file, on twins of its data, with two arms of a smaller model and hardly any time."""
+    (tmp_path / "subset_1k").symlink_to(small_world)
+    write_m_eurosat(tmp_path / "m-eurosat", train=21, test=2)
+    given = yaml.safe_load((SHIPPED / "colab.yaml").read_text())
+    given |= {
+        "size": "mini",
+        "minutes": [0.003],
+        "seeds": [0, 1],
+        "crops": {"patch_sizes": [4], "edges": [2], "budget": 72},
+    }
+    del given["arms"]["v1"]
+    (tmp_path / "colab.yaml").write_text(yaml.safe_dump(given))
+    study, folder = Study.load(tmp_path / "colab.yaml"), tmp_path / "sweep"
+    write_json(folder / "study.json", study.to_dict())
+    arms = ("naive", "v1.1")
+    for key in (
+        "floors",
+        *(f"timing {arm}" for arm in arms),
+        *(f"cell {arm} {seed}" for arm in arms for seed in (0, 1)),
+    ):
+        run_job(folder, key)
+    text = report(write_scores(folder)).read_text()
+    assert "| arm | m-eurosat, kNN-5 | m-eurosat, kNN-20 | m-eurosat (published names), kNN-5 |" in text
+    assert "* m-eurosat (published names): 2 places are tested, in 2 groups." in text

@@ -86,3 +86,15 @@ def write_kilns(folder, places=(), name="brick_kiln_v1.0", splits=SPLITS):
         metadata = {"label": int(i in (1, 4)), LABELS[0]: place}
         write_chip(folder / f"id_{i}.hdf5", metadata, values=pixels(order=KILN, seed=i))
     return folder
+
+
+def write_m_eurosat(folder, train=2, test=1):
+    """A twin of m-eurosat: chip i shows class i, which repeat, and all lie a degree apart."""
+    folder.mkdir(exist_ok=True)
+    names = [f"id_{i + 1}" for i in range(train + test)]
+    splits = {"train": names[:train], "valid": [], "test": names[train:]}
+    (folder / "default_partition.json").write_text(json.dumps(splits))
+    for i, name in enumerate(names, 1):
+        metadata = {"label": i % 10, LABELS[0]: placed(45.0 + i, 9.0)}
+        write_chip(folder / f"{name}.hdf5", metadata, values=pixels(seed=i))
+    return folder

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from chips import write_chip
-from labelled_twins import KILN, LAND, WATER, chip, pixels, placed, write_eurosat, write_kilns
+from labelled_twins import KILN, LAND, WATER, chip, pixels, placed, write_eurosat, write_kilns, write_m_eurosat
 
 from olmoearth_nb import SENTINEL2, Batch
 from olmoearth_nb.bands import MISSING
@@ -233,19 +233,8 @@ def test_which_of_geobenchs_sets(tmp_path):
         GeoBench(tmp_path / "m-brick-kiln", kind="m-so2sat")
 
 
-def m_eurosat(folder):
-    folder.mkdir(exist_ok=True)
-    (folder / "default_partition.json").write_text(
-        json.dumps({"train": ["id_1", "id_2"], "valid": [], "test": ["id_3"]})
-    )
-    for i in (1, 2, 3):
-        metadata = {"label": i, LABELS[0]: placed(45.0 + i, 9.0)}
-        write_chip(folder / f"id_{i}.hdf5", metadata, values=pixels(LAND, seed=i))
-    return folder
-
-
 def test_m_eurosat(tmp_path):
-    data = geobench_set(m_eurosat(tmp_path / "m-eurosat"))
+    data = geobench_set(write_m_eurosat(tmp_path / "m-eurosat"))
     assert (data.name, data.answers.tolist(), data.split.tolist()) == (
         "m-eurosat",
         [1, 2, 3],
