@@ -29,11 +29,13 @@ def simulate(
     dates: Annotated[int, typer.Option(help="months that a scene shows, 1 to 12")] = 6,
     seed: Annotated[int, typer.Option(help="seed of the world")] = 0,
     workers: Annotated[int, typer.Option(help="processes")] = 2,
+    world: Annotated[int, typer.Option(help="version of the world: 1, which models were trained in, or 2")] = 1,
+    level: Annotated[str, typer.Option(help="of Sentinel-2: L2A, or L1C, the top of the atmosphere")] = "L2A",
 ) -> None:
     """Simulate scenes and write them in the official pretraining format."""
     from olmoearth_nb.data.simulate.generate import simulate as make
 
-    made = make(out, scenes, size, dates, seed, workers)
+    made = make(out, scenes, size, dates, seed, workers, version=world, level=level)
     size_on_disk = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     what = f"{counted(scenes, 'scene')} of {size} x {size} px x {counted(dates, 'date')}"
     typer.echo(f"{made}: {what}, {size_on_disk / 1e6:.0f} MB")

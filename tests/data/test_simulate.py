@@ -18,7 +18,8 @@ from olmoearth_nb.data.simulate.outlines import draw
 from olmoearth_nb.data.simulate.scenes import TARGETS, answer, majority, scene_class, timesteps, windows
 from olmoearth_nb.data.simulate.season import Climate
 from olmoearth_nb.data.simulate.sensors import clouds, kernel, light, shares
-from olmoearth_nb.data.simulate.tile import VERSION, make_tile, split_of, tile_place, tile_sample
+from olmoearth_nb.data.simulate.tile import make_tile, split_of, tile_place, tile_sample
+from olmoearth_nb.data.simulate.version import VERSIONS
 from olmoearth_nb.data.simulate.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +56,9 @@ def fingerprint(tile):
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("number", FROZEN[VERSION])
+@pytest.mark.parametrize("number", FROZEN[1])
 def test_the_world_is_frozen(number):
-    assert fingerprint(make_tile(0, number)) == FROZEN[VERSION][number]
+    assert fingerprint(make_tile(0, number)) == FROZEN[1][number]
 
 
 def test_a_tile_is_complete(tile):
@@ -104,10 +105,10 @@ def test_a_place_without_its_tile(number):
 def test_slopes_towards_the_sun_are_bright(latitude, bright, dark):
     """Half past ten: the sun is in the south-east of the north, in the north-east of the south."""
     generator = np.random.default_rng(0)
-    geography = draw(generator)
+    geography = draw(generator, VERSIONS[1])
     south = -0.6 if latitude > 0 else 0.6
     sky = {"sun": np.full(12, 0.7), "north": np.full(12, south), "east": np.full(12, 0.38)}
-    climate = replace(Climate.draw(generator), latitude=latitude, **sky)
+    climate = replace(Climate.draw(generator, VERSIONS[1]), latitude=latitude, **sky)
     geography.grain[:] = 0
     y, x = np.mgrid[: len(geography.label), : len(geography.label)]
     for (down, right), sign in ((bright, 1), (dark, -1)):
@@ -119,8 +120,8 @@ def test_slopes_towards_the_sun_are_bright(latitude, bright, dark):
 @pytest.mark.parametrize(("latitude", "rows"), [(45.0, -8), (-40.0, 8)])
 def test_shadows_fall_away_from_the_sun(latitude, rows):
     sky = {"north": np.full(12, rows / 12), "east": np.full(12, 0.5)}
-    climate = replace(Climate.draw(np.random.default_rng(0)), latitude=latitude, **sky)
-    cover = clouds(climate, np.random.default_rng(4))
+    climate = replace(Climate.draw(np.random.default_rng(0), VERSIONS[1]), latitude=latitude, **sky)
+    cover = clouds(climate, np.random.default_rng(4), VERSIONS[1])
     month = next(m for m in range(12) if 0.02 < (cover[..., m] > 0).mean() < 0.3)
     cloud, shadow = cover[..., month] > 0, cover[..., month] < 0
     moved, inner = np.roll(cloud, (rows, -6), (0, 1)), (slice(16, 112), slice(16, 112))

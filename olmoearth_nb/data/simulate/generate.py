@@ -14,7 +14,8 @@ import numpy as np
 from olmoearth_nb.data.official import folder_name, write_index, write_tile
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.scenes import scene_class, timesteps, windows
-from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, VERSION, make_tile, split_of
+from olmoearth_nb.data.simulate.tile import ABSENT_MAPS, LEVELS, checked, make_tile, split_of
+from olmoearth_nb.data.simulate.version import version_of
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import write_arrays
 
@@ -39,6 +40,8 @@ def simulate(
     seed: int = 0,
     workers: int = 1,
     quiet: bool = False,
+    version: int = 1,
+    level: str = "L2A",
 ) -> Path:
     """Writes scenes and all the tiles that they are windows of.
 
@@ -53,6 +56,8 @@ def simulate(
         seed: of the world.
         workers: processes.
         quiet: whether to leave out the progress bar.
+        version: of the world, 1 or 2.
+        level: of Sentinel-2, "L2A" or "L1C"; `world.json` names it where it is not L2A.
 
     Returns:
         The folder.
@@ -65,7 +70,10 @@ def simulate(
     """
     if scenes < 1 or workers < 1:
         raise ValueError(f"scenes and workers must be at least 1, got {scenes} and {workers}")
-    parameters = {"version": VERSION, "scenes": scenes, "size": size, "dates": dates, "seed": seed}
+    numbers = {"scenes": scenes, "size": size, "dates": dates, "seed": seed}
+    parameters: dict[str, int | str] = {"version": version_of(version).number, **numbers}
+    if checked(level) != LEVELS[0]:  # worlds of version 1 have no such entry
+        parameters["level"] = level
     corners, out = windows(size), Path(out)
     timesteps(dates)  # an error before the work, not behind it
     if _is_made(out, parameters):
@@ -75,7 +83,7 @@ def simulate(
     for made in (folder, out / "labels"):
         made.mkdir(parents=True)
     (out / "unfinished").touch()
-    has, where, uses = zip(*_make(seed, tiles, folder, out / "labels", workers, quiet), strict=True)
+    has, where, uses = zip(*_make((version, level), seed, tiles, folder, out / "labels", workers, quiet), strict=True)
     write_index(folder, has, np.array(where))
     places = [(scene // len(corners), *corners[scene % len(corners)]) for scene in range(scenes)]
     _write_list(out / "scenes.csv", places, size, dates, uses)
@@ -84,7 +92,7 @@ def simulate(
     return out
 
 
-def _is_made(out: Path, parameters: dict[str, int]) -> bool:
+def _is_made(out: Path, parameters: dict[str, int | str]) -> bool:
     """Whether the folder already holds this world; removes one that was not finished.
 
     Raises:
@@ -116,12 +124,13 @@ def _write_list(
 
 
 def _make(
-    seed: int, tiles: int, folder: Path, labels: Path, workers: int, quiet: bool
+    world: tuple[int, str], seed: int, tiles: int, folder: Path, labels: Path, workers: int, quiet: bool
 ) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
     """Makes all tiles; yields for each its modalities, place and land use, in order."""
     from rich.progress import track
 
-    jobs = [(seed, number, folder / f"sample_{number}.h5", labels / f"labels_{number}.npz") for number in range(tiles)]
+    files = [(folder / f"sample_{number}.h5", labels / f"labels_{number}.npz") for number in range(tiles)]
+    jobs = [(*world, seed, number, *paths) for number, paths in enumerate(files)]
     if workers == 1:
         yield from track(map(_write, jobs), "simulating tiles", total=tiles, disable=quiet)
         return
@@ -139,10 +148,10 @@ def _make(
         ) from error
 
 
-def _write(job: tuple[int, int, Path, Path]) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _write(job: tuple[int, str, int, int, Path, Path]) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Makes and writes one tile."""
-    seed, number, path, labels = job
-    tile = make_tile(seed, number)
+    version, level, seed, number, path, labels = job
+    tile = make_tile(seed, number, version, level)
     write_tile(path, tile.images, tile.present, tile.timestamps, tile.latlon)
     write_arrays(labels, tile.labels)
     return [name for name in MODALITY_NAMES if name in tile.images], tile.latlon, tile.labels["scene"]

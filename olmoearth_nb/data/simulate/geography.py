@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from olmoearth_nb.bands import TILE
+from olmoearth_nb.data.simulate.version import Version
 
 CELLS = 4
 """Cells of 2.5 m along a pixel of 10 m."""
@@ -71,6 +72,7 @@ class Geography:
         vigour: (surfaces,) factor of the leaf area.
         parcel: (surfaces,) index of the parcel, for what the surfaces of a parcel have in common.
         bits: (parcels, 6) 0 or 1, in the order of `BITS`.
+        version: of the world that the tile is in.
         height: (surfaces,) metres of trees.
     """
 
@@ -80,6 +82,7 @@ class Geography:
     texture: np.ndarray
     grain: np.ndarray
     bits: np.ndarray
+    version: Version
     cover: list[int] = field(default_factory=list)
     material: list[str] = field(default_factory=list)
     plants: list[str] = field(default_factory=list)

@@ -19,26 +19,41 @@ HECTARE = 1600
 PARCEL_HECTARES = {"annual crop": 2.6, "permanent crop": 2.0, "pasture": 1.8, "herbaceous": 2.5, "forest": 4.0}
 
 
-def parcels(use: str, inside: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """(n,) index of the parcel of each cell of a district."""
-    count = max(1, round(len(inside) / HECTARE / PARCEL_HECTARES[use]))
+FALLOW: dict[str, Kinds] = {
+    "annual crop": [{"cover": "bare", "material": "soil"}, {"cover": "bare", "material": "litter"}],
+    "pasture": [{"cover": "bare", "material": "litter"}],
+    "herbaceous": [{"cover": "bare", "material": "litter"}, {"cover": "bare", "material": "soil"}],
+}
+"""What lies dormant for a year: nothing grows there that a task asks for."""
+
+
+def parcels(use: str, inside: np.ndarray, size: float, generator: np.random.Generator) -> np.ndarray:
+    """(n,) index of the parcel of each cell of a district, parcels having `size` times their usual area."""
+    count = max(1, round(len(inside) / HECTARE / (PARCEL_HECTARES[use] * size)))
     seeds = inside[generator.integers(0, len(inside), count)] + generator.uniform(-0.5, 0.5, (count, 2))
     stretch = generator.uniform(1.6, 3.0) if use == "annual crop" else generator.uniform(1.0, 1.5)
     return nearest(inside, seeds, generator.uniform(0, np.pi), stretch)
 
 
 def plant(geography: Geography, inside: np.ndarray, generator: np.random.Generator, surfaces: Kinds) -> None:
-    """Gives each parcel of a district one of the given surfaces, where it grows well and where it does not."""
-    use = SCENE_CLASSES[geography.district[tuple(inside[0])]]
-    of = parcels(use, inside, generator)
+    """Gives each parcel of a district one of the given surfaces, in parts that grow well and parts that do not."""
+    use, version = SCENE_CLASSES[geography.district[tuple(inside[0])]], geography.version
+    of = parcels(use, inside, version.parcel_size, generator)
     rows, columns = inside.T
     patchy = geography.grain if use == "forest" else geography.texture
-    weak = patchy[rows, columns] > 0.6
+    if version.fine and use != "forest":
+        mixed = (1 - version.fine) * patchy + version.fine * geography.grain
+        patchy = quantise(mixed / np.hypot(1 - version.fine, version.fine))
+    part = np.digitize(patchy[rows, columns], version.vigour_edges, right=True)
     for number in np.unique(of):
-        kind = surfaces[int(generator.integers(len(surfaces)))]
+        kinds = surfaces
+        if version.fallow and use in FALLOW and generator.uniform() < version.fallow:
+            kinds = FALLOW[use]
+        kind = kinds[int(generator.integers(len(kinds)))]
         parcel = geography.new_parcel(generator)
         mine = of == number
-        for vigour, where in ((1.0, mine & ~weak), (0.7, mine & weak)):
+        for step, vigour in enumerate(version.vigour):
+            where = mine & (part == step)
             geography.label[rows[where], columns[where]] = geography.add(parcel=parcel, vigour=vigour, **kind)
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from olmoearth_nb.data.simulate.geography import BITS, FINE, SCENE_CLASSES, Geography
 from olmoearth_nb.data.simulate.landuse import FILL
 from olmoearth_nb.data.simulate.noise import nearest, quantise, rough, smooth
+from olmoearth_nb.data.simulate.version import Version
 
 
-def draw(generator: np.random.Generator) -> Geography:
-    """Draws the outlines of one tile."""
+def draw(generator: np.random.Generator, version: Version) -> Geography:
+    """Draws the outlines of one tile of a version of the world."""
     shape = (FINE, FINE)
     relief = float(generator.choice([4.0, 15.0, 60.0], p=[0.5, 0.3, 0.2]))
     hills = rough(shape, 300, generator)
@@ -27,6 +28,7 @@ def draw(generator: np.random.Generator) -> Geography:
         texture=rough(shape, 14, generator, octaves=2),
         grain=smooth(shape, 3, generator),
         bits=np.zeros((0, len(BITS)), dtype=int),
+        version=version,
     )
     for number, use in enumerate(uses):
         inside = np.argwhere(near == number)

@@ -9,6 +9,7 @@ import numpy as np
 from olmoearth_nb.data.simulate.geography import BITS, COVERS, Geography
 from olmoearth_nb.data.simulate.library import BANDS, CANOPIES, LAI, Library
 from olmoearth_nb.data.simulate.noise import quantise
+from olmoearth_nb.data.simulate.version import Version
 
 MONTHS = 12
 
@@ -47,6 +48,12 @@ PLANTS: dict[str, Plant] = {
     "conifer": Plant(0.0, 8.0, 5.0, 3.6, dies=False),
 }
 
+DEEP_ROOTS = ("broadleaf trees", "orchard", "conifer")
+"""Plants that a dry season does not reach."""
+
+NATURAL = ("soil", "sand", "gravel", "litter", "bark", "char")
+"""Grounds that no one has laid."""
+
 HALF_VIGOUR = 0.25
 """Leaf area, relative to the other half of the season, of a half whose `early` or `late` bit is 0."""
 
@@ -79,7 +86,7 @@ class Climate:
     east: np.ndarray
 
     @classmethod
-    def draw(cls, generator: np.random.Generator) -> Climate:
+    def draw(cls, generator: np.random.Generator, version: Version) -> Climate:
         """Draws a place between 50 degrees south and 62 north, more often north."""
         latitude = float(np.round(generator.uniform(20, 62) * generator.choice([1.0, -0.8], p=[0.75, 0.25]), 2))
         late = (abs(latitude) - 20) / 42  # 0 in the subtropics, 1 in the north
@@ -93,7 +100,7 @@ class Climate:
         sun = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour)
         north = np.sin(declination) * np.cos(phi) - np.cos(declination) * np.sin(phi) * np.cos(hour)
         east = np.cos(declination) * np.sin(hour)
-        snow = np.where(warmth < 274, generator.uniform(0.2, 1.0, MONTHS), 0.0)
+        snow = np.where(warmth < version.frost, generator.uniform(0.2, 1.0, MONTHS), 0.0)
         fields = (generator.uniform(0, 1, MONTHS), snow, warmth, np.clip(sun, 0.15, None), north, east)
         return cls(latitude, float(np.round(spring * 2**16) / 2**16), *(quantise(values) for values in fields))
 
@@ -115,9 +122,25 @@ class Year:
     leaf_area: np.ndarray
 
 
-def year(geography: Geography, library: Library, climate: Climate, generator: np.random.Generator) -> Year:
-    """Runs the year of every surface of a tile."""
-    count = len(geography.cover)
+def year(
+    geography: Geography,
+    library: Library,
+    climate: Climate,
+    generator: np.random.Generator,
+    nature: np.random.Generator,
+) -> Year:
+    """Runs the year of every surface of a tile.
+
+    Args:
+        geography: the tile's outlines.
+        library: its spectra.
+        climate: its place and weather.
+        generator: draws what all versions of the world have.
+        nature: draws what a version adds.
+    """
+    count, version = len(geography.cover), geography.version
+    lack, brightness = _drought(version, nature), _brightness(geography, nature)
+    wilted = version.wilted * nature.uniform(size=len(geography.bits))
     shift, lush = generator.normal(0, 0.35, len(geography.bits)), generator.uniform(0.8, 1.2, len(geography.bits))
     pick = generator.integers(0, 2**31, (len(geography.bits), 6))
     reflectance, backscatter = np.zeros((count, MONTHS, len(BANDS))), np.zeros((count, MONTHS, 2))
@@ -127,14 +150,17 @@ def year(geography: Geography, library: Library, climate: Climate, generator: np
         if name:
             bits = dict(zip(BITS, geography.bits[parcel], strict=True))
             area, brown, after = leaves(PLANTS[name], bits, climate.spring + shift[parcel])
-            area = area * lush[parcel] * geography.vigour[i]
-            ground = _ground(library, pick[parcel], geography.cover[i], after, climate.moisture)
-            reflectance[i] = _canopy(library, geography.material[i], pick[parcel], bits, area, brown, ground)
+            dry = lack * (name not in DEEP_ROOTS)
+            area = area * lush[parcel] * geography.vigour[i] * (1 - dry)
+            brown = np.maximum(brown, np.minimum(wilted[parcel] + 0.5 * dry, 0.9))
+            ground = _ground(library, version, pick[parcel], geography.cover[i], after, climate.moisture)
+            reflectance[i] = _canopy(library, geography, i, pick[parcel], bits, area, brown, ground)
             leaf_area[i] = area
             backscatter[i] = volume(area, climate.moisture, bits["radar"], "trees" in name or name == "conifer")
         else:
-            reflectance[i] = _static(library, geography.material[i], pick[parcel], climate)
+            reflectance[i] = _static(library, version, geography.material[i], pick[parcel], climate)
             backscatter[i] = 10 ** (np.array(STATIC_DB[COVERS[geography.cover[i]]]) / 10)
+    reflectance *= brightness[..., None]
     _snow(reflectance, geography, library, climate, pick)
     warm = np.array([WARMER[COVERS[cover]] for cover in geography.cover])[:, None]
     temperature = quantise(climate.warmth[None] + warm * np.clip(climate.sun, 0, None)[None], 64.0)
@@ -157,18 +183,53 @@ def leaves(plant: Plant, bits: dict[str, int], spring: float) -> tuple[np.ndarra
     return area, brown, after
 
 
-def _ground(library: Library, pick: np.ndarray, cover: int, after: np.ndarray, moisture: np.ndarray) -> np.ndarray:
+def _drought(version: Version, nature: np.random.Generator) -> np.ndarray:
+    """(12,) fraction of the leaf area that a tile lacks: most in the middle of its dry season, nothing half a year on.
+
+    Few tiles are very dry.
+    """
+    most, middle = version.drought * nature.beta(0.8, 1.2), nature.uniform(0, MONTHS)
+    return quantise(most * (0.5 + 0.5 * np.cos(2 * np.pi * (np.arange(MONTHS) + 0.5 - middle) / MONTHS)))
+
+
+def _natural(library: Library, version: Version, ground: str, pick: int) -> np.ndarray:
+    """(bands,) one spectrum of a ground; soil and what lies on it is moved towards the mean soil in shape."""
+    variants = library.grounds[ground]
+    spectrum = variants[pick % len(variants)]
+    if ground not in NATURAL:
+        return spectrum
+    level = spectrum.mean() / library.soil.mean()
+    kept = version.soil_shape
+    return version.soil_brightness * (kept * spectrum + (1 - kept) * level * library.soil)
+
+
+def _ground(
+    library: Library, version: Version, pick: np.ndarray, cover: int, after: np.ndarray, moisture: np.ndarray
+) -> np.ndarray:
     """(12, bands) what lies under the leaves: soil, darker when wet, or stubble and litter."""
-    soils, litters = library.grounds["soil"], library.grounds["litter"]
-    soil, litter = soils[pick[0] % len(soils)], litters[pick[1] % len(litters)]
+    soil, litter = (_natural(library, version, name, pick[i]) for i, name in enumerate(("soil", "litter")))
     wet = (1.1 - 0.4 * moisture)[:, None]
     covered = 0.7 * after if COVERS[cover] == "crop" else np.full(MONTHS, 0.5)
     return wet * soil * (1 - covered[:, None]) + litter * covered[:, None]
 
 
+def _brightness(geography: Geography, nature: np.random.Generator) -> np.ndarray:
+    """(surfaces, 12) factor that all bands share: of the parcel, of the month, and of the parcel in the month.
+
+    The first is what ground and stand are like, the others are the sun's and the view's direction. Water has none.
+    """
+    version, parcels = geography.version, len(geography.bits)
+    logarithm = version.parcel_brightness * nature.standard_normal((parcels, 1))
+    logarithm = logarithm + version.month_brightness * nature.standard_normal(MONTHS)
+    logarithm = logarithm + version.parcel_month_brightness * nature.standard_normal((parcels, MONTHS))
+    dry = np.asarray(geography.cover) != COVERS.index("water")
+    return quantise(np.where(dry[:, None], np.exp(logarithm)[geography.parcel], 1.0))
+
+
 def _canopy(
     library: Library,
-    material: str,
+    geography: Geography,
+    surface: int,
     pick: np.ndarray,
     bits: dict[str, int],
     area: np.ndarray,
@@ -176,20 +237,23 @@ def _canopy(
     ground: np.ndarray,
 ) -> np.ndarray:
     """(12, bands) canopy of a leaf area over its own ground."""
-    table = library.canopies[CANOPIES.index(material)]
-    table = table[pick[2] % len(table), bits["chlorophyll"], bits["anthocyanin"], bits["water"]]  # (brown, LAI, bands)
+    version, table = geography.version, library.canopies[CANOPIES.index(geography.material[surface])]
+    table = table[pick[2] % len(table)]
+    for trait in ("chlorophyll", "anthocyanin", "water"):  # the first axis that is left
+        high = 0.5 + (bits[trait] - 0.5) * getattr(version, trait)
+        table = (1 - high) * table[0] + high * table[1]
+    table = version.shade * table  # (brown, LAI, bands)
     position = np.interp(area, LAI, np.arange(len(LAI)))
     low = np.minimum(position.astype(int), len(LAI) - 2)
     part = (position - low)[:, None]
     green, dry = (states[low] * (1 - part) + states[low + 1] * part for states in table)
-    below = np.exp(-1.1 * area)[:, None] * (ground - library.soil)  # the table has a mean soil below
+    below = np.exp(-1.1 * area)[:, None] * (ground - version.shade * library.soil)  # the table has a mean soil below
     return green * (1 - brown[:, None]) + dry * brown[:, None] + below
 
 
-def _static(library: Library, material: str, pick: np.ndarray, climate: Climate) -> np.ndarray:
+def _static(library: Library, version: Version, material: str, pick: np.ndarray, climate: Climate) -> np.ndarray:
     """(12, bands) of what has no leaves; algae bloom in summer only, bare soil is darker when wet."""
-    variants = library.grounds[material]
-    own = np.tile(variants[pick[3] % len(variants)], (MONTHS, 1))
+    own = np.tile(_natural(library, version, material, pick[3]), (MONTHS, 1))
     if material == "algal":
         clear = library.grounds["clear"]
         own[climate.warmth < 289] = clear[pick[4] % len(clear)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -12,6 +12,7 @@ from olmoearth_nb.data.simulate.geography import CELLS, COVERS, FINE, MARGIN, TI
 from olmoearth_nb.data.simulate.library import BANDS, LANDSAT_REFLECTIVE, UNIT, Library
 from olmoearth_nb.data.simulate.noise import quantise, rough
 from olmoearth_nb.data.simulate.season import MONTHS, Climate, Year
+from olmoearth_nb.data.simulate.version import Version
 
 SPREAD = 1.1
 """Full width at half maximum of a sensor's point spread in its native pixels (declared; Sentinel-2's is near 1)."""
@@ -26,8 +27,6 @@ NOISE = 0.004
 """Standard deviation of the noise of a native pixel, relative to its reflectance, plus `NOISE_FLOOR`."""
 
 NOISE_FLOOR = 0.0008
-GAIN = 0.015
-"""Standard deviation of a band's gain from date to date: what correction of the atmosphere leaves."""
 
 TEXTURE = 0.09
 """Logarithmic contrast of the texture at the size of a crown, before a pixel averages it."""
@@ -37,6 +36,9 @@ SMOOTH = ("water", "roof", "paved")
 
 CIRRUS = 0.15
 """Reflectance of an opaque cloud in Landsat's cirrus band, whose vapour lies below the cloud's top."""
+
+WINDOW = 0.95
+"""What gases let pass where a band lies in a window of the atmosphere."""
 
 LOOKS = 9
 """Independent looks in a monthly Sentinel-1 value: speckle is Gamma distributed with this shape."""
@@ -117,12 +119,12 @@ def light(geography: Geography, climate: Climate) -> np.ndarray:
     return quantise(slopes * np.exp(TEXTURE * grain)[..., None])
 
 
-def clouds(climate: Climate, generator: np.random.Generator) -> np.ndarray:
+def clouds(climate: Climate, generator: np.random.Generator, version: Version) -> np.ndarray:
     """(TILE, TILE, 12) opacity of clouds and their shadows: above 0 cloud, below 0 shadow, cast away from the sun."""
     cover, far = np.zeros((TILE, TILE, MONTHS)), 16
     inner = slice(far, far + TILE)
     for month in range(MONTHS):
-        amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=[0.6, 0.18, 0.12, 0.06, 0.04])
+        amount = generator.choice([0.0, 0.05, 0.2, 0.6, 1.0], p=version.cloud_chances)
         field = rough((TILE + 2 * far, TILE + 2 * far), generator.uniform(25, 60), generator)
         if amount:
             opacity = np.clip((field - np.quantile(field, 1 - amount)) * 1.5, 0, generator.uniform(0.6, 1.0))
@@ -184,7 +186,7 @@ def optical(
         bands = [name for name, own in names.items() if own == cells]
         column = [BANDS.index(name) for name in bands]
         native = view(cells, year.reflectance[..., column]) * UNIT
-        native *= quantise(1 + GAIN * generator.standard_normal((MONTHS, len(bands))))
+        native *= quantise(1 + view.geography.version.gain * generator.standard_normal((MONTHS, len(bands))))
         native *= 1 + NOISE * generator.standard_normal(native.shape)
         native += NOISE_FLOOR * generator.standard_normal(native.shape)
         image = spread_out(native, cells)
@@ -197,12 +199,64 @@ def optical(
     return out
 
 
+def scattering(names: Sequence[str], climate: Climate) -> tuple[np.ndarray, np.ndarray]:
+    """Reflectance of clean air, and what it lets pass on both ways, (12, bands) each.
+
+    Rayleigh depth of Hansen and Travis 1974 (doi:10.1007/BF00168069), single scattering, seen from the zenith.
+    """
+    micron = np.array([CENTRE[name] for name in names]) / 1000
+    depth = 0.008569 * micron**-4 * (1 + 0.0113 * micron**-2 + 0.00013 * micron**-4)
+    mu = climate.sun[:, None]
+    return depth * 0.75 * (1 + mu**2) / (4 * mu), np.exp(-0.5 * depth * (1 / mu + 1))
+
+
+def vapour(climate: Climate) -> np.ndarray:
+    """(12,) water vapour on the way from the sun to the ground and up to the sensor, in cm of liquid water.
+
+    Leckner 1978 (doi:10.1016/0038-092X(78)90187-1): 0.493 h / T exp(26.23 - 5416 / T) in the zenith, T in kelvin;
+    the relative humidity h of the air is this world's own, from .4 over dry to .8 over wet ground.
+    """
+    humidity = 0.4 + 0.4 * climate.moisture
+    zenith = 0.493 * humidity / climate.warmth * np.exp(26.23 - 5416 / climate.warmth)
+    return zenith * (1 / climate.sun + 1)
+
+
+def top_of_atmosphere(surface: np.ndarray, names: Sequence[str], climate: Climate, clouds: np.ndarray) -> np.ndarray:
+    """Surface reflectance as it looks from above the air: path radiance, scattering, and vapour in B09.
+
+    Vapour lets exp(.02 - .651 sqrt(W)) pass at 940 nm (Kaufman and Gao 1992, doi:10.1109/36.175321), W in cm on the
+    slant path; a fifth of it lies above an opaque cloud. In the windows gases let `WINDOW` pass.
+
+    Args:
+        surface: (TILE, TILE, 12, bands) reflectance.
+        names: of the bands.
+        climate: sun, warmth and moisture of the months.
+        clouds: (TILE, TILE, 12) as of `clouds`.
+    """
+    path, passed = (quantise(values) for values in scattering(names, climate))
+    gases = np.full(surface.shape, WINDOW)
+    opaque = np.clip(at_native(clouds, 24), 0, 1)
+    gases[..., list(names).index("B09")] = quantise(
+        np.exp(0.02 - 0.651 * np.sqrt(vapour(climate) * (1 - 0.8 * opaque)))
+    )
+    return path + passed * gases * surface
+
+
 def sentinel2(
-    view: View, year: Year, library: Library, scene: Mapping[str, np.ndarray], generator: np.random.Generator
+    view: View,
+    year: Year,
+    library: Library,
+    climate: Climate,
+    scene: Mapping[str, np.ndarray],
+    generator: np.random.Generator,
+    level: str,
 ) -> np.ndarray:
-    """(TILE, TILE, 12, 12) uint16 digital numbers of Sentinel-2 L2A."""
+    """(TILE, TILE, 12, 12) uint16 digital numbers of Sentinel-2, of the ground (L2A) or from above the air (L1C)."""
     names = {band.name: int(band.resolution / 2.5) for band in SENTINEL2.bands}
-    return np.round(1e4 * optical(view, year, library, names, scene, generator)).clip(1, 65_535).astype(np.uint16)
+    image = optical(view, year, library, names, scene, generator)
+    if level == "L1C":
+        image = top_of_atmosphere(image, list(names), climate, scene["clouds"])
+    return np.round(1e4 * image).clip(1, 65_535).astype(np.uint16)
 
 
 def landsat(
@@ -215,17 +269,14 @@ def landsat(
 ) -> np.ndarray:
     """(TILE, TILE, 12, 11) uint16 digital numbers of Landsat 8 Collection 2 Level 1.
 
-    Reflectance at the top of the atmosphere: Rayleigh depth of Hansen and Travis 1974 (doi:10.1007/BF00168069), single
-    scattering, water vapour closes the cirrus band; reflectance = DN 2e-5 - 0.1 over the sun's cosine, radiance =
-    DN 3.342e-4 + 0.1, and Planck's constants K1, K2 as in every scene's metadata (USGS).
+    Reflectance at the top of the atmosphere: `scattering`, water vapour closes the cirrus band; reflectance =
+    DN 2e-5 - 0.1 over the sun's cosine, radiance = DN 3.342e-4 + 0.1, and Planck's constants K1, K2 as in every
+    scene's metadata (USGS).
     """
     names = {f"L{name}": 6 if name == "B8" else 12 for name in LANDSAT_REFLECTIVE}
     surface = optical(view, year, library, names, scene, generator)
-    micron = np.array([CENTRE[name] for name in names]) / 1000
-    depth = 0.008569 * micron**-4 * (1 + 0.0113 * micron**-2 + 0.00013 * micron**-4)
-    mu = climate.sun[:, None]
-    passed = np.exp(-0.5 * depth * (1 / mu + 1)) * np.where(np.array(list(names)) == "LB9", 0.02, 0.95)
-    path = depth * 0.75 * (1 + mu**2) / (4 * mu)
+    path, passed = scattering(list(names), climate)
+    passed = passed * np.where(np.array(list(names)) == "LB9", 0.02, WINDOW)
     toa = quantise(path) + quantise(passed) * surface
     cirrus = list(names).index("LB9")
     toa[..., cirrus] += CIRRUS * np.clip(at_native(scene["clouds"], 12), 0, 1)

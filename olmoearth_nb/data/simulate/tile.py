@@ -22,10 +22,11 @@ from olmoearth_nb.data.simulate.geography import (
 from olmoearth_nb.data.simulate.library import SPLITS, library
 from olmoearth_nb.data.simulate.outlines import draw
 from olmoearth_nb.data.simulate.season import MONTHS, Climate, year
+from olmoearth_nb.data.simulate.version import version_of
 from olmoearth_nb.sample import Sample
 
-VERSION = 1
-"""Version of the world. Any change of a value is a new version; results of all versions stay."""
+LEVELS = ("L2A", "L1C")
+"""Levels of Sentinel-2: reflectance of the ground, and at the top of the atmosphere."""
 
 MISSING_DATES = {"sentinel2_l2a": 0.12, "sentinel1": 0.08, "landsat": 0.2}
 """Chance that a sensor has nothing in a month."""
@@ -69,26 +70,28 @@ def split_of(number: int) -> str:
     return SPLITS[0] if number % 10 < 6 else SPLITS[1] if number % 10 == 6 else SPLITS[2]
 
 
-def make_tile(seed: int, number: int) -> Tile:
+def make_tile(seed: int, number: int, version: int = 1, level: str = "L2A") -> Tile:
     """Makes one tile; the same on any machine, whichever tiles are made beside it.
 
     Args:
         seed: of the world.
         number: of the tile; it also says the split, and with it which spectra are used.
+        version: of the world.
+        level: of Sentinel-2, one of `LEVELS`; nothing else depends on it.
     """
-    shape, weather, plants, optics, radar, gaps = _generators(seed, number)
-    split = split_of(number)
-    spectra, geography, climate = library(split), draw(shape), Climate.draw(weather)
-    surfaces = year(geography, spectra, climate, plants)
+    constants, split = version_of(version), split_of(number)
+    shape, weather, plants, optics, radar, gaps, nature = _generators(seed, number, version)
+    spectra, geography, climate = library(split), draw(shape, constants), Climate.draw(weather, constants)
+    surfaces = year(geography, spectra, climate, plants, nature)
     view = sensors.View(geography)
     scene = {
         "light": sensors.light(geography, climate),
-        "clouds": sensors.clouds(climate, weather),
+        "clouds": sensors.clouds(climate, weather, constants),
         "haze": np.round(weather.gamma(1.5, 0.008, MONTHS) * 2**16) / 2**16,
     }
-    landsat_scene = scene | {"clouds": sensors.clouds(climate, weather)}
+    landsat_scene = scene | {"clouds": sensors.clouds(climate, weather, constants)}
     images = {
-        "sentinel2_l2a": sensors.sentinel2(view, surfaces, spectra, scene, optics),
+        "sentinel2_l2a": sensors.sentinel2(view, surfaces, spectra, climate, scene, optics, checked(level)),
         "sentinel1": sensors.sentinel1(view, surfaces, radar),
         "landsat": sensors.landsat(view, surfaces, spectra, climate, landsat_scene, optics),
     }
@@ -102,35 +105,51 @@ def make_tile(seed: int, number: int) -> Tile:
     return Tile(images, present, timestamps, latlon, labels, split)
 
 
-def tile_sample(seed: int, number: int, modalities: Sequence[str] = ("sentinel2_l2a",)) -> Sample:
+def checked(level: str) -> str:
+    """A level of Sentinel-2, if it is one of `LEVELS`."""
+    if level not in LEVELS:
+        raise ValueError(f"no level {level!r}; levels are {', '.join(LEVELS)}")
+    return level
+
+
+def tile_sample(
+    seed: int,
+    number: int,
+    modalities: Sequence[str] = ("sentinel2_l2a",),
+    version: int = 1,
+    level: str = "L2A",
+) -> Sample:
     """A tile as a sample; months that a sensor lacks are `bands.MISSING`.
 
     Args:
         seed: of the world.
         number: of the tile.
         modalities: which of its sensors and maps; those that the tile does not have are left out.
+        version: of the world.
+        level: of Sentinel-2, one of `LEVELS`.
     """
-    tile = make_tile(seed, number)
+    tile = make_tile(seed, number, version, level)
     images = {name: tile.images[name].astype(np.float32) for name in modalities if name in tile.images}
     for name in images.keys() & tile.present.keys():
         images[name][:, :, ~tile.present[name]] = MISSING
     latitude, longitude = tile.latlon.tolist()
     where = f"{abs(latitude):.2f} {'N' if latitude >= 0 else 'S'} {abs(longitude):.2f} {'E' if longitude >= 0 else 'W'}"
-    made = f"simulated (world version {VERSION}, seed {seed}, tile {number}), {where}"
+    seen = "" if level == LEVELS[0] else f", {level}"
+    made = f"simulated (world version {version}, seed {seed}, tile {number}{seen}), {where}"
     return Sample(images, tile.timestamps, f"simulated tile {number}", made)
 
 
-def tile_place(seed: int, number: int) -> tuple[float, float]:
+def tile_place(seed: int, number: int, version: int = 1) -> tuple[float, float]:
     """Latitude and longitude of a tile in degrees, without making it."""
-    _, weather, _, _, _, gaps = _generators(seed, number)
+    _, weather, _, _, _, gaps, _ = _generators(seed, number, version)
     _absent(gaps)
-    latitude, longitude = _when_and_where(Climate.draw(weather), gaps)[1].tolist()
+    latitude, longitude = _when_and_where(Climate.draw(weather, version_of(version)), gaps)[1].tolist()
     return latitude, longitude
 
 
-def _generators(seed: int, number: int) -> list[np.random.Generator]:
-    """Six independent sources of chance for one tile: outlines, weather, plants, optics, radar, gaps."""
-    return [np.random.default_rng(stream) for stream in np.random.SeedSequence([VERSION, seed, number]).spawn(6)]
+def _generators(seed: int, number: int, version: int) -> list[np.random.Generator]:
+    """Independent sources of chance for one tile: outlines, weather, plants, optics, radar, gaps, nature."""
+    return [np.random.default_rng(stream) for stream in np.random.SeedSequence([version, seed, number]).spawn(7)]
 
 
 def _absent(gaps: np.random.Generator) -> tuple[list[str], dict[str, np.ndarray]]:

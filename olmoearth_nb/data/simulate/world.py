@@ -14,7 +14,6 @@ from olmoearth_nb.data.simulate.generate import simulate
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import SPLITS
 from olmoearth_nb.data.simulate.scenes import answer, majority
-from olmoearth_nb.data.simulate.tile import VERSION
 from olmoearth_nb.sample import Batch, Sample
 
 
@@ -103,7 +102,14 @@ class World:
 
 
 def open_world(
-    scenes: int, size: int = 32, dates: int = 6, seed: int = 0, workers: int = 2, cache: str | os.PathLike[str] = ""
+    scenes: int,
+    size: int = 32,
+    dates: int = 6,
+    seed: int = 0,
+    workers: int = 2,
+    cache: str | os.PathLike[str] = "",
+    version: int = 1,
+    level: str = "L2A",
 ) -> World:
     """A world of these parameters, simulated once and kept.
 
@@ -114,7 +120,9 @@ def open_world(
         seed: of the world.
         workers: processes, where it must be made.
         cache: where worlds are kept; ``~/.cache/olmoearth_nb`` by default.
+        version: of the world, 1 or 2.
+        level: of Sentinel-2, "L2A" or "L1C".
     """
     root = Path(cache) if cache else Path.home() / ".cache" / "olmoearth_nb"
-    name = f"world{VERSION}-{scenes}x{size}x{dates}-seed{seed}"
-    return World(simulate(root / name, scenes, size, dates, seed, workers))
+    name = f"world{version}{'' if level == 'L2A' else level}-{scenes}x{size}x{dates}-seed{seed}"
+    return World(simulate(root / name, scenes, size, dates, seed, workers, version=version, level=level))
