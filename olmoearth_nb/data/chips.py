@@ -15,10 +15,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.data.arrays import UndatedError, observe, parse_dates, read_names
 from olmoearth_nb.data.corpus import MEMORY, TileCorpus
 from olmoearth_nb.data.geobench.chip import EVALUATION_DATE
@@ -41,8 +43,92 @@ _LARGEST = 1024
 _BLOCK = 64
 """Chips that are checked at a time."""
 
+UNOBSERVED = 65535
+"""What stands for `bands.MISSING` in digital numbers of two bytes; Sentinel-2 measures none that is so large."""
 
-class Shards:
+
+class ChipsInMemory:
+    """Chips of Sentinel-2 Level 2A in memory, of one date that nobody knows, from which many windows are cut at once.
+
+    Args:
+        images: (N, H, W, C) digital numbers of N chips each, all bands in channel order.
+        whole: (N,) bool for each of them, True = every pixel of the chip was observed.
+        names: of the arrays.
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], whole: Sequence[np.ndarray], names: Sequence[str]) -> None:
+        self._images, self._whole, self._names = list(images), list(whole), list(names)
+        self._starts = np.cumsum([0, *map(len, self._images)])
+        self.timestamps = parse_dates([EVALUATION_DATE])
+        """(1, 3) of every chip."""
+
+    def __len__(self) -> int:
+        """Number of chips."""
+        return int(self._starts[-1])
+
+    def name(self, place: int) -> str:
+        """Array of a chip, and which one of it."""
+        array, row = self._at(place)
+        return f"{self._names[array]}, chip {row}"
+
+    def size(self, place: int) -> tuple[int, int]:
+        """Height and width of a chip in pixels."""
+        height, width = self._images[self._at(place)[0]].shape[1:3]
+        return int(height), int(width)
+
+    def window(self, place: int, row: int, column: int, edge: int) -> Sample:
+        """A square of a chip."""
+        array, chip = self._at(place)
+        square = self._images[array][chip, row : row + edge, column : column + edge]  # (h, w, C)
+        values, notes = observe(square[:, :, None], SENTINEL2, judged=True)
+        where = f"{Path(self._names[array]).name}, chip {chip}"
+        return Sample({SENTINEL2.name: values}, self.timestamps, where, f"the file {where}", (UNDATED, *notes))
+
+    def sizes(self, places: np.ndarray) -> np.ndarray:
+        """(B, 2) heights and widths of chips in pixels."""
+        return np.array([image.shape[1:3] for image in self._images])[self._at(places)[0]]
+
+    def windows(self, places: np.ndarray, rows: np.ndarray, columns: np.ndarray, edge: int) -> np.ndarray | None:
+        """Squares of many chips at once, the numbers of `window` as they are stored.
+
+        Args:
+            places: (B,) chips.
+            rows: (B,) upper edges in pixels.
+            columns: (B,) left edges in pixels.
+            edge: in pixels.
+
+        Returns:
+            (B, edge, edge, 1, C) uint16, `UNOBSERVED` where nothing was observed; None if the numbers are of another
+            type.
+        """
+        if any(image.dtype != np.uint16 for image in self._images):
+            return None
+        arrays, chips = self._at(places)
+        found = np.empty((len(places), edge, edge, 1, len(SENTINEL2.bands)), np.uint16)
+        for array in np.unique(arrays).tolist():
+            mine = arrays == array
+            squares = sliding_window_view(self._images[array], (edge, edge), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
+            found[mine, :, :, 0] = squares[chips[mine], rows[mine], columns[mine]]  # (b, edge, edge, C)
+            gaps = np.flatnonzero(mine)[~self._whole[array][chips[mine]]]
+            for i in gaps.tolist():  # seldom: what counts as observed is decided in one place
+                values = self.window(int(places[i]), int(rows[i]), int(columns[i]), edge).images[SENTINEL2.name]
+                found[i] = np.where(values == MISSING, UNOBSERVED, values)
+        return found
+
+    def identity(self) -> dict[str, object]:
+        """What a run remembers of its data: a checksum of all numbers."""
+        digest = hashlib.sha256()
+        for image in self._images:
+            digest.update(image.tobytes())
+        return {"chips": len(self), "numbers": digest.hexdigest()[:16], "undated": EVALUATION_DATE}
+
+    def _at(self, place: Any) -> tuple[Any, Any]:
+        """Which array a chip is in, and which one of it; of one number or of many."""
+        array = np.searchsorted(self._starts[1:], place, side="right")
+        return array, place - self._starts[array]
+
+
+class Shards(ChipsInMemory):
     """Chips of Sentinel-2 Level 2A in HDF5 files, of one date that nobody knows.
 
     Args:
@@ -61,51 +147,23 @@ class Shards:
 
     def __init__(self, paths: Sequence[Path], memory: int = MEMORY) -> None:
         self.paths = list(paths)
-        self._images, self._bands = list[np.ndarray](), list[list[int]]()
-        notes = list[str]()
+        images, whole, notes = list[np.ndarray](), list[np.ndarray](), list[str]()
         for path in self.paths:
             with open_hdf5(path) as file:
                 _require_shard(file, path, memory)
-                image, bands = file.read(IMAGES), _bands(file, path)
-                memory -= image.nbytes
-            notes += _checked(image, bands, path)
-            self._images.append(image)
-            self._bands.append([bands.index(name) for name in SENTINEL2.band_names])
-        self._ends = np.cumsum([len(image) for image in self._images])
-        self._stamps = parse_dates([EVALUATION_DATE])
+                bands, stored = _bands(file, path), file.read(IMAGES)
+            images.append(_in_order(stored, bands))
+            memory -= stored.nbytes
+            found, observed = _checked(images[-1], path)
+            notes += found
+            whole.append(observed)
+        super().__init__(images, whole, [str(path) for path in self.paths])
         self.notes = (UNDATED, *notes)
-
-    def __len__(self) -> int:
-        """Number of chips."""
-        return int(self._ends[-1])
-
-    def name(self, place: int) -> str:
-        """File of a chip, and which one of it."""
-        shard, row = self._at(place)
-        return f"{self.paths[shard]}, chip {row}"
-
-    def size(self, place: int) -> tuple[int, int]:
-        """Height and width of a chip in pixels."""
-        height, width = self._images[self._at(place)[0]].shape[2:]
-        return int(height), int(width)
-
-    def window(self, place: int, row: int, column: int, edge: int) -> Sample:
-        """A square of a chip."""
-        shard, chip = self._at(place)
-        square = self._images[shard][chip, self._bands[shard], row : row + edge, column : column + edge]  # (C, h, w)
-        values, notes = observe(square.transpose(1, 2, 0)[:, :, None], SENTINEL2, judged=True)
-        where = f"{self.paths[shard].name}, chip {chip}"
-        return Sample({SENTINEL2.name: values}, self._stamps, where, f"the file {where}", (UNDATED, *notes))
 
     def identity(self) -> dict[str, object]:
         """What a run remembers of its data: the sha256 of every shard."""
         shards = {path.name: sha256(path) for path in self.paths}
         return {"chips": len(self), "shards": shards, "undated": EVALUATION_DATE}
-
-    def _at(self, place: int) -> tuple[int, int]:
-        """Which shard a chip is in, and which one of it."""
-        shard = int(np.searchsorted(self._ends, place, side="right"))
-        return shard, place - int(self._ends[shard] - len(self._images[shard]))
 
 
 def _require_shard(file: Hdf5, path: Path, room: int) -> None:
@@ -147,30 +205,40 @@ def _bands(file: Hdf5, path: Path) -> list[str]:
     return names
 
 
-def _checked(image: np.ndarray, bands: Sequence[str], path: Path) -> list[str]:
-    """Looks at all numbers of a shard, (N, C, H, W); notes on them.
+def _in_order(stored: np.ndarray, bands: Sequence[str]) -> np.ndarray:
+    """(N, C, H, W) of a shard in its order of bands as (N, H, W, C) in ours, of which windows are cut."""
+    image = np.empty((len(stored), *stored.shape[2:], len(SENTINEL2.bands)), stored.dtype)
+    for channel, name in enumerate(SENTINEL2.band_names):
+        image[..., channel] = stored[:, bands.index(name)]
+    return image
+
+
+def _checked(image: np.ndarray, path: Path) -> tuple[list[str], np.ndarray]:
+    """Looks at all numbers of a shard, (N, H, W, C); notes on them, and (N,) bool, True = observed everywhere.
 
     Raises:
         ValueError: for numbers that are no digital numbers of Sentinel-2.
     """
-    parts = list[str]()
+    parts, whole = list[str](), list[np.ndarray]()
     spread = image[:: max(1, len(image) // _BLOCK)]  # one look at all of a shard: a chip of dark water proves nothing
     try:
         values, _ = observe(_rows(spread), SENTINEL2)
-        odd = [str(one) for one in contradictions(values, bands, "L2A")]
+        odd = [str(one) for one in contradictions(values, SENTINEL2.band_names, "L2A")]
         for start in range(0, len(image), _BLOCK):
-            values, notes = observe(_rows(image[start : start + _BLOCK]), SENTINEL2, judged=True)
+            block = image[start : start + _BLOCK]
+            values, notes = observe(_rows(block), SENTINEL2, judged=True)
             parts += notes
+            whole.append((values != MISSING).reshape(len(block), -1).all(1))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     for sentence in odd:
         warn(f"{path.name}: {sentence}")
-    return [f"{path.name}: {note}" for note in (*odd, *dict.fromkeys(parts))]
+    return [f"{path.name}: {note}" for note in (*odd, *dict.fromkeys(parts))], np.concatenate(whole)
 
 
 def _rows(chips: np.ndarray) -> np.ndarray:
-    """(N, C, H, W) chips one below the other, (N H, W, 1, C)."""
-    return chips.transpose(0, 2, 3, 1).reshape(-1, chips.shape[3], chips.shape[1])[:, :, None]
+    """(N, H, W, C) chips one below the other, (N H, W, 1, C)."""
+    return chips.reshape(-1, *chips.shape[2:])[:, :, None]
 
 
 class ChipFiles:

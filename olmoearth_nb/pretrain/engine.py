@@ -23,7 +23,7 @@ from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.durable import DiskFullError
 from olmoearth_nb.model.olmoearth import OlmoEarth
-from olmoearth_nb.pretrain.batches import MicroBatch, MicroBatches
+from olmoearth_nb.pretrain.batches import Drawn, Draws, MicroBatches
 from olmoearth_nb.pretrain.fabric import Interrupts, launch, stand_apart
 from olmoearth_nb.pretrain.log import Monitor
 from olmoearth_nb.pretrain.objective import Pretraining
@@ -119,7 +119,7 @@ class Engine:
         if float(self.fabric.all_reduce(requested, reduce_op="sum")):
             raise KeyboardInterrupt(f"stopped after {leg.name}; the same call goes on from there")
 
-    def _step(self, leg: Leg, step: int, stream: Generator[MicroBatch], monitor: Monitor, stop: bool) -> bool:
+    def _step(self, leg: Leg, step: int, stream: Generator[Drawn], monitor: Monitor, stop: bool) -> bool:
         """One optimiser step, in which this process has its part of the micro-batches; whether to stop after it."""
         rate, seen = learning_rate(self.plan.recipe.optimisation, leg, step), []
         for group in self.optimiser.param_groups:
@@ -164,13 +164,17 @@ class Engine:
             "learning rate in another folder may not"
         )
 
-    def _stream(self, start: int, end: int) -> Generator[MicroBatch]:
+    def _stream(self, start: int, end: int) -> Generator[Drawn]:
         """The micro-batches of this process from one optimiser step to another, in order."""
         total = end * self.accumulate
         own = range(start * self.accumulate + self.fabric.global_rank, total, self.fabric.world_size)
         everything = MicroBatches(self.corpus, self.plan.recipe, self.plan.crops, self.plan.seed, total)
         loader = DataLoader(
-            Subset(everything, own), batch_size=None, num_workers=self.workers, worker_init_fn=stand_apart
+            Subset(Draws(everything), own),
+            batch_size=None,
+            num_workers=self.workers,
+            worker_init_fn=stand_apart,
+            pin_memory=self.fabric.device.type == "cuda",
         )
         try:
             yield from loader

@@ -63,7 +63,7 @@ def draw_roles(
     if len(samples) != len(missing):
         raise ValueError(f"{len(missing)} samples need a number each, got {len(samples)} numbers")
     absent = missing.cpu().numpy()  # (B, N)
-    empty: list[bool] = absent[:, _layout(grid).sensor].all(1).tolist()
+    empty = np.asarray(absent[:, _layout(grid).sensor].all(1))  # (B,)
     drawn = np.empty(absent.shape, dtype=np.int64)
     for row, sample in enumerate(samples):
         if empty[row]:
@@ -171,7 +171,8 @@ class _Layout(NamedTuple):
 def _layout(grid: TokenGrid) -> _Layout:
     """The layout of a grid, kept for the next sample."""
     maps = np.array([modality(name).decode_only for name, _ in grid.band_sets], dtype=bool)
-    return _Layout(grid.band_set.numpy(), grid.time.numpy(), ~grid.decode_only.numpy(), maps)
+    # copies: a process that sends a grid to another moves its tensors to other memory, and views of them would dangle
+    return _Layout(grid.band_set.numpy().copy(), grid.time.numpy().copy(), ~grid.decode_only.numpy(), maps)
 
 
 def _half_up(items: np.ndarray) -> int:
