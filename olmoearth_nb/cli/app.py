@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from olmoearth_nb.cli.ablation import ablate, report
+from olmoearth_nb.cli.card import card
 from olmoearth_nb.cli.data import data_app
 from olmoearth_nb.cli.embed import embed
 from olmoearth_nb.cli.errors import Command
@@ -21,7 +22,7 @@ Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
 app.add_typer(data_app, name="data")
-for command in (pretrain, ablate, report, embed, evaluate):
+for command in (pretrain, ablate, report, embed, evaluate, card):
     app.command(cls=Command)(command)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from olmoearth_nb.evaluation.folds import Folds
 from olmoearth_nb.evaluation.probes import Split, by_scene, checked_queries, require_finite
 
 PENALTIES = tuple(10.0**power for power in range(-3, 6))
@@ -56,6 +57,59 @@ def fitted_ridge(train: Split, valid: Split) -> Any:
     fitted = [model.fit(known, train.y.astype(np.float64)) for model in models]
     errors = [float(((model.predict(check) - valid.y) ** 2).mean()) for model in fitted]
     return fitted[int(np.argmin(errors))]
+
+
+def ridge_told(x: np.ndarray, answers: np.ndarray, folds: Folds, repeat: int = 0) -> np.ndarray:
+    """What ridge regressions tell of many answers at once, each with a penalty of its own.
+
+    The same as `fitted_ridge` for each answer: the penalty is chosen on a part of what trains, and the regression is
+    then fitted to all of it. One decomposition of the features serves all penalties and answers.
+
+    Args:
+        x: (n, D) features.
+        answers: (n, K) real values.
+        folds: how the n rows are divided.
+        repeat: which draw of the folds.
+
+    Returns:
+        (n, K) float64, NaN for rows that no round tests.
+
+    Raises:
+        ValueError: if features or answers hold NaN, or their numbers of rows differ.
+    """
+    require_finite(x, "rows")
+    require_finite(answers, "answers")
+    if len(x) != len(answers):
+        raise ValueError(f"there are {len(x)} rows, but answers of shape {answers.shape}")
+    x, answers = np.asarray(x, np.float64), np.asarray(answers, np.float64)
+    penalties, told = np.array(PENALTIES[::-1]), np.full(answers.shape, np.nan)
+    for turn in folds.rounds(repeat):
+        ridge = _Ridges(x[turn.fit], answers[turn.fit])
+        errors = [((ridge.predict(x[turn.check], penalty) - answers[turn.check]) ** 2).mean(0) for penalty in penalties]
+        chosen = penalties[np.argmin(errors, axis=0)]  # (K,), the largest of equals
+        told[turn.test] = _Ridges(x[turn.train], answers[turn.train]).predict(x[turn.test], chosen)
+    return told
+
+
+class _Ridges:
+    """Ridge regressions of many answers on standardised features, for any penalty.
+
+    Args:
+        x: (n, D) features.
+        answers: (n, K).
+    """
+
+    def __init__(self, x: np.ndarray, answers: np.ndarray) -> None:
+        spread = x.std(0)
+        self.mean, self.scale, self.level = x.mean(0), np.where(spread > 0, spread, 1.0), answers.mean(0)
+        known = (x - self.mean) / self.scale
+        self.sizes, self.directions = np.linalg.eigh(known.T @ known)  # (D,), (D, D)
+        self.projected = self.directions.T @ (known.T @ (answers - self.level))  # (D, K)
+
+    def predict(self, x: np.ndarray, penalty: np.ndarray | float) -> np.ndarray:
+        """(m, K) values, with one penalty or one for each answer."""
+        weights = self.projected / (self.sizes[:, None] + penalty)
+        return ((x - self.mean) / self.scale) @ (self.directions @ weights) + self.level
 
 
 def require_values(*splits: Split) -> None:

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from olmoearth_nb import Sample
 from olmoearth_nb.ablation.scores import read_scores
 from olmoearth_nb.ablation.study import Study
+from olmoearth_nb.evaluation.folds import TRAINS, Folds
 from olmoearth_nb.evaluation.intervals import accuracy
 from olmoearth_nb.evaluation.probes import Split, by_scene, majority
-from olmoearth_nb.evaluation.regression import PENALTIES, r2, ridge_probe, rmse
+from olmoearth_nb.evaluation.regression import PENALTIES, fitted_ridge, r2, ridge_probe, ridge_told, rmse
 from olmoearth_nb.evaluation.tasks import Task, raw
 
 
@@ -43,6 +45,27 @@ def test_the_penalty_is_chosen_on_validation_rows():
     turned = Split(valid.x, 2 * valid.y.mean() - valid.y, valid.scene)
     assert r2(ridge_probe(train, valid, test.x), test) > 0.3
     assert np.ptp(ridge_probe(train, turned, test.x)) < 0.05 * np.ptp(ridge_probe(train, valid, test.x))
+
+
+def test_many_answers_at_once_are_each_one_alone():
+    """One decomposition, a penalty for each answer: as the probe of each answer, refitted to all that trains."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(120, 9)) @ generator.normal(size=(9, 9))
+    x[:, 4] = 7.0  # a feature that is always the same
+    answers = x[:, :3] + generator.normal(size=(120, 3)) * [0.1, 5, 50]
+    number = np.append(generator.integers(0, 4, 110), np.full(10, TRAINS))
+    folds = Folds("four", number[None])
+    told = ridge_told(x, answers, folds)
+    assert (np.isnan(told).all(1) == (number == TRAINS)).all()
+    for turn in folds.rounds(0):
+        for column in range(3):
+            fit, check = (Split(x[rows], answers[rows, column], rows) for rows in (turn.fit, turn.check))
+            model = clone(fitted_ridge(fit, check)).fit(x[turn.train], answers[turn.train, column])
+            assert np.allclose(model.predict(x[turn.test]), told[turn.test, column], atol=1e-8)
+    with pytest.raises(ValueError, match="there are 119 rows, but answers of shape"):
+        ridge_told(x[1:], answers, folds)
+    with pytest.raises(ValueError, match="1 of 120 answers hold NaN"):
+        ridge_told(x, np.where(np.arange(360).reshape(120, 3) == 5, np.nan, answers), folds)
 
 
 def test_errors_by_hand():
