@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from olmoearth_nb.io.addresses import plain
 
@@ -28,16 +29,37 @@ _ALONE = {
 """GDAL's settings while a file is open. Measured with GDAL 3.10: the first one alone keeps side-car files away."""
 
 
+@dataclass(frozen=True)
+class InMemory:
+    """The bytes of a raster that is no file of its own, such as a cell of a table.
+
+    Attributes:
+        name: what it is called in errors.
+        data: the whole file.
+    """
+
+    name: str
+    data: bytes
+
+    @property
+    def stem(self) -> str:
+        """The name: it has no ending, as that of a path has."""
+        return self.name
+
+
+Source: TypeAlias = "str | os.PathLike[str] | InMemory | RemoteFile"
+
+
 class RasterError(ValueError):
     """A file is not a whole raster of the formats that are meant, or names other files; the message names it."""
 
 
 @contextmanager
-def open_raster(source: str | os.PathLike[str] | RemoteFile, drivers: Sequence[str] = ("GTiff",)) -> Iterator[Any]:
+def open_raster(source: Source, drivers: Sequence[str] = ("GTiff",)) -> Iterator[Any]:
     """Opens a raster for reading, and follows nothing that it or a file beside it names.
 
     Args:
-        source: path of a local file, or a file on a server, which is read in parts.
+        source: path of a local file, the bytes of one, or a file on a server, which is read in parts.
         drivers: GDAL's names of the formats that are meant, such as ``"GTiff"`` or ``"JP2OpenJPEG"``; one for a file on
             a server.
 
@@ -53,25 +75,19 @@ def open_raster(source: str | os.PathLike[str] | RemoteFile, drivers: Sequence[s
     import rasterio
     from rasterio._err import CPLE_BaseError  # not among `rasterio.errors`, and raised all the same
     from rasterio.errors import RasterioError
-    from rasterio.io import DatasetReader
 
-    remote = None if isinstance(source, (str, os.PathLike)) else source
+    remote = None if isinstance(source, (str, os.PathLike, InMemory)) else source
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if not path.is_file():
-            raise FileNotFoundError(f"no file {path}")
-    name = remote.what if remote else path.name
+        name = Path(source).name
+        if not Path(source).is_file():
+            raise FileNotFoundError(f"no file {source}")
+    else:
+        name = source.name if isinstance(source, InMemory) else source.what
     try:
-        with rasterio.Env(**_ALONE):
-            opened = (
-                rasterio.open("part", driver=drivers[0], opener=remote)
-                if remote  # `rasterio.open` takes one driver only, but only it takes an opener
-                else DatasetReader(str(path.absolute()), driver=list(drivers), sharing=False)
-            )
-            with opened as file:
-                if "OVERVIEW_FILE" in file.tags(ns="OVERVIEWS"):  # GDAL would open it by any driver
-                    raise RasterError(f"{name} names another file as its overviews; it is not opened")
-                yield file
+        with rasterio.Env(**_ALONE), ExitStack() as held, _opened(source, drivers, held) as file:
+            if "OVERVIEW_FILE" in file.tags(ns="OVERVIEWS"):  # GDAL would open it by any driver
+                raise RasterError(f"{name} names another file as its overviews; it is not opened")
+            yield file
     except RasterioError as error:
         if remote is None or remote.failed is None:
             meant = " or ".join(drivers)
@@ -80,3 +96,17 @@ def open_raster(source: str | os.PathLike[str] | RemoteFile, drivers: Sequence[s
         raise RasterError(f"{name} cannot be read ({plain(error)})") from error
     if remote is not None and remote.failed is not None:
         raise remote.failed
+
+
+def _opened(source: Source, drivers: Sequence[str], held: ExitStack) -> Any:
+    """The dataset of a source; what it needs beyond itself lives as long as `held`."""
+    import rasterio
+    from rasterio.io import DatasetReader, MemoryFile
+
+    if isinstance(source, InMemory):
+        path = held.enter_context(MemoryFile(source.data)).name
+    elif isinstance(source, (str, os.PathLike)):
+        path = str(Path(source).absolute())
+    else:  # `rasterio.open` takes one driver only, but only it takes an opener
+        return rasterio.open("part", driver=drivers[0], opener=source)
+    return DatasetReader(path, driver=list(drivers), sharing=False)

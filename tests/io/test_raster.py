@@ -6,7 +6,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.transform import from_origin
 
-from olmoearth_nb.io.raster import RasterError, open_raster
+from olmoearth_nb.io.raster import InMemory, RasterError, open_raster
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -130,3 +130,30 @@ def test_a_file_that_ends_too_early(tmp_path):
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(RasterError, match=r"a\.tif is not a whole file of GTiff"), open_raster(path) as file:
         file.read(1)
+
+
+@pytest.mark.case("H1")
+def test_bytes_in_memory(tmp_path, secret):
+    """They are opened as a file is: by the drivers that are meant, whole, and nothing that they name."""
+    whole = write(tmp_path / "a.tif").read_bytes()
+    with open_raster(InMemory("cell 3", whole)) as file:
+        assert (file.read(1) == 7).all()
+        assert file.crs.to_epsg() == 32631
+    for data in (VRT.format(secret=secret).encode(), b"hello", b"", whole[:100]):
+        with (
+            pytest.raises(RasterError, match="cell 3 is not a whole file of GTiff"),
+            open_raster(InMemory("cell 3", data)),
+        ):
+            pass
+    with (
+        pytest.raises(RasterError, match="cell 3 is not a whole"),
+        open_raster(InMemory("cell 3", whole[:-3000])) as file,
+    ):
+        file.read(1)
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=str(secret))
+    with (
+        pytest.raises(RasterError, match="cell 3 names another file"),
+        open_raster(InMemory("cell 3", (tmp_path / "a.tif").read_bytes())),
+    ):
+        pass

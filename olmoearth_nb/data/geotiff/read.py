@@ -14,7 +14,7 @@ import numpy as np
 from olmoearth_nb.data.geotiff.beside import Beside, read_beside
 from olmoearth_nb.data.paged import Window
 from olmoearth_nb.georeference import Georeference
-from olmoearth_nb.io.raster import open_raster
+from olmoearth_nb.io.raster import InMemory, open_raster
 
 NODATA_TAGS = ("_fillvalue", "missing_value", "nodata", "nodata_value", "nodatavalue")
 """Tags of a band, in small letters, that programs write beside or instead of the file's own nodata value."""
@@ -27,7 +27,7 @@ class Raster:
     """One file, of which nothing but the header was read.
 
     Attributes:
-        path: where it lies.
+        path: where it lies, or its bytes.
         shape: height and width.
         dtype: number type of the values.
         names: descriptions of the bands, None where there is none.
@@ -42,7 +42,7 @@ class Raster:
         beside: what lies beside the file.
     """
 
-    path: Path
+    path: Path | InMemory
     shape: tuple[int, int]
     dtype: np.dtype
     names: list[str | None]
@@ -115,8 +115,11 @@ class Raster:
         return numbers
 
 
-def read_header(path: Path) -> Raster:
+def read_header(path: Path | InMemory) -> Raster:
     """What a GeoTIFF says of itself.
+
+    Args:
+        path: of the file, or its bytes, beside which nothing lies.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -124,7 +127,7 @@ def read_header(path: Path) -> Raster:
     """
     from rasterio.enums import ColorInterp
 
-    beside = read_beside(path)
+    beside = Beside() if isinstance(path, InMemory) else read_beside(path)
     with _opened(path) as file:
         _require_readable(file, path.name)
         _require_fitting(file, path.name, beside)
@@ -178,7 +181,7 @@ def _require_fitting(file: Any, title: str, beside: Beside) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path | InMemory) -> Iterator[Any]:
     """An open GeoTIFF; that it has no place is noted (`Raster.nowhere`), not warned of at every window."""
     from rasterio.errors import NotGeoreferencedWarning
 
