@@ -53,6 +53,10 @@ def card(
         ),
     ] = None,
     sensor: Annotated[str, typer.Option(help="whose bands are asked")] = "sentinel2_l2a",
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="random twins of each model, where no row has several seeds; else as many as that"),
+    ] = 5,
     groups: Annotated[str | None, typer.Option(help="column of a table whose pixels must not be divided")] = None,
     out: Annotated[Path, typer.Option(help="folder of the table, the page and the figure")] = Path("card"),
 ) -> None:
@@ -67,7 +71,7 @@ def card(
     reading = {**{OF_TABLES.get(name, name): value for name, value in options.items()}, **table}
     given = reading | ({"groups": groups} if groups else {})
     seen = [_seen(path, Draw(**draw), given, data or []) for path in data or [_world()]]
-    subjects = [Subject(name, tuple(encoders), kind, of) for name, encoders, kind, of in opened(rows)]
+    subjects = [Subject(name, tuple(encoders), kind, of) for name, encoders, kind, of in opened(rows, seeds)]
     with bar("reading", len(seen) * sum(len(subject.encoders) for subject in subjects)) as done:
         cards = [make_card(subjects, one, sensor, done=done) for one in seen]
     _write(cards, out)

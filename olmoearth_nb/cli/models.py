@@ -43,8 +43,13 @@ def asked(models: Sequence[str], every: bool) -> dict[str, list[str]]:
     return rows
 
 
-def opened(rows: Mapping[str, Sequence[str]]) -> list[tuple[str, list[Encoder], str, str]]:
-    """(name, encoders, kind, of) of each row: models, then their random twins, each kind of twin once."""
+def opened(rows: Mapping[str, Sequence[str]], seeds: int = SEEDS) -> list[tuple[str, list[Encoder], str, str]]:
+    """(name, encoders, kind, of) of each row: models, then their random twins, each kind of twin once.
+
+    Args:
+        rows: name -> the models that are its seeds.
+        seeds: of each twin, where no row has several; else as many as that has, so that they can be compared.
+    """
     from olmoearth_nb.weights.load import open_encoder, random_encoder
     from olmoearth_nb.weights.trained import weights_hash
 
@@ -55,7 +60,7 @@ def opened(rows: Mapping[str, Sequence[str]]) -> list[tuple[str, list[Encoder], 
         encoders = [open_encoder(source) for source in sources]
         found.append((name, encoders, "model", ""))
         like = encoders[0].config if Path(sources[0]).is_file() else sources[0]
-        random = [random_encoder(like, seed) for seed in range(several if several > 1 else SEEDS)]
+        random = [random_encoder(like, seed) for seed in range(several if several > 1 else seeds)]
         twins.setdefault(weights_hash(random[0]), (random, []))[1].append(name)
     for random, of in twins.values():
         found.append((f"random, as {of[0]}", random, "random", ", ".join(of)))

@@ -231,7 +231,7 @@ def observe(
             for patch, lost in _patches(sample, sensor, draw.patch_size, each, number, generator):
                 patches.setdefault(sensor, []).append(patch)
                 bright += lost
-    views = {sensor: view for sensor, own in patches.items() if (view := _view(sensor, own, draw, generator))}
+    views = {sensor: _view(sensor, own, draw, generator) for sensor, own in patches.items()}
     if not views:
         raise ValueError(f"{name} has no whole observation: in every patch and date a value is missing, or it is cloud")
     known = np.isfinite(latlon).all(1).any()
@@ -273,18 +273,27 @@ def _patches(
             yield _Patch(window[kept], sample.timestamps[kept], place), int((whole & ~dark).sum())
 
 
-def _view(sensor: str, patches: Sequence[_Patch], draw: Draw, generator: np.random.Generator) -> View | None:
-    """The drawn dates of patches: as many as are asked for, or as half of the patches have."""
+def _view(sensor: str, patches: Sequence[_Patch], draw: Draw, generator: np.random.Generator) -> View:
+    """Drawn dates of patches, seen together: as many as are asked for, or as half of the patches have.
+
+    A patch with twice as many dates may be drawn twice, with other dates, once all patches have been drawn.
+    """
     counts = np.sort([len(patch.images) for patch in patches])
     together = int(min(draw.together, counts[len(counts) // 2]))
-    able = [patch for patch in patches if len(patch.images) >= together]
-    drawn = np.sort(generator.permutation(len(able))[: draw.most // together])
-    images, stamps = [], []
-    for patch in (able[number] for number in drawn.tolist()):
-        dates = np.sort(generator.permutation(len(patch.images))[:together])
-        images.append(patch.images[dates].transpose(1, 2, 0, 3))
-        stamps.append(patch.timestamps[dates])
-    return View(sensor, np.stack(images), np.stack(stamps), np.array([able[number].place for number in drawn.tolist()]))
+    drawn = []  # (which time the patch is drawn, its number, its dates)
+    for number in generator.permutation(len(patches)).tolist():
+        dates = generator.permutation(len(patches[number].images))
+        for time in range(len(dates) // together):
+            drawn.append((time, number, np.sort(dates[time * together : (time + 1) * together])))
+    drawn = sorted(drawn, key=lambda one: one[0])[: draw.most // together]  # a stable order: still at random
+    drawn.sort(key=lambda one: one[1])
+    chosen = [(patches[number], dates) for _, number, dates in drawn]
+    return View(
+        sensor,
+        np.stack([patch.images[dates].transpose(1, 2, 0, 3) for patch, dates in chosen]),
+        np.stack([patch.timestamps[dates] for patch, dates in chosen]),
+        np.array([patch.place for patch, _ in chosen]),
+    )
 
 
 def _of_table(path: Path, draw: Draw, groups: str | None, reading: Mapping[str, Any]) -> Observations:

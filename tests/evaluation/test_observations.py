@@ -63,7 +63,10 @@ def test_a_table_with_gaps(tmp_path):
     assert (fields.groups.reshape(15, 4) == fields.groups[::4, None]).all()
     alone = open_observations(tmp_path / "t.parquet", Draw(most=100, together=1), **about).of(S2)
     assert alone.images.shape[3] == 1
-    assert len(alone) <= 100
+    assert len(alone) == 100
+    assert set(np.bincount(alone.patch_place).tolist()) == {1, 2}, "all pixels once, then some of them again"
+    again = np.stack([alone.patch_place, alone.month], 1)
+    assert len(np.unique(again, axis=0)) == 100, "on other dates"
 
 
 def test_dates_that_half_of_the_places_have():
