@@ -122,8 +122,8 @@ class Modality:
                 f"{self.title} has {len(self.bands)} bands on the last axis, got shape {tuple(image.shape)}"
             )
         image = image if image.is_floating_point() else image.float()
-        mean = image.new_tensor([band.mean for band in self.bands])
-        std = image.new_tensor([band.std for band in self.bands])
+        numbers = torch.tensor([[band.mean, band.std] for band in self.bands], dtype=image.dtype, device="cpu")
+        mean, std = numbers.to(image.device, non_blocking=True).T  # the host need not wait for the device
         # unclipped, as in official training: snow and saturated pixels lie above 1
         return torch.where(image == MISSING, image, (image - mean) / (4 * std) + 0.5)
 

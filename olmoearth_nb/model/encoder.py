@@ -44,7 +44,7 @@ class Encoded:
     @property
     def online(self) -> Tensor:
         """(B, N) bool, True = the token was encoded; on the device of the tokens."""
-        return self.roles.eq(Role.ONLINE).to(self.tokens.device)
+        return self.roles.eq(Role.ONLINE).to(self.tokens.device, non_blocking=True)
 
     def of(self, name: str) -> Tensor:
         """(B, rows, columns, timesteps, groups, D) tokens of one modality."""

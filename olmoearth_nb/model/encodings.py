@@ -61,7 +61,7 @@ def days_since_2000(timestamps: Tensor) -> Tensor:
         (...) float32.
     """
     day, month, year = timestamps.unbind(-1)
-    before = torch.tensor(_DAYS_BEFORE_MONTH, device=timestamps.device)[month]
+    before = torch.tensor(_DAYS_BEFORE_MONTH).to(timestamps.device, non_blocking=True)[month]
     return (year - 2000).float() * 365.25 + (before + day - 1).float()
 
 
@@ -78,8 +78,8 @@ def token_coordinates(grid: TokenGrid, timestamps: Tensor) -> Tensor:
         puts it.
     """
     device = timestamps.device
-    when = (days_since_2000(timestamps) / 30.0)[:, grid.time.to(device)]  # (B, N)
-    where = torch.stack([grid.row, grid.column], -1).to(device).float() * grid.patch_size  # (N, 2)
+    when = (days_since_2000(timestamps) / 30.0)[:, grid.time.to(device, non_blocking=True)]  # (B, N)
+    where = torch.stack([grid.row, grid.column], -1).to(device, non_blocking=True).float() * grid.patch_size  # (N, 2)
     return torch.cat([when.unsqueeze(-1), where.expand(timestamps.shape[0], -1, -1)], dim=-1)
 
 
@@ -118,11 +118,14 @@ class CompositeEncodings(nn.Module):
         if modality(name).multitemporal:
             month = months[:, None, None, :, None]  # (B, 1, 1, T, 1, D/4)
             if not self.rotary:
-                step = sincos(torch.arange(timesteps), self.quarter)[:, None].to(device)  # (T, 1, D/4)
+                step = sincos(torch.arange(timesteps), self.quarter)[:, None].to(
+                    device, non_blocking=True
+                )  # (T, 1, D/4)
         if not self.rotary:
             row = torch.arange(rows)[:, None].expand(rows, columns) * patch_size  # in pixels, so that patch sizes agree
             column = torch.arange(columns).expand(rows, columns) * patch_size
-            space = space_code(row, column, self.quarter)[:, :, None, None].to(device)  # (h, w, 1, 1, D/4)
+            space = space_code(row, column, self.quarter)[:, :, None, None]  # (h, w, 1, 1, D/4)
+            space = space.to(device, non_blocking=True)
         quarters = [part.to(group.dtype).expand(full) for part in (group, step, month, space)]  # (B, h, w, T, G, D/4)
         return torch.cat(quarters, dim=-1).flatten(1, 4)  # (B, N of the modality, D)
 

@@ -45,7 +45,9 @@ def resize_to_patches(image: Tensor, patch_size: int) -> Tensor:
     if torch.compiler.is_compiling():  # what is traced must not be kept for later calls
         size = [edge // patch_size * PATCH for edge in image.shape[-2:]]
         return F.interpolate(image, size=size, mode="bicubic", antialias=True)
-    down, across = (_enlargement(edge // patch_size, patch_size).to(image.device) for edge in image.shape[-2:])
+    down, across = (
+        _enlargement(edge // patch_size, patch_size).to(image.device, non_blocking=True) for edge in image.shape[-2:]
+    )
     with torch.autocast(image.device.type, enabled=False):
         return (down @ image.float() @ across.T).to(image.dtype)
 
@@ -76,12 +78,12 @@ class GroupEmbed(nn.Module):
         self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU(inplace=True)) if pixel_hidden else None
         self.proj = nn.Linear(PATCH * PATCH * (pixel_hidden or bands), width)
 
-    def forward(self, frames: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(self, frames: Tensor, keep: tuple[Tensor, ...] | None = None) -> Tensor:
         """Embeds the patches of (F, C, H, W) resized frames.
 
         Args:
             frames: one for each date of each sample.
-            keep: (F, H/8, W/8) bool on the host, True = embed this patch; None for all.
+            keep: frames, rows and columns of the patches to embed; None for all.
 
         Returns:
             (F, H/8, W/8, D), or (kept patches, D) in order.
@@ -200,8 +202,10 @@ class PatchEmbed(nn.Module):
                 token = embed(group)  # (B T, h, w, D)
             else:
                 of_group = keep[..., number].permute(0, 3, 1, 2).flatten(0, 1)  # (B T, h, w)
-                kept = embed(group, of_group)  # (kept patches, D)
-                token = kept.new_zeros(*of_group.shape, self.width).index_put((of_group,), kept)
+                # as indices, which are sent ahead: a mask would be turned into them while the host waits for the device
+                where = tuple(axis.to(group.device, non_blocking=True) for axis in of_group.nonzero(as_tuple=True))
+                kept = embed(group, where)  # (kept patches, D)
+                token = kept.new_zeros(*of_group.shape, self.width).index_put(where, kept)
             tokens.append(token.unflatten(0, (-1, timesteps)).permute(0, 2, 3, 1, 4))  # (B, h, w, T, D)
         return torch.stack(tokens, dim=4).flatten(1, 4)  # (B, h, w, T, G, D) -> (B, N of the modality, D)
 

@@ -132,7 +132,7 @@ class Engine:
                 result = self.module(micro)
                 self.fabric.backward(result.loss / self.turns)
             losses = torch.stack([result.loss.detach(), result.patches, result.contrast])
-            about = losses.new_tensor([micro.roles[0].numel(), stop])
+            about = torch.tensor([micro.roles[0].numel(), float(stop)]).to(losses, non_blocking=True)
             seen.append(torch.cat([losses, monitor.saw(step, micro, result), about]))
         everyone = self._gathered(torch.stack(seen))
         clip = self.plan.recipe.optimisation.clip
