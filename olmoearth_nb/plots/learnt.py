@@ -1,58 +1,19 @@
-"""Figures of what an encoder has learnt: which scenes it takes for alike, how it divides a place, what it tells."""
+"""Figures of what an encoder has learnt: how it divides a place, what it tells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots.style import true_colour
 from olmoearth_nb.plots.world import clearest
 from olmoearth_nb.sample import Sample
 
-RIGHT, WRONG = "#009E73", "#D55E00"
-
 MARKS = (("s", "#888888"), ("o", "#56B4E9"), ("o", "#0072B2"))
 """Mark and colour of the readings, in their order."""
-
-
-def show_neighbours(
-    samples: Mapping[int, Sample], kinds: Mapping[int, str], queries: Sequence[int], nearest: Mapping[str, np.ndarray]
-) -> None:
-    """Scenes and those that an encoder takes for most alike, at their greenest clear date.
-
-    Args:
-        samples: number of a scene -> its sample.
-        kinds: number of a scene -> what it is; a neighbour of the query's kind is framed green, others red.
-        queries: numbers of the query scenes, one a row.
-        nearest: name of an encoder -> (queries, k) numbers of the nearest scenes, nearest first.
-    """
-    k = next(iter(nearest.values())).shape[1]
-    wide = 0.8 * (1 + (k + 0.2) * len(nearest))
-    figure = plt.figure(figsize=(wide, len(queries) + 0.35), layout="constrained")
-    parts: Any = figure.subfigures(1, 1 + len(nearest), width_ratios=[1, *[k + 0.2] * len(nearest)])
-    wanted = np.array(queries)[:, None]
-    for part, (name, found) in zip(parts, [("query", wanted), *nearest.items()], strict=True):
-        part.suptitle(name if found is wanted else f"nearest, {name}", fontsize=10)
-        axes = part.subplots(len(queries), found.shape[1], squeeze=False)
-        for row, query, scenes in zip(axes, queries, found.tolist(), strict=True):
-            for ax, scene in zip(row, scenes, strict=True):
-                colour = RIGHT if kinds[scene] == kinds[query] else WRONG
-                _draw(ax, samples[scene], kinds[scene], "black" if found is wanted else colour)
-    plt.show()
-
-
-def _draw(ax: Axes, sample: Sample, kind: str, colour: str) -> None:
-    """One scene, framed."""
-    ax.imshow(true_colour(sample.select_times([clearest(sample)])))
-    ax.set(xticks=[], yticks=[])
-    ax.set_title(kind, fontsize=7, color=colour, pad=2)
-    for side in ax.spines.values():
-        side.set(visible=True, color=colour, linewidth=2)
 
 
 def show_components(sample: Sample, embeddings: Mapping[str, np.ndarray]) -> None:

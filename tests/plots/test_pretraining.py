@@ -80,18 +80,6 @@ def test_components_beside_the_place(figures):
     assert figures[0].axes[2].get_title().startswith("trained: ")
 
 
-def test_neighbours_of_the_same_kind_are_green(figures):
-    samples = dict.fromkeys(range(4), cut(16, 16))
-    kinds = {0: "lake", 1: "lake", 2: "river", 3: "lake"}
-    nearest = {"untrained": np.array([[1, 2], [0, 3]]), "trained": np.array([[3, 1], [3, 0]])}
-    plots_learnt.show_neighbours(samples, kinds, [0, 2], nearest)
-    asked, untrained, trained = ([ax.title.get_color() for ax in part.axes] for part in figures[0].subfigs)
-    right, wrong = plots_learnt.RIGHT, plots_learnt.WRONG
-    assert asked == ["black", "black"]
-    assert untrained == [right, wrong, wrong, wrong]
-    assert trained == [right, right, wrong, wrong]
-
-
 def test_curves_of_seeds_are_drawn_as_one(figures):
     steps = np.arange(1.0, 41)
     curve = {"samples": 8 * steps, "patches": 3 - steps / 50, "chance": np.full(40, 3.0), "best": np.full(40, 1.0)}
