@@ -1,8 +1,9 @@
-"""How like real pixels a simulated world is: python benchmarks/likeness.py SET...
+"""How like real pixels a simulated world is: python benchmarks/likeness.py SET... [--figure=PNG]
 
 A SET is a simulated world (a folder with world.json), WorldCereal's pixel series (.parquet) or cube (.nc), chips with
 digital numbers in an array `dn` and their bands in an attribute (.h5), or EuroSAT's class folders. Prints a table:
-each figure of each set beside the range of the real ones, those given here and those measured before.
+each figure of each set, and how near the worlds come to the range of the real ones, those given here and those
+measured before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import product
 from pathlib import Path
 
 import h5py
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import rasterio
@@ -24,7 +26,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.data.simulate.sensors import CENTRE
 from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.plots.style import use_style
 
 BANDS = ("B02", "B03", "B04", "B08", "B05", "B06", "B07", "B8A", "B11", "B12")
 """The ten bands that every figure but that of B09 is of."""
@@ -188,14 +192,10 @@ def figures(pixels: Pixels) -> dict[str, float]:
     dark = every[:, pixels.at("B02")] < BRIGHT
     clear, scene = every[dark], scene[dark]
     found = {"bright pixels, %": 100 * float(1 - dark.mean())}
-    for one, other in (("B02", "B08"), ("B04", "B8A"), ("B05", "B06"), ("B03", "B04")):
-        if one in pixels.bands and other in pixels.bands:
-            pair = clear[:, [pixels.at(one), pixels.at(other)]]
-            found[f"correlation {one}, {other}"] = float(np.corrcoef(pair.T)[0, 1])
-    found |= ranks(clear[:, ten][:DRAWN]) | own_parts(clear[:DRAWN], pixels, ten, "")
-    many = np.bincount(scene)[scene] >= 200
-    if many.any() and len(np.unique(scene[many])) < many.sum() / 200 + 1:
-        inner = [effective_rank(clear[:, ten][scene == number])[0] for number in np.unique(scene[many])[:200]]
+    found |= bonds(clear, pixels) | ranks(clear[:, ten][:DRAWN]) | own_parts(clear[:DRAWN], pixels, ten, "")
+    many = np.flatnonzero(np.bincount(scene) >= 150)
+    if len(many):
+        inner = [effective_rank(clear[:, ten][scene == number])[0] for number in many[:200]]
         found["effective rank within a scene"] = float(np.median(inner))
     if max(image.shape[2] for image in pixels.images) > 1:
         for band in ("B8A", "B09"):
@@ -213,6 +213,16 @@ def figures(pixels: Pixels) -> dict[str, float]:
     found |= own_parts(dense, pixels, ten, "dense: ")
     found["dense: effective rank"] = effective_rank(dense[:, ten])[0]
     found["dense pixels, %"] = 100 * float((green > DENSE).mean())
+    return found
+
+
+def bonds(rows: np.ndarray, pixels: Pixels) -> dict[str, float]:
+    """Correlations of four pairs of bands."""
+    found = {}
+    for pair in (("B02", "B08"), ("B04", "B8A"), ("B05", "B06"), ("B03", "B04")):
+        if set(pair) <= set(pixels.bands):
+            columns = [pixels.at(band) for band in pair]
+            found[f"correlation {', '.join(pair)}"] = float(np.corrcoef(rows[:, columns].T)[0, 1])
     return found
 
 
@@ -297,19 +307,88 @@ def eurosat(path: Path, most: int) -> Pixels:
     return Pixels("EuroSAT (L1C)", order, images)
 
 
-def near(value: float, low: float, high: float) -> bool:
-    """Whether a figure lies within a factor `WITHIN` of a range; of correlations it is 1 - r that the factor is of."""
-    return low / WITHIN <= value <= high * WITHIN
+def reach(name: str, values: Sequence[float]) -> tuple[float, float]:
+    """Lowest and highest figure that is near the real ones: a factor `WITHIN` beyond them.
+
+    Of a correlation r the factor is of 1 - r, of how far it is from the closest bond.
+    """
+    if name.startswith("correlation"):
+        return 1 - WITHIN * (1 - min(values)), 1 - (1 - max(values)) / WITHIN
+    return min(values) / WITHIN, max(values) * WITHIN
+
+
+def table(real: dict[str, dict[str, float]], worlds: dict[str, dict[str, float]]) -> str:
+    """Markdown: every figure of the real sets and of the worlds; bold is what is not near the real ones.
+
+    Args:
+        real: set -> figure -> value.
+        worlds: the same of simulated ones.
+    """
+    names = list(dict.fromkeys([*EARLIER, *(figure for one in [*real.values(), *worlds.values()] for figure in one)]))
+    heads = ["figure", "measured before", *real, "near reality", *worlds]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for name in names:
+        known = [*EARLIER.get(name, ()), *(one[name] for one in real.values() if name in one)]
+        # B09 is another quantity on the ground than from above the air
+        low, high = reach(name, known) if known and "B09 /" not in name else (-np.inf, np.inf)
+        cells = [", ".join(f"{value:g}" for value in EARLIER.get(name, ()))]
+        cells += [short(one.get(name)) for one in real.values()]
+        cells += [f"{short(low)} to {short(high)}" if np.isfinite(low) else ""]
+        for one in worlds.values():
+            value = one.get(name)
+            cells.append(short(value) if value is None or low <= value <= high else f"**{short(value)}**")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def short(value: float | None) -> str:
+    """Three digits that count, without an exponent."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def draw(sets: Sequence[Pixels], path: Path) -> None:
+    """A picture of spectra, components, own parts and texture: worlds in colour, real sets in grey."""
+    use_style()
+    figure, axes = plt.subplots(1, 4, figsize=(15, 3.8), layout="constrained")
+    colours = iter(("tab:orange", "tab:blue", "tab:green"))
+    greys = iter(("0.2", "0.4", "0.55", "0.7"))
+    dashes = iter(("-", "--", "-.", ":"))
+    for pixels in sets:
+        simulated = pixels.name.startswith("world")
+        look = {"color": next(colours), "lw": 2.2} if simulated else {"color": next(greys), "ls": next(dashes)}
+        rows = pixels.table()[0]
+        rows = rows[(rows[:, pixels.at("B02")] < BRIGHT) & (rows[:, pixels.at("B11")] > 300)]
+        bands = sorted(set(pixels.bands) & set(BANDS), key=CENTRE.__getitem__)
+        columns = [pixels.at(band) for band in bands]
+        green = rows[ndvi(rows, pixels) > DENSE][:, columns]
+        axes[0].plot(bands, np.median(green, 0), label=pixels.name, **look)
+        axes[1].plot(np.arange(1, 7), 100 * effective_rank(rows[:, columns])[1][:6], marker="o", ms=3, **look)
+        axes[2].plot(bands, [own_part(green[:DRAWN], i)[1] for i in range(len(bands))], **look)
+        fields = fields_of(pixels)
+        if fields:
+            lags = (1, 2, 3, 4, 6, 8)
+            axes[3].plot([10 * lag for lag in lags], [autocorrelation(fields, lag) for lag in lags], **look)
+    axes[1].set(yscale="log", xlabel="principal component")
+    axes[3].set(xlabel="metres apart", ylim=(0, 1))
+    titles = ("dense vegetation: median, DN", "clear: % of the variance", "dense: own part of a band, DN")
+    for axis, title in zip(axes, (*titles, "NDVI: autocorrelation"), strict=True):
+        axis.set_title(title, fontsize=10)
+    for axis in (axes[0], axes[2]):
+        axis.tick_params(axis="x", rotation=60)
+    figure.legend(loc="outside lower center", ncols=len(sets), frameon=False)
+    figure.savefig(path, dpi=80)
 
 
 def main() -> None:
-    sets = [open_pixels(Path(argument)) for argument in sys.argv[1:]]
+    figure = next((argument.split("=", 1)[1] for argument in sys.argv[1:] if argument.startswith("--figure=")), "")
+    sets = [open_pixels(Path(argument)) for argument in sys.argv[1:] if not argument.startswith("--")]
     found = {pixels.name: figures(pixels) for pixels in sets}
-    names = list(dict.fromkeys([*EARLIER, *(figure for one in found.values() for figure in one)]))
-    print("| figure | " + " | ".join(["earlier", *found]) + " |\n|---|" + "---|" * (1 + len(found)))
-    for name in names:
-        cells = [f"{one[name]:.3g}" if name in one else "" for one in found.values()]
-        print(f"| {name} | {'; '.join(map(str, EARLIER.get(name, ())))} | " + " | ".join(cells) + " |")
+    worlds = {name: one for name, one in found.items() if name.startswith("world")}
+    print(table({name: one for name, one in found.items() if name not in worlds}, worlds))
+    if figure:
+        draw(sets, Path(figure))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 import csv
 import hashlib
+import importlib
 import importlib.util
+import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +33,24 @@ FROZEN = {
         6: "01e48a05c05dcc1ed99b53eb99b0412bdf56db9b4ab15f12a75261c8d1b233a1",
         17: "8020c5744f4e8934a7ca26896d1bc864aa5229b48b5fe4a56656beedd8d9610f",
     },
+    2: {
+        0: "774a1d46fc793b346cea60c8c1546d5e89f1a6d56dffbb4d0ac3e8c2cdb2dadc",
+        6: "669d57a6816b8e55e9c932143714ce7680e0ccb83a0a34b532e0f80ec367339a",
+        17: "bc32873f49658b09307b275d2515290154010085b2d5ae884674a710300be2fa",
+    },
 }
 """Version of the world -> tile of seed 0 -> fingerprint. A change of any value is a new version with a new entry."""
 
 
+@cache
+def made(version, number):
+    """A tile of seed 0, made once for all tests that look at it and do not change it."""
+    return make_tile(0, number, version)
+
+
 @pytest.fixture(scope="module")
 def tile():
-    return make_tile(0, 0)
+    return made(1, 0)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +70,50 @@ def fingerprint(tile):
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("number", FROZEN[1])
-def test_the_world_is_frozen(number):
-    assert fingerprint(make_tile(0, number)) == FROZEN[1][number]
+@pytest.mark.parametrize(("version", "number"), [(v, n) for v, tiles in FROZEN.items() for n in tiles])
+def test_the_world_is_frozen(version, number):
+    assert fingerprint(made(version, number)) == FROZEN[version][number]
+
+
+def test_every_version_is_frozen():
+    assert list(FROZEN) == list(VERSIONS)
+    with pytest.raises(ValueError, match="no version 3 of the world; there are 1, 2"):
+        make_tile(0, 0, version=3)
+
+
+def test_version_2_is_nearer_to_real_pixels(monkeypatch):
+    """A few figures that three tiles can tell; benchmarks/likeness.py has them all, and where the bounds are from."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    likeness = importlib.import_module("likeness")
+    found = {}
+    for version in VERSIONS:
+        images = [made(version, number).images["sentinel2_l2a"][:, :, ::2].astype(float) for number in FROZEN[1]]
+        found[version] = likeness.figures(likeness.Pixels("", SENTINEL2.band_names, images))
+    for name in ("B03, DN", "B04, DN", "B11, DN", "B12, DN"):
+        low, high = likeness.reach("", likeness.EARLIER[f"dense: own part of {name}"])
+        assert low < found[2][f"dense: own part of {name}"] < 1.4 * high, name
+    for name in ("own part of B03, %", "own part of B03, DN", "own part of B12, DN", "effective rank within a scene"):
+        assert found[2][name] < 0.9 * found[1][name], name
+    assert found[2]["correlation B02, B08"] > found[1]["correlation B02, B08"] + 0.1
+    assert found[2]["mean of clear land, B08"] < 0.9 * found[1]["mean of clear land, B08"]
+    assert found[2]["variance between pixels, B8A"] < found[1]["variance between pixels, B8A"]
+
+
+def test_from_above_the_air():
+    """Vapour takes two thirds of B09 as in real L1C chips, air lights B01 up, and all else of the tile stays."""
+    low, high = made(2, 0), make_tile(0, 0, version=2, level="L1C")
+    ground, above = (one.images["sentinel2_l2a"].astype(float) for one in (low, high))
+    names = SENTINEL2.band_names
+    b01, b02, b08, b8a, b09 = (names.index(name) for name in ("B01", "B02", "B08", "B8A", "B09"))
+    land = (ground[..., b02] < 2000) & (ground[..., b08] > 1500)
+    assert 0.9 < ground[land][:, b09].mean() / ground[land][:, b8a].mean() < 1.1
+    assert 0.2 < above[land][:, b09].mean() / above[land][:, b8a].mean() < 0.5
+    dark = ground[..., b01] < 300
+    assert (above[dark][:, b01] > ground[dark][:, b01] + 500).all()
+    assert (above[land][:, b08] < ground[land][:, b08]).mean() > 0.95
+    assert all((high.images[name] == low.images[name]).all() for name in low.images if name != "sentinel2_l2a")
+    with pytest.raises(ValueError, match="no level 'L3'; levels are L2A, L1C"):
+        make_tile(0, 0, level="L3")
 
 
 def test_a_tile_is_complete(tile):
@@ -98,7 +153,7 @@ def test_a_tile_as_a_sample(tile):
 
 @pytest.mark.parametrize("number", [0, 6, 7])
 def test_a_place_without_its_tile(number):
-    assert tile_place(0, number) == tuple(make_tile(0, number).latlon.tolist())
+    assert tile_place(0, number) == tuple(made(1, number).latlon.tolist())
 
 
 @pytest.mark.parametrize(("latitude", "bright", "dark"), [(45.0, (1, 1), (-1, -1)), (-40.0, (-1, 1), (1, -1))])
@@ -221,11 +276,17 @@ def checksums(folder):
     return {p.relative_to(folder): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_workers_do_not_matter(tmp_path):
-    one = simulate(tmp_path / "one", 48, seed=1, workers=1, quiet=True)
-    two = simulate(tmp_path / "two", 48, seed=1, workers=2, quiet=True)
+@pytest.mark.parametrize("asked", [{"scenes": 48}, {"scenes": 2, "size": 128, "version": 2, "level": "L1C"}])
+def test_workers_do_not_matter(tmp_path, asked):
+    one = simulate(tmp_path / "one", **asked, seed=1, workers=1, quiet=True)
+    two = simulate(tmp_path / "two", **asked, seed=1, workers=2, quiet=True)
     assert checksums(one) == checksums(two)
-    assert simulate(two, 48, seed=1) == two, "what is there is not made again"
+    assert simulate(two, **asked, seed=1) == two, "what is there is not made again"
+    kept = json.loads((two / "world.json").read_text())["parameters"]
+    assert (kept["version"], kept.get("level")) == (asked.get("version", 1), asked.get("level"))
+    assert len(World(two)) == asked["scenes"]
+    with pytest.raises(FileExistsError, match=r"holds a world of .*not of"):
+        simulate(two, **asked | {"version": 3 - kept["version"]}, seed=1)
 
 
 def test_folders_are_not_overwritten(tmp_path, world):
@@ -275,7 +336,7 @@ def test_the_list_of_scenes(world):
 def test_the_committed_tiles():
     tiles = OfficialDataset(ROOT / "data" / "world" / "tiles")
     assert len(tiles) == 3
-    fresh = make_tile(0, 6)
+    fresh = made(1, 6)
     sample = read_tile(tiles.path(1), all_timesteps=True)
     for name in ("sentinel2_l2a", "sentinel1", "landsat"):
         for slot in range(12):

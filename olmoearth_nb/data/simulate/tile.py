@@ -79,7 +79,7 @@ def make_tile(seed: int, number: int, version: int = 1, level: str = "L2A") -> T
         version: of the world.
         level: of Sentinel-2, one of `LEVELS`; nothing else depends on it.
     """
-    constants, split = version_of(version), split_of(number)
+    constants, split, level = version_of(version), split_of(number), checked(level)
     shape, weather, plants, optics, radar, gaps, nature = _generators(seed, number, version)
     spectra, geography, climate = library(split), draw(shape, constants), Climate.draw(weather, constants)
     surfaces = year(geography, spectra, climate, plants, nature)
@@ -91,7 +91,7 @@ def make_tile(seed: int, number: int, version: int = 1, level: str = "L2A") -> T
     }
     landsat_scene = scene | {"clouds": sensors.clouds(climate, weather, constants)}
     images = {
-        "sentinel2_l2a": sensors.sentinel2(view, surfaces, spectra, climate, scene, optics, checked(level)),
+        "sentinel2_l2a": sensors.sentinel2(view, surfaces, spectra, climate, scene, optics, level),
         "sentinel1": sensors.sentinel1(view, surfaces, radar),
         "landsat": sensors.landsat(view, surfaces, spectra, climate, landsat_scene, optics),
     }
