@@ -4,8 +4,10 @@ import json
 import pickle
 
 import numpy as np
+import pandas as pd
 from chips import write_chip
 from geotiffs import write
+from rasterio.io import MemoryFile
 
 from olmoearth_nb.data.geobench.chip import FILE_ORDER, LABELS
 
@@ -97,4 +99,54 @@ def write_m_eurosat(folder, train=2, test=1):
     for i, name in enumerate(names, 1):
         metadata = {"label": i % 10, LABELS[0]: placed(45.0 + i, 9.0)}
         write_chip(folder / f"{name}.hdf5", metadata, values=pixels(seed=i))
+    return folder
+
+
+PATCHES = {
+    "train": {"Tree cover": ["t1", "t2"], "Permanent water bodies": ["w1", "w2"]},
+    "val": {"Tree cover": ["t3"], "Permanent water bodies": ["w3"]},
+    "test": {"Tree cover": ["t4"], "Permanent water bodies": ["w4"]},
+}
+"""Patches of a twin of similar-but-different."""
+
+SURFACE = LAND | {"B09": 2650}
+"""Land as Level 2A shows it, where water vapour is taken out."""
+
+PATCH_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B11 B12".split()
+
+
+def patch(values=None, seed=0, **options):
+    """The bytes of a GeoTIFF of land, as a cell of a shard holds it."""
+    with MemoryFile() as memory:
+        write(memory.name, pixels(SURFACE, PATCH_ORDER, seed, 32) if values is None else values, **options)
+        return memory.read()
+
+
+def write_shard(path, rows):
+    """A table of (id, bytes, class), in row groups of two."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(rows, columns=["patch_id", "tif", "wc_mode_label"])
+    frame.to_parquet(path, row_group_size=2)
+    return path
+
+
+def write_similar(folder, changed=None, splits=PATCHES, **options):
+    """A twin of similar-but-different: a shard of land and one of water, patches six kilometres apart.
+
+    Args:
+        folder: to make.
+        changed: id -> bytes of its GeoTIFF.
+        splits: of `splits.json`.
+        options: of the GeoTIFFs.
+    """
+    for k, (label, means) in enumerate({"Permanent water bodies": WATER, "Tree cover": SURFACE}.items()):
+        rows = []
+        for i in range(1, 5):
+            name = f"{'wt'[k]}{i}"
+            place = {"origin": (400_000 + 6_000 * (4 * k + i), 4_900_000), **options}
+            data = (changed or {}).get(name) or patch(pixels(means, PATCH_ORDER, 10 * k + i, 32), **place)
+            rows.append((name, data, label))
+        write_shard(folder / "shards" / f"{label}.parquet", rows)
+    indices = {"class_to_idx": {"Permanent water bodies": 1, "Tree cover": 0}}
+    (folder / "splits.json").write_text(json.dumps(indices | splits))
     return folder

@@ -1,6 +1,6 @@
-"""Chips of Sentinel-2 with a class each, one file a chip, as a `LabelledSet`.
+"""Chips of Sentinel-2 with a class each, such as one file a chip, as a `LabelledSet`.
 
-Each file is read once, as long as all together take no more than `MOST_KEPT`. What a loader has to warn of is warned of
+Each chip is read once, as long as all together take no more than `MOST_KEPT`. What a loader has to warn of is warned of
 once for the set, not once for each chip.
 """
 
@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -26,13 +26,17 @@ MOST_KEPT = 1 << 30
 """Bytes of images that a set keeps in memory: some 5,000 chips of 64 x 64 px."""
 
 
-class ChipSet:
+Chip = TypeVar("Chip")
+"""What a chip is opened by and called in errors: the path of its file, or whatever its loader reads."""
+
+
+class ChipSet(Generic[Chip]):
     """Chips with a class each.
 
     Args:
         name: what tables call the set.
-        paths: file of each chip.
-        read: opens a file.
+        paths: file of each chip, or where else it is.
+        read: opens one.
         answers: (n,) class indices.
         classes: their names.
         group: says which chips are not independent: (n,) numbers, and a sentence about them. It is asked when somebody
@@ -49,8 +53,8 @@ class ChipSet:
     def __init__(
         self,
         name: str,
-        paths: Sequence[Path],
-        read: Callable[[Path], Sample],
+        paths: Sequence[Chip],
+        read: Callable[[Chip], Sample],
         answers: np.ndarray,
         classes: tuple[str, ...],
         *,

@@ -14,12 +14,13 @@ from olmoearth_nb.data.geobench.dataset import Names, kind_of
 from olmoearth_nb.data.labelled.eurosat import eurosat_set
 from olmoearth_nb.data.labelled.geobench import geobench_set
 from olmoearth_nb.data.labelled.series import SeriesSet
+from olmoearth_nb.data.labelled.similar import is_similar, similar_set
 from olmoearth_nb.data.labelled.world import WorldSet
 from olmoearth_nb.data.series import Checks, to_samples
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.tables import SUFFIXES
 
-Kind = Literal["auto", "eurosat", "m-eurosat", "m-brick-kiln", "world", "table"]
+Kind = Literal["auto", "eurosat", "m-eurosat", "m-brick-kiln", "similar-but-different", "world", "table"]
 
 
 def open_set(
@@ -28,13 +29,13 @@ def open_set(
     """Opens places with an answer each.
 
     Args:
-        path: a folder of EuroSAT's class folders, a data set of GeoBench, a simulated world, or a table of pixels
-            (``.parquet``, ``.csv``).
+        path: a folder of EuroSAT's class folders, a data set of GeoBench, similar-but-different, a simulated world, or
+            a table of pixels (``.parquet``, ``.csv``).
         kind: which of them it is; by default it is looked for.
         names: of EuroSAT and GeoBench, "content" or "published" names of the bands; see `data.geobench.chip`.
-        options: of EuroSAT ``apart``; of GeoBench ``apart`` and ``missing_bands``; of a table ``label`` (which it
-            needs), ``groups``, ``unit``, ``split`` and ``name`` (see `labelled.series.SeriesSet`) and all that
-            `data.series.to_samples` takes.
+        options: of EuroSAT and similar-but-different ``apart``; of GeoBench ``apart`` and ``missing_bands``; of a table
+            ``label`` (which it needs), ``groups``, ``unit``, ``split`` and ``name`` (see `labelled.series.SeriesSet`)
+            and all that `data.series.to_samples` takes.
 
     Raises:
         FileNotFoundError: if there is nothing at the path.
@@ -67,12 +68,14 @@ def _kind(path: Path) -> str:
     partitions = sorted(path.rglob("default_partition.json"))
     if partitions:
         return kind_of(partitions[0].parent)
+    if is_similar(path):
+        return "similar-but-different"
     if any(folder.name in CLASSES for folder in path.rglob("*") if folder.is_dir()):
         return "eurosat"
     raise ValueError(
         f"{path} is no set of places with an answer each: it is no {' or '.join(SUFFIXES)} table, and holds no "
-        "world.json (a simulated world), no default_partition.json (m-eurosat, m-brick-kiln) and no class folders of "
-        f"EuroSAT ({', '.join(CLASSES[:3])}, ...)"
+        "world.json (a simulated world), no default_partition.json (m-eurosat, m-brick-kiln), no splits.json beside "
+        f"shards (similar-but-different) and no class folders of EuroSAT ({', '.join(CLASSES[:3])}, ...)"
     )
 
 
@@ -97,6 +100,7 @@ _OPENERS: dict[str, Callable[..., LabelledSet]] = {
     "eurosat": eurosat_set,
     "m-eurosat": partial(geobench_set, kind="m-eurosat"),
     "m-brick-kiln": partial(geobench_set, kind="m-brick-kiln"),
+    "similar-but-different": similar_set,
     "world": WorldSet,
     "table": _table,
 }
