@@ -27,6 +27,9 @@ from olmoearth_nb.weights.trained import initial_model
 TILES = Path(__file__).parents[1] / "data" / "world" / "tiles"
 PARTS = ("windows", "crops", "collating", "scaling", "missing", "masks", "other", "forward", "backward", "optimiser")
 
+FUNCTIONS = {"collating": "collate", "missing": "observed", "masks": "draw_roles"}
+SCALING = batches.Drawn.to
+
 
 class Clock:
     """Processor time by part; a part that runs inside of another one is taken off it."""
@@ -53,14 +56,12 @@ class Clock:
 def watched(clock, corpus, stream):
     """Puts the clock around the parts of what makes a micro-batch; a function that is not there has no time."""
     corpus.window = clock.timed("windows", corpus.window)
+    if hasattr(corpus, "windows"):  # of many chips at once
+        corpus.windows = clock.timed("windows", corpus.windows)
     stream._crop = clock.timed("crops", stream._crop)
-    for part, name in (
-        ("collating", "collate"),
-        ("missing", "observed"),
-        ("masks", "draw_roles"),
-        ("scaling", "rescaled"),
-    ):
+    for part, name in FUNCTIONS.items():
         setattr(batches, name, clock.timed(part, getattr(batches, name)))
+    batches.Drawn.to = clock.timed("scaling", SCALING)
     return clock.timed("other", stream.__getitem__)
 
 
@@ -100,7 +101,7 @@ def main():
     torch.set_num_threads(1)
     print(f"{platform.machine()}, 1 thread, torch {torch.__version__.split('+')[0]}, {given.size}, {given.steps} steps")
     print(f"| recipe | {' | '.join(PARTS)} | data | all |\n|---{'|---' * (len(PARTS) + 2)}|")
-    originals = {name: getattr(batches, name) for name in ("collate", "observed", "draw_roles")}
+    originals = {name: getattr(batches, name) for name in FUNCTIONS.values()}
     for name in given.recipes:
         for function, original in originals.items():
             setattr(batches, function, original)
