@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from olmoearth_nb.cli.errors import Command, in_options
-from olmoearth_nb.data.labelled.download import EUROSAT, EUROSAT_SIZE, MEUROSAT, MEUROSAT_SIZE
+from olmoearth_nb.data.labelled.download import (
+    EUROSAT,
+    EUROSAT_SIZE,
+    MEUROSAT,
+    MEUROSAT_SIZE,
+    SIMILAR,
+    SIMILAR_COMMIT,
+    SIMILAR_SIZE,
+)
 from olmoearth_nb.data.stac.search import EARTH_SEARCH
 from olmoearth_nb.data.subset import URL
 from olmoearth_nb.errors import counted
@@ -135,3 +143,21 @@ def meurosat(
     data = fetch_meurosat(out, url)
     chips = ", ".join(f"{len(names)} {split}" for split, names in data.splits.items())
     typer.echo(f"{data.folder}: {chips} chips, open them by olmoearth_nb.data.labelled.open.open_set")
+
+
+@data_app.command(
+    cls=Command,
+    help=f"Download similar-but-different ({SIMILAR_SIZE}); the same call goes on after a break. The files are those "
+    f"of {SIMILAR} at the commit {SIMILAR_COMMIT[:12]} on the Hugging Face hub. The first download is checked against "
+    "the checksums there and records their sha256, which a later one must have, too",
+)
+def sbd(
+    out: Annotated[Path, typer.Option(help="folder to make")],
+    endpoint: Annotated[str | None, typer.Option(help="address of another hub than the public one")] = None,
+) -> None:
+    """Download similar-but-different."""
+    from olmoearth_nb.data.labelled.download import fetch_similar
+
+    typer.echo(f"similar-but-different: {SIMILAR_SIZE}")
+    patches = fetch_similar(out, endpoint, say=typer.echo)
+    typer.echo(f"{out}: {len(patches)} patches, open them by olmoearth_nb.data.labelled.open.open_set")

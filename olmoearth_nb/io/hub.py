@@ -46,8 +46,48 @@ def default_cache() -> Path:
     return Path(constants.HF_HOME) / "olmoearth_nb"
 
 
+def list_files(repository: Repository, wanted: str, commit: str, endpoint: str | None) -> dict[str, int]:
+    """Bytes of the files of a commit whose paths match an expression, as the hub lists them.
+
+    Args:
+        repository: where they are.
+        wanted: regular expression of a whole path, which must not let paths leave a folder.
+        commit: its 40 hex digits.
+        endpoint: see `fetch_pinned`.
+
+    Raises:
+        ValueError: if the endpoint is no http or https address, or the repository's name is not valid.
+        DownloadError: if the hub does not have the commit or any such file, refuses, or cannot be reached.
+    """
+    if endpoint is not None:
+        check_address(endpoint)
+    entries = _entries(repository, [wanted], commit, endpoint)[1]
+    with _readable(repository):
+        sizes = {file: _Listed.of(entry).size for file, entry in entries.items() if re.fullmatch(wanted, file)}
+    if not sizes:
+        raise DownloadError(f"{repository.name} at {commit} has no file {wanted}")
+    return sizes
+
+
+def recorded_files(lock: Path, name: str) -> list[str]:
+    """Files that a lock file records under a name, none before they were downloaded.
+
+    Raises:
+        DownloadError: if the lock file is damaged.
+    """
+    entry = read_pins(lock).get(name)
+    checksums = entry.get("sha256") if isinstance(entry, dict) else None
+    return list(checksums) if isinstance(checksums, dict) else []
+
+
 def fetch_pinned(
-    repository: Repository, files: Sequence[str], name: str, endpoint: str | None, cache: Path, lock: Path
+    repository: Repository,
+    files: Sequence[str],
+    name: str,
+    endpoint: str | None,
+    cache: Path,
+    lock: Path,
+    commit: str | None = None,
 ) -> Path:
     """Folder of some files of a repository, verified by the hub's checksums at first and by our record ever after.
 
@@ -58,6 +98,7 @@ def fetch_pinned(
         endpoint: http or https address of the hub; the public one by default. No other gets the user's token.
         cache: folder of all that is kept.
         lock: where commits and checksums are recorded.
+        commit: which to take at first; by default the newest.
 
     Returns:
         A folder that holds the files under their paths in the repository.
@@ -71,7 +112,7 @@ def fetch_pinned(
         check_address(endpoint)
     pinned = _pinned(lock, name, files)
     if pinned is None:
-        commit, listed = _listing(repository, files, None, endpoint)
+        commit, listed = _listing(repository, files, commit, endpoint)
         folder = _download(repository, files, commit, listed, endpoint, cache / name)
         write_pin(lock, name, {"commit": commit, "sha256": {file: sha256(folder / file) for file in files}})
         return folder
@@ -142,16 +183,23 @@ def _listing(
     repository: Repository, files: Sequence[str], commit: str | None, endpoint: str | None
 ) -> tuple[str, dict[str, _Listed]]:
     """The commit that the hub lists, by default the newest, and its entry of each of the files."""
+    sha, entries = _entries(repository, files, commit, endpoint)
+    absent = [file for file in files if file not in entries]
+    if absent:
+        raise DownloadError(f"{repository.name} at {sha} has no {absent}")
+    with _readable(repository):
+        return sha, {file: _Listed.of(entries[file]) for file in files}
+
+
+def _entries(
+    repository: Repository, files: Sequence[str], commit: str | None, endpoint: str | None
+) -> tuple[str, dict[str, Any]]:
+    """The commit that the hub lists, by default the newest, and its entries by the paths of files, as they come."""
     with _plain_errors(repository, files):
         text = _asked(repository, commit, endpoint)
-    try:
+    with _readable(repository):
         listing = parse_json(text, "it")
         entries = {str(entry["rfilename"]): entry for entry in listing.get("siblings") or []}
-        listed = {file: _Listed.of(entries[file]) for file in files if file in entries}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DownloadError(
-            f"the hub's listing of {repository.name} cannot be read ({type(error).__name__}: {plain(error)})"
-        ) from error
     sha = listing.get("sha")
     if not isinstance(sha, str) or not _matches(_COMMIT, sha):  # it becomes the name of a folder
         raise DownloadError(
@@ -160,10 +208,18 @@ def _listing(
         )
     if commit is not None and sha != commit:
         raise DownloadError(f"the hub lists the commit {sha} of {repository.name}, {commit} was recorded")
-    absent = [file for file in files if file not in listed]
-    if absent:
-        raise DownloadError(f"{repository.name} at {sha} has no {absent}")
-    return sha, listed
+    return sha, entries
+
+
+@contextmanager
+def _readable(repository: Repository) -> Iterator[None]:
+    """A listing of another form than the hub's becomes a DownloadError."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DownloadError(
+            f"the hub's listing of {repository.name} cannot be read ({type(error).__name__}: {plain(error)})"
+        ) from error
 
 
 def _asked(repository: Repository, commit: str | None, endpoint: str | None) -> bytes:
