@@ -12,19 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-MOST_ROWS = 1_000_000
+MOST_ROWS = 100_000
 """Rows of a table that is read."""
 
 MOST_WORDS = 1 << 27
 """Bytes of a column of words, unpacked."""
 
 MOST_FILES = 1 << 30
-"""Bytes of a column of files, unpacked, and of all that are kept in memory."""
+"""Bytes of a column of files, unpacked."""
+
+MOST_KEPT = 1 << 28
+"""Bytes of files of all tables that are kept in memory, unless one table alone has more."""
 
 MOST_CELL = 1 << 20
 """Bytes of a file in a cell: a GeoTIFF of 12 bands of 32 x 32 px has 25,000."""
 
-_BATCH = 1000
 _TEXT = "BYTE_ARRAY"
 _WHOLE = ("INT32", "INT64")
 
@@ -43,9 +45,13 @@ def read_words(path: Path, columns: Sequence[str]) -> list[list[str]]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no whole table, lacks a column, or a value is neither text nor a whole number.
     """
-    table = _read(path, columns, (_TEXT, *_WHOLE), MOST_WORDS)
+    import pyarrow as pa
+
+    batches = _read(path, columns, (_TEXT, *_WHOLE), MOST_WORDS, 1000, once=True)
+    if not batches:
+        return [[] for _ in columns]
     with _whole(path):
-        frame = table.to_pandas()  # what repeats is a category
+        frame = pa.Table.from_batches(batches).to_pandas()
         found = {name: frame[name].astype(object).tolist() for name in columns}
     for name, values in found.items():
         odd = next((i for i, value in enumerate(values) if type(value) not in (str, int)), None)
@@ -55,7 +61,9 @@ def read_words(path: Path, columns: Sequence[str]) -> list[list[str]]:
 
 
 class FilesInCells:
-    """A column of files in some tables; a table is read when a file of it is asked for, and kept where there is room.
+    """A column of files in some tables; a table is read when a file of it is asked for, and the last ones are kept.
+
+    Files are asked for table by table, since one costs as much as all of its table.
 
     Args:
         column: holds the files.
@@ -63,7 +71,8 @@ class FilesInCells:
 
     def __init__(self, column: str) -> None:
         self.column = column
-        self._kept: dict[Path, Any] = {}
+        self._kept: dict[Path, list[Any]] = {}
+        self._sizes: dict[Path, int] = {}
 
     def read(self, path: Path, row: int, name: str) -> bytes:
         """A file.
@@ -78,26 +87,32 @@ class FilesInCells:
             ValueError: if it is no whole table, has no such row, or there is no file in it or a large one.
         """
         cells = self._cells(path)
-        if row >= len(cells) or cells[row].value is None:
+        file = cells[row].as_buffer() if row < len(cells) else None
+        if file is None:
             raise ValueError(f"{path.name} has no {self.column} for {name}")
-        size = cells[row].value.as_buffer().size
-        if size > MOST_CELL:
-            raise ValueError(f"{name} has {size:,} bytes; at most {MOST_CELL:,} are read")
-        return bytes(cells[row].as_py())
+        if file.size > MOST_CELL:
+            raise ValueError(f"{name} has {file.size:,} bytes; at most {MOST_CELL:,} are read")
+        return bytes(file)
 
-    def _cells(self, path: Path) -> Any:
-        """The column of a table, in whose favour those that were read first are forgotten."""
+    def _cells(self, path: Path) -> list[Any]:
+        """The cells of a table, in whose favour those that were read first are forgotten."""
+        import pyarrow as pa
+
         if path not in self._kept:
-            cells = _read(path, [self.column], (_TEXT,), MOST_FILES).column(self.column)
-            while self._kept and cells.nbytes + sum(kept.nbytes for kept in self._kept.values()) > MOST_FILES:
-                del self._kept[next(iter(self._kept))]
-            self._kept[path] = cells
+            # row by row: a file that is stored once and meant a thousand times is written out in each batch
+            batches = _read(path, [self.column], (_TEXT,), MOST_FILES, 1, once=False)
+            with _whole(path):
+                cells = [cell for batch in batches for cell in batch.column(0).cast(pa.large_binary())]
+            size = sum(batch.nbytes for batch in batches)
+            while self._kept and size + sum(self._sizes.values()) > MOST_KEPT:
+                first = next(iter(self._kept))
+                del self._kept[first], self._sizes[first]
+            self._kept[path], self._sizes[path] = cells, size
         return self._kept[path]
 
 
-def _read(path: Path, columns: Sequence[str], types: tuple[str, ...], most: int) -> Any:
-    """Columns of a table as Arrow keeps them, texts and files as dictionaries of what repeats."""
-    import pyarrow as pa
+def _read(path: Path, columns: Sequence[str], types: tuple[str, ...], most: int, rows: int, once: bool) -> list[Any]:
+    """Columns of a table as Arrow keeps them, in batches of so many rows; with `once`, what repeats is kept once."""
     import pyarrow.parquet as pq
 
     if not path.is_file():
@@ -108,13 +123,13 @@ def _read(path: Path, columns: Sequence[str], types: tuple[str, ...], most: int)
         texts = [name for name in columns if _require_column(header, name, path, types, most) == _TEXT]
         batches, room = [], most * len(columns)
         with _whole(path):
-            table = pq.ParquetFile(file, read_dictionary=texts)
-            for batch in table.iter_batches(_BATCH, columns=list(columns), use_threads=False):
+            table = pq.ParquetFile(file, read_dictionary=texts if once else None)
+            for batch in table.iter_batches(rows, columns=list(columns), use_threads=False):
                 room -= batch.nbytes
                 if room < 0:
                     raise ValueError(f"{' and '.join(columns)} unpack to more than {most:,} bytes")
                 batches.append(batch)
-            return pa.Table.from_batches(batches, table.schema_arrow.empty_table().select(columns).schema)
+    return batches
 
 
 def _require_column(header: Any, name: str, path: Path, types: tuple[str, ...], most: int) -> str:

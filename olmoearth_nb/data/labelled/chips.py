@@ -135,8 +135,11 @@ class ChipSet(Generic[Chip]):
 
     def _look(self) -> list[str]:
         """Notes that the chips have in common, and how many contradict the names of their bands, of which it warns."""
+        from rich.progress import track
+
         numbers = np.unique(np.linspace(0, len(self) - 1, LOOKED_AT).astype(int)).tolist()
-        opened = [self._opened(number) for number in numbers]
+        steps = track(numbers, f"looking at {self.name}", transient=True, disable=len(self) < 500)
+        opened = [self._opened(number) for number in steps]
         odd: Counter[str] = Counter()  # sentences of `data.sanity`, which a sample notes with its own evidence behind
         for sample, told in opened:
             odd.update(one for one in told if any(note.startswith(f"{one} (") for note in sample.notes))

@@ -100,7 +100,7 @@ def similar_set(folder: str | os.PathLike[str], *, apart: float = APART) -> Chip
     listed = read_splits(root / LISTED)
     patches, left = _located(root, listed)
     files = FilesInCells(FILE)
-    splits, names = zip(*listed.patches.values(), strict=True)
+    splits, names = zip(*(listed.patches[patch.name] for patch in patches), strict=True)
     return ChipSet(
         NAME,
         patches,
@@ -194,9 +194,6 @@ def read_splits(path: Path) -> Listed:
     Args:
         path: of `splits.json`.
 
-    Returns:
-        Patches by split, and in it by class.
-
     Raises:
         ValueError: if it is damaged, or a patch is in two places.
     """
@@ -240,7 +237,7 @@ def _id(value: Any, path: Path) -> str:
 
 
 def _located(root: Path, listed: Listed) -> tuple[list[Patch], int]:
-    """Where the listed patches are, in their order, and how many others there are.
+    """Where the listed patches are, in the order of the shards, and how many others there are.
 
     Raises:
         ValueError: if a patch is missing, in two rows, or has another class than is listed.
@@ -263,7 +260,7 @@ def _located(root: Path, listed: Listed) -> tuple[list[Patch], int]:
     gone = [name for name in listed.patches if name not in found]
     if gone:
         raise ValueError(f"{root / SHARDS} lacks {len(gone)} of {len(listed.patches)} patches: {gone[:5]}")
-    return [found[name] for name in listed.patches], left
+    return list(found.values()), left
 
 
 def _groups(patches: list[Patch], files: FilesInCells, apart: float) -> tuple[np.ndarray, str]:
