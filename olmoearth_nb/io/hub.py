@@ -207,7 +207,7 @@ def _entries(
             "was written, check the endpoint"
         )
     if commit is not None and sha != commit:
-        raise DownloadError(f"the hub lists the commit {sha} of {repository.name}, {commit} was recorded")
+        raise DownloadError(f"the hub lists the commit {sha} of {repository.name}, {commit} was asked for")
     return sha, entries
 
 

@@ -173,7 +173,7 @@ def test_a_commit_that_is_none(hub, options, tmp_path, sha):
 def test_another_commit_than_the_recorded_one(hub, options, tmp_path):
     download(NAME, **options)
     hub.commit = "b" * 40
-    with pytest.raises(DownloadError, match=f"lists the commit {'b' * 40} .*, {'a' * 40} was recorded"):
+    with pytest.raises(DownloadError, match=f"lists the commit {'b' * 40} .*, {'a' * 40} was asked for"):
         download(NAME, **{**options, "cache_dir": tmp_path / "empty"})
 
 
