@@ -54,9 +54,6 @@ DEEP_ROOTS = ("broadleaf trees", "orchard", "conifer")
 NATURAL = ("soil", "sand", "gravel", "litter", "bark", "char")
 """Grounds that no one has laid."""
 
-HALF_VIGOUR = 0.25
-"""Leaf area, relative to the other half of the season, of a half whose `early` or `late` bit is 0."""
-
 RADAR_STEP = 2.5
 """How many dB the `radar` bit moves volume and ground scattering down or up."""
 
@@ -149,7 +146,7 @@ def year(
         parcel, name = geography.parcel[i], geography.plants[i]
         if name:
             bits = dict(zip(BITS, geography.bits[parcel], strict=True))
-            area, brown, after = leaves(PLANTS[name], bits, climate.spring + shift[parcel])
+            area, brown, after = leaves(PLANTS[name], bits, climate.spring + shift[parcel], version.half_vigour)
             dry = lack * (name not in DEEP_ROOTS)
             area = area * lush[parcel] * geography.vigour[i] * (1 - dry)
             brown = np.maximum(brown, np.minimum(wilted[parcel] + 0.5 * dry, 0.9))
@@ -167,16 +164,16 @@ def year(
     return Year(np.round(reflectance).clip(1), quantise(backscatter, 2.0**20), temperature, quantise(leaf_area))
 
 
-def leaves(plant: Plant, bits: dict[str, int], spring: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def leaves(plant: Plant, bits: dict[str, int], spring: float, weak: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaf area index, fraction of brown leaves and fraction of stubble in the middle of each month.
 
-    The `early` and `late` bits take `HALF_VIGOUR` of the leaf area of one half of the season each.
+    Where the `early` or `late` bit is 0, a half of the season has `weak` times its leaf area.
     """
     middle, half = spring + (plant.rise + plant.fall) / 2, (plant.fall - plant.rise) / 2
     since = (np.arange(MONTHS) + 0.5 - middle + 6) % 12 - 6  # months since the middle of the season
     out = 1 / (1 + np.exp(-(half - np.abs(since)) / 0.35))
     late = 1 / (1 + np.exp(-since / 0.35))
-    early_factor, late_factor = (1.0 if bits[name] else HALF_VIGOUR for name in ("early", "late"))
+    early_factor, late_factor = (1.0 if bits[name] else weak for name in ("early", "late"))
     area = plant.least + (plant.most - plant.least) * out * ((1 - late) * early_factor + late * late_factor)
     brown = np.clip((since - half + 0.9) / 0.9, 0, 1) * (since < half + 1.2) if plant.dies else np.zeros(MONTHS)
     after = ((since > half + 0.2) & (since < half + 2.0)).astype(float)

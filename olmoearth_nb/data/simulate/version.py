@@ -23,6 +23,7 @@ class Version:
         wilted: most that plants are brown in their season; a parcel has a part of it.
         drought: most of the leaf area that a tile lacks in its dry season; what stays is brown by half as much.
         frost: surface temperature in kelvin below which snow lies.
+        half_vigour: leaf area of a half of the season whose `early` or `late` bit is 0, relative to the other half.
         fallow: chance that a parcel of fields, meadows or scrub lies dormant: bare, or under dead plants.
         parcel_brightness: logarithmic spread of a factor that all bands of a parcel share.
         month_brightness: the same of a month, for all that a tile shows.
@@ -45,6 +46,7 @@ class Version:
     wilted: float = 0.0
     drought: float = 0.0
     frost: float = 274.0
+    half_vigour: float = 0.25
     fallow: float = 0.0
     parcel_brightness: float = 0.0
     month_brightness: float = 0.0
@@ -68,7 +70,8 @@ VERSIONS = {
         soil_shape=0.45,
         soil_brightness=0.8,
         wilted=0.25,
-        drought=0.7,
+        drought=0.4,
+        half_vigour=0.15,
         frost=271.0,
         fallow=0.15,
         parcel_brightness=0.16,
