@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -15,6 +13,7 @@ import typer
 from olmoearth_nb.cli.embed import OF_TABLES, series
 from olmoearth_nb.cli.errors import in_options, keeping
 from olmoearth_nb.cli.loading import listed, loading, takes
+from olmoearth_nb.cli.models import asked, bar, opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,12 +21,8 @@ if TYPE_CHECKING:
     from olmoearth_nb.data.sets import LabelledSet
     from olmoearth_nb.evaluation.arms import Arm
     from olmoearth_nb.evaluation.evaluate import Evaluation
-    from olmoearth_nb.evaluation.folds import Folds
     from olmoearth_nb.evaluation.summary import Difference
     from olmoearth_nb.model.encoder import Encoder
-
-SEEDS = 3
-"""Random twins of each model, where no model has several seeds."""
 
 WRITTEN = ("scores.csv", "intervals.csv", "differences.csv", "scores.png", "report.md")
 
@@ -59,7 +54,11 @@ def dividing(
 @takes(about=places, division=dividing, table=series, options=loading)
 def evaluate(
     data: Annotated[
-        Path, typer.Option(help="EuroSAT, m-eurosat, m-brick-kiln or a simulated world (folders), or a table of pixels")
+        Path,
+        typer.Option(
+            help="EuroSAT, m-eurosat, m-brick-kiln, similar-but-different or a simulated world (folders), or a table "
+            "of pixels"
+        ),
     ],
     about: dict[str, Any],
     division: dict[str, Any],
@@ -86,62 +85,17 @@ def evaluate(
     """
     from olmoearth_nb.evaluation.summary import differences
 
-    rows = _asked(models or [], every)
+    rows = asked(models or [], every)
     ways = listed(options.pop("names", "content")) or []
     given = {**{OF_TABLES.get(name, name): value for name, value in options.items()}, **table, **about}
     sensors = tuple(listed(modalities) or ())
     with keeping(f"{out} keeps what is done, the same command goes on with it"):
-        encoders = _opened(rows)
+        encoders = opened(rows)
         found = {
             names: _evaluated(data, names, given, encoders, division, sensors, patch_size, listed(probes) or [], out)
             for names in ways
         }
         _write(found, differences(found, against), out)
-
-
-def _asked(models: Sequence[str], every: bool) -> dict[str, list[str]]:
-    """Rows of the table: name -> the models that are its seeds.
-
-    Raises:
-        ValueError: if there is none, one twice, or rows have several seeds, but not as many.
-    """
-    from olmoearth_nb.io.shipped import pretrained_names
-
-    rows: dict[str, list[str]] = {}
-    for word in models:
-        name, _, seeds = ("/".join(Path(word).parts[-2:]), "", "") if Path(word).exists() else word.partition("=")
-        if name in rows:
-            raise ValueError(f"two rows have the name {name}; give each its own, as NAME={word}")
-        rows[name] = listed(seeds) or [word]
-    for name in pretrained_names() if every else ():
-        match = re.fullmatch(r"(.+)-\d+", name)  # seeds of one recipe
-        if name not in rows:
-            rows.setdefault(match[1] if match else name, []).append(name)
-    if not rows:
-        raise ValueError("name at least one model, or say every=True for all that come with the package")
-    counts = sorted({len(seeds) for seeds in rows.values()} - {1})
-    if len(counts) > 1:
-        raise ValueError(f"rows have one seed, or all as many, so that they can be compared; got {counts}")
-    return rows
-
-
-def _opened(rows: Mapping[str, Sequence[str]]) -> list[tuple[str, list[Encoder], str, str]]:
-    """(name, encoders, kind, of) of each row: models, then their random twins, each kind of twin once."""
-    from olmoearth_nb.weights.load import open_encoder, random_encoder
-    from olmoearth_nb.weights.trained import weights_hash
-
-    found: list[tuple[str, list[Encoder], str, str]] = []
-    twins: dict[str, tuple[list[Encoder], list[str]]] = {}
-    several = max(map(len, rows.values()))
-    for name, sources in rows.items():
-        encoders = [open_encoder(source) for source in sources]
-        found.append((name, encoders, "model", ""))
-        like = encoders[0].config if Path(sources[0]).is_file() else sources[0]
-        random = [random_encoder(like, seed) for seed in range(several if several > 1 else SEEDS)]
-        twins.setdefault(weights_hash(random[0]), (random, []))[1].append(name)
-    for random, of in twins.values():
-        found.append((f"random, as {of[0]}", random, "random", ", ".join(of)))
-    return found
 
 
 def _evaluated(
@@ -160,27 +114,15 @@ def _evaluated(
     from olmoearth_nb.evaluation.arms import default_patch_size
     from olmoearth_nb.evaluation.evaluate import default_probes
     from olmoearth_nb.evaluation.evaluate import evaluate as score
+    from olmoearth_nb.evaluation.folds import divide
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what a loader warns of is in the notes of the set
         labelled = open_set(data, names=cast(Any, names), **given)
-        folds, neighbours = _divided(labelled, **division)
+        folds, neighbours = divide(labelled, **division)
         arms = _arms(labelled, encoders, sensors, patch_size or default_patch_size(labelled, sensors), out, names)
-    with _bar(f"probes, {names} names", len(arms) * len(probes or default_probes(labelled))) as done:
+    with bar(f"probes, {names} names", len(arms) * len(probes or default_probes(labelled))) as done:
         return score(arms, labelled, folds, neighbours, probes, cache=out / "predictions", done=done)
-
-
-def _divided(
-    labelled: LabelledSet, count: int, repeats: int, knn_in_folds: bool, ignore_split: bool
-) -> tuple[Folds, Folds]:
-    """How places are divided for fitted probes, and for nearest neighbours."""
-    from olmoearth_nb.evaluation.folds import leave_one_out, published, stratified
-
-    split = None if ignore_split else published(labelled)
-    if split is not None:
-        return split, split
-    folds = stratified(labelled, count, repeats)
-    return folds, folds if knn_in_folds else leave_one_out(labelled)
 
 
 def _arms(
@@ -197,21 +139,10 @@ def _arms(
     arms, cache = [], out / "embeddings"
     silent = len(labelled) >= 20 * BATCH  # then each encoder has a bar of its own, and two at once do not go
     total = sum(len(own) for _, own, *_ in encoders)
-    with _bar(f"embeddings, {names} names", total, silent) as done:
+    with bar(f"embeddings, {names} names", total, silent) as done:
         for name, own, kind, of in encoders:
             arms.append(of_encoders(name, own, labelled, sensors, patch_size, cache, kind, of, done))
     return [*arms, *baselines(labelled, sensors)]
-
-
-@contextmanager
-def _bar(what: str, total: int, silent: bool = False) -> Iterator[Callable[[], None]]:
-    """A bar, and what moves it on."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, disable=silent) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def _write(found: Mapping[str, Evaluation], compared: Sequence[Difference], out: Path) -> None:
