@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from olmoearth_nb.bands import MISSING
+from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.data.units import PERCENT
 
 BRIGHT = 1000.0
 """Digital number of the near infrared from which a pixel is land."""
@@ -37,6 +38,15 @@ EIGHT_BITS = 255.0
 BLINDING = 18_000.0
 """Median over all bands that not even snow or clouds have, whose short-wave infrared is dark."""
 
+DARK = 600.0
+"""99th percentile that land exceeds unless it lies in deep shadow."""
+
+_WAVES = sorted((band.centre or 0.0, band.name) for band in SENTINEL2.bands)
+"""Bands in the order of wavelength."""
+
+_APART = 20.0
+"""How many times brighter than a band in percent its neighbours are, at least."""
+
 
 class Contradiction(NamedTuple):
     """What is odd about a sample: a sentence that is the same for all such samples, and this sample's numbers."""
@@ -59,7 +69,9 @@ def contradictions(image: np.ndarray, names: Sequence[str], level: str) -> list[
     bands = {name: image[..., i] for i, name in enumerate(names)}
     misplaced = [*_eight_bits(bands), *_red_edge(bands)]
     # a misplaced B8A makes B09 odd, too, and another unit all of them
-    return _unit(image) or misplaced or _vapour(bands, level)
+    return (
+        _unit(image) or _dark(bands) or [*_dates(image, bands), *_percent(bands)] or misplaced or _vapour(bands, level)
+    )
 
 
 def _unit(image: np.ndarray) -> list[Contradiction]:
@@ -87,6 +99,85 @@ def _unit(image: np.ndarray) -> list[Contradiction]:
     return []
 
 
+def _dark(bands: dict[str, np.ndarray]) -> list[Contradiction]:
+    """Numbers as small as those of water with the colours of land, whose infrared is brighter than its red."""
+    infrared, red = bands.get("B08", bands.get("B8A")), bands.get("B04")
+    if infrared is None or red is None:
+        return []
+    seen = (infrared != MISSING) & (red != MISSING)
+    if seen.sum() < LEAST:
+        return []
+    near, far = float(np.median(infrared[seen])), float(np.median(red[seen]))
+    highest = max(float(np.quantile(values[seen], 0.99)) for values in bands.values())
+    if highest > DARK or near < DARK / 4 or near < 1.5 * far:
+        return []
+    return [
+        Contradiction(
+            "the colours are those of land, but the numbers are very small: deep shadow, or reflectance that was "
+            "multiplied by another number than 10,000? If so, convert it, and say scale='reflectance'",
+            f"99 % do not exceed {highest:.0f}, a reflectance of {highest / 1e4:.2f}",
+        )
+    ]
+
+
+def _dates(image: np.ndarray, bands: dict[str, np.ndarray]) -> list[Contradiction]:
+    """Dates that do not exceed 255 in any band, where other dates see land."""
+    lit = _lit(bands)
+    if lit is None or image.shape[2] < 2:
+        return []
+    seen = (image != MISSING).any(-1)
+    land = lit.sum((0, 1)) > MOST * np.maximum(seen.sum((0, 1)), 1)
+    low = (image.max((0, 1, 3)) <= EIGHT_BITS) & (seen.sum((0, 1)) >= LEAST)
+    if not low.any() or lit[:, :, land].sum() < LEAST:
+        return []
+    steps = ", ".join(map(str, np.flatnonzero(low).tolist()))
+    return [
+        Contradiction(
+            f"timesteps {steps} (counted from 0) almost surely hold an 8-bit picture or percent, not digital numbers: "
+            "bring all dates to one unit, or leave those out",
+            f"they do not exceed 255 while the near infrared of others exceeds {BRIGHT:.0f}",
+        )
+    ]
+
+
+def _percent(bands: dict[str, np.ndarray]) -> list[Contradiction]:
+    """Bands whose numbers are percent, over land whose other bands are digital numbers."""
+    lit = _lit(bands)
+    if lit is None or lit.mean() < LAND or lit.sum() < LEAST:
+        return []
+    order = [name for _, name in _WAVES if name in bands]
+    middle = {name: float(np.median(bands[name][lit])) for name in order}
+    low = [name for name in order if _is_percent(bands[name][lit])]
+    dark = []
+    for name in low:
+        at = order.index(name)
+        before = next((other for other in order[at::-1] if other not in low), None)
+        behind = next((other for other in order[at:] if other not in low), None)
+        if all(middle[other] >= _APART * middle[name] for other in (before, behind) if other):
+            dark.append(name)
+    green = "B08" in middle and "B04" in middle and middle["B08"] > 2 * middle["B04"]
+    if not dark or ({*dark} <= {"B11", "B12"} and not green):  # ice and muddy water are as dark in these
+        return []
+    return [
+        Contradiction(
+            f"{', '.join(dark)} almost surely hold percent, the other bands digital numbers: bring all to one unit",
+            f"99 % do not exceed {PERCENT:.0f}, their neighbours are more than {_APART:.0f} times brighter",
+        )
+    ]
+
+
+def _is_percent(values: np.ndarray) -> bool:
+    """Whether numbers of one band can be percent."""
+    seen = values[values != MISSING]
+    return seen.size >= LEAST and (seen % 1 != 0).mean() > 0.5 and np.quantile(seen, 0.99) <= PERCENT
+
+
+def _lit(bands: dict[str, np.ndarray]) -> np.ndarray | None:
+    """(H, W, T) where any near infrared band is as bright as land; None without such a band."""
+    infrared = [bands[name] for name in ("B07", "B08", "B8A") if name in bands]
+    return np.max(infrared, axis=0) > BRIGHT if infrared else None
+
+
 def _most(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> float | None:
     """What a ratio of two bands does not exceed in most pixels where the third is bright; None without such pixels."""
     if not {one, other, land} <= bands.keys():
@@ -99,10 +190,9 @@ def _most(bands: dict[str, np.ndarray], one: str, other: str, land: str) -> floa
 
 def _eight_bits(bands: dict[str, np.ndarray]) -> list[Contradiction]:
     """Bands of a picture among bands of digital numbers, where there is land, which no band sees as dark as that."""
-    infrared = [name for name in ("B07", "B08", "B8A") if name in bands]
-    if not infrared:
+    lit = _lit(bands)
+    if lit is None:
         return []
-    lit = np.max([bands[name] for name in infrared], axis=0) > BRIGHT
     low = [name for name, values in bands.items() if 0 < values.max() <= EIGHT_BITS]
     if lit.mean() < MOST or lit.sum() < LEAST or (len(low) < 3 and not {"B11", "B12"} <= {*low}):
         return []  # one or two bands may be as dark over dense forest

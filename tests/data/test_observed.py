@@ -186,7 +186,7 @@ def test_dates_regions_and_bands_of_another_unit(place, message):
     with pytest.raises(ValueError, match=message + ".*bring all of them to one unit"):
         to_sample(values, BANDS, DATES)
     if len(place) < 4:
-        with pytest.raises(ValueError, match=r"part of the values is reflectance.*bring all of them to one unit"):
+        with pytest.raises(ValueError, match=r"(part of the values is|timesteps 1 look like) reflectance.*bring all of them to one unit"):
             to_sample(values, BANDS, DATES, scale="reflectance")
 
 

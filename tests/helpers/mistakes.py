@@ -53,7 +53,7 @@ WRONG = {
     ),
     "dB for linear power": (
         lambda: to_sample(radar(-30, 0), ["vv", "vh"], DATES, modality_name="sentinel1", scale="linear"),
-        "linear power cannot be negative",
+        "look like dB, but linear power is expected.*leave scale out",
     ),
     "a scale of another sensor": (lambda: to_sample(image(), BANDS, DATES, scale="linear"), "has no scale 'linear'"),
     "no dates": (lambda: to_sample(image(), BANDS, None), "the models read the month of every timestep"),
