@@ -17,6 +17,7 @@ import torch
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
 from olmoearth_nb.data.arrays import Date, parse_dates, to_sample
+from olmoearth_nb.data.steps import require_agreement
 from olmoearth_nb.data.tables import Columns, Series, labels_of, long, read_table, wide
 from olmoearth_nb.errors import counted
 from olmoearth_nb.sample import Batch, Sample
@@ -187,7 +188,9 @@ def to_samples(
     else:
         series, along = _table(data, spec, bands, dates, columns, pixel, labels, valid)
     timestamps = _timestamps(series.dates if isinstance(dates, str) or dates is None else dates, series.values.shape)
+    require_agreement(series.steps, timestamps)
     observed, notes = _observed(series, spec, nodata, decibel)
+    notes = [*_order(series.steps, timestamps), *notes]
     return _checked(observed, timestamps, along, notes, checks)
 
 
@@ -269,12 +272,33 @@ def _table(
     if pixel is None:
         if isinstance(dates, str):
             raise ValueError(f"a column of dates, {dates!r}, goes with a long table: say pixel= as well")
-        series = wide(table, spec, columns or "{band}_{step}", dates is not None)
+        series = wide(table, spec, columns or "{band}_{step}", None if dates is None else _first_month(dates))
     elif dates is None or isinstance(dates, str):
         series = long(table, spec, columns or "{band}", pixel, dates or "date")
     else:
         raise ValueError("the dates of a long table are a column of it: say dates= with its name")
     return series, labels_of(table, labels, series.rows, pixel)
+
+
+def _first_month(dates: Any) -> int:
+    """The month 0..11 of the first date that is given."""
+    given = np.asarray(dates)
+    triples = given.dtype.kind in "iu" and given.ndim > 1 and given.shape[-1] == 3
+    flat = given.reshape(-1, 3) if triples else given.reshape(-1)
+    return int(parse_dates(flat[:1])[0, 1])
+
+
+def _order(steps: Sequence[str], timestamps: np.ndarray) -> list[str]:
+    """A note on which step of the columns is which date."""
+    if not steps:
+        return []
+    if (timestamps != timestamps[:1]).any():
+        return [f"steps of the columns in order of time: {', '.join(steps)}"]
+    read = [
+        f"{step} as {year}-{month + 1:02d}-{day:02d}"
+        for step, (day, month, year) in zip(steps, timestamps[0].tolist(), strict=True)
+    ]
+    return [f"steps of the columns were read as dates: {', '.join(read)}"]
 
 
 def _timestamps(dates: Any, shape: tuple[int, ...]) -> np.ndarray:

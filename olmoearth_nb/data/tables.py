@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,16 @@ from typing import Any
 import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, Modality
+from olmoearth_nb.data.steps import in_order
 
 SUFFIXES = (".parquet", ".csv")
 """Kinds of table that are read."""
 
 _HEADER = 1 << 20
 """Bytes that the names of a CSV's columns are looked for in."""
+
+_PATTERNS = ("{step}_{band}", "{band}_{step}", "{band}.{step}", "{step}.{band}", "{band}-{step}", "{step}-{band}")
+"""What columns are named like, tried for an advice."""
 
 Columns = str | Mapping[str, Any]
 """How bands are named in a table: a pattern, or the column of each band (in a wide table one for each timestep)."""
@@ -36,6 +41,7 @@ class Series:
         names: the C bands, as the table spells them.
         dates: (N, T) or (T,) dates as stored; None where the table names none.
         rows: (N,) a row of the table for each pixel, from which its labels are read.
+        steps: names of the T timesteps in a wide table's columns, in order of time; empty where they have none.
     """
 
     values: np.ndarray
@@ -43,6 +49,7 @@ class Series:
     names: list[str]
     dates: np.ndarray | None
     rows: np.ndarray
+    steps: tuple[str, ...] = ()
 
 
 def read_table(source: Any) -> Any:
@@ -78,7 +85,7 @@ def _separator(head: bytes) -> str:
     return max(",;\t", key=lambda sign: head.count(sign.encode()))
 
 
-def wide(table: Any, spec: Modality, columns: Columns, dated: bool) -> Series:
+def wide(table: Any, spec: Modality, columns: Columns, first_month: int | None) -> Series:
     """A table with one row for each pixel.
 
     Args:
@@ -86,16 +93,17 @@ def wide(table: Any, spec: Modality, columns: Columns, dated: bool) -> Series:
         spec: whose bands are looked for; columns of other things are left alone.
         columns: a pattern with ``{band}`` and ``{step}``, in which ``*`` is any text, or band -> T columns in order of
             time.
-        dated: whether the caller gives the dates; else the steps of the pattern are dates.
+        first_month: 0..11 of the first date that the caller gives; None if the steps of the pattern are the dates.
 
     Raises:
         ValueError: if no column is a band, a band lacks a timestep, or a column holds no numbers.
     """
     by_band, steps = _mapped(columns, table) if isinstance(columns, Mapping) else _matched(columns, table, spec)
+    dated = first_month is not None
     if not dated and steps is None:
         raise ValueError("dates are needed: give the T dates that all pixels have in common, or (N, T) of them")
-    if steps is not None and dated:
-        steps = sorted(steps, key=int) if all(step.isdecimal() for step in steps) else steps
+    if steps is not None and first_month is not None:
+        steps = in_order(steps, first_month)
     elif steps is not None:
         steps = sorted(steps, key=lambda step: _dated(step, columns, steps or []))
     order = steps if steps is not None else range(len(next(iter(by_band.values()))))
@@ -109,7 +117,8 @@ def wide(table: Any, spec: Modality, columns: Columns, dated: bool) -> Series:
     for channel, own in enumerate(by_band.values()):
         for time, step in enumerate(order):
             values[:, time, channel], valid[:, time, channel] = numbers[own[step]]
-    return Series(values, valid, list(by_band), None if dated else np.array(steps), np.arange(len(table)))
+    days = None if steps is None or dated else np.array(steps)
+    return Series(values, valid, list(by_band), days, np.arange(len(table)), tuple(steps or ()) if dated else ())
 
 
 def long(table: Any, spec: Modality, columns: Columns, pixel: str, date: str) -> Series:
@@ -182,22 +191,44 @@ def labels_of(table: Any, names: Sequence[str], rows: np.ndarray, pixel: str | N
 
 def _bands(pattern: str, table: Any, spec: Modality) -> dict[str, str]:
     """Band -> column of a long table."""
-    shape = _pattern(pattern, ["band"])
-    found = {hit["band"]: name for name in map(str, table.columns) if (hit := shape.fullmatch(name))}
-    found = {band: name for band, name in found.items() if spec.spelled(band)}
-    return found or _none(pattern, table, spec)
+    found, _ = _found(_pattern(pattern, ["band"]), pattern, table, spec)
+    return {band: own[""] for band, own in found.items()} or _none(pattern, table, spec)
 
 
 def _matched(pattern: str, table: Any, spec: Modality) -> tuple[dict[str, dict[Any, str]], list[str]]:
     """Band -> step -> column of a wide table, and the steps in the order of the columns."""
-    shape = _pattern(pattern, ["band", "step"])
-    found: dict[str, dict[Any, str]] = {}
-    for name in map(str, table.columns):
-        if (hit := shape.fullmatch(name)) and spec.spelled(hit["band"]):
-            found.setdefault(hit["band"], {})[hit["step"]] = name
+    found, steps = _found(_pattern(pattern, ["band", "step"]), pattern, table, spec)
     if not found:
         _require_wide(table, spec)
         _none(pattern, table, spec)
+    if all(spec.spelled(step) and not step.isdecimal() for step in steps) and all(map(str.isdecimal, found)):
+        _none(pattern, table, spec)  # 1_B02: the number was taken for a band
+    return found, steps
+
+
+def _found(
+    shape: re.Pattern[str], pattern: str, table: Any, spec: Modality
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Band -> step (or "") -> column of what is named like a pattern, and the steps in the order of the columns.
+
+    Raises:
+        ValueError: if two columns are the same band at the same step.
+    """
+    found: dict[str, dict[str, str]] = {}
+    taken: dict[tuple[str, str], str] = {}
+    for name in map(str, table.columns):
+        hit = shape.fullmatch(name)
+        band = spec.spelled(hit["band"]) if hit else None
+        if hit is None or band is None:
+            continue
+        step = hit.groupdict().get("step", "")
+        other = taken.setdefault((band, step.lstrip("0") or step), name)
+        if other != name:
+            raise ValueError(
+                f"columns {other} and {name} are both {band}{step and f' at {step}'} by {pattern!r}; say columns= with "
+                "a pattern that only one of them has, or the column of each band"
+            )
+        found.setdefault(hit["band"], {})[step] = name
     return found, list(dict.fromkeys(step for own in found.values() for step in own))
 
 
@@ -242,10 +273,17 @@ def _require_wide(table: Any, spec: Modality) -> None:
 def _none(pattern: str, table: Any, spec: Modality) -> Any:
     """Raises the error of a table without any band."""
     names = ", ".join(map(str, table.columns[:8]))
+    advice = next((f"{other!r}, which fits" for other in _PATTERNS if _fits(other, table, spec)), "a pattern")
     raise ValueError(
         f"no column is a band of {spec.title} ({' '.join(spec.band_names)}) named like {pattern!r}; the table has "
-        f"{names}{', ...' if len(table.columns) > 8 else ''}; say columns= (a pattern, or the columns of each band)"
+        f"{names}{', ...' if len(table.columns) > 8 else ''}; say columns= ({advice}, or the columns of each band)"
     )
+
+
+def _fits(pattern: str, table: Any, spec: Modality) -> bool:
+    """Whether columns that are named like a pattern begin or end with the name of a band, not a mere number."""
+    hits = map(_pattern(pattern, ["band", "step"]).fullmatch, map(str, table.columns))
+    return any(hit and spec.spelled(hit["band"]) and not hit["band"].isdecimal() for hit in hits)
 
 
 def _require_columns(table: Any, names: Sequence[Any]) -> None:
@@ -265,12 +303,23 @@ def _numbers(table: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     if column.ndim != 1:
         raise ValueError(f"the table has the column {name} twice")
     if not is_numeric_dtype(column) or is_bool_dtype(column) or column.dtype.kind == "c":
-        raise ValueError(f"column {name} holds {column.dtype}, not numbers")
+        raise ValueError(f"column {name} holds {_text_in(column)}, not numbers")
     valid = column.notna().to_numpy()
     if valid.all():
         values = column.to_numpy()
         return (values if values.dtype.kind in "uif" else values.astype(np.float64)), valid
     return column.to_numpy(dtype=np.float64, na_value=0.0), valid
+
+
+def _text_in(column: Any) -> str:
+    """What a column holds in place of numbers, with its first value that is none, and what to do."""
+    import pandas as pd
+
+    if column.dtype.kind in "bcMm":
+        return f"values of type {column.dtype}"
+    odd = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+    shown = reprlib.repr(str((odd if len(odd) else column).iloc[0]))
+    return f"text, such as {shown} (write 1234.5, with a point and without thousands signs)"
 
 
 def _dated(step: str, columns: Columns, steps: Sequence[str]) -> dt.date:
@@ -293,7 +342,17 @@ def _is_date(value: Any) -> bool:
 
 
 def _days(values: np.ndarray) -> np.ndarray:
-    """Dates of any kind as text, which sorts as they do; a time of day is left out."""
+    """Dates of any kind as text, which sorts as they do; a time of day is left out, and what is no date stays."""
     if values.dtype.kind == "M":
         return np.datetime_as_string(values, unit="D")
-    return np.array([str(value)[:10] if isinstance(value, dt.date) else str(value).strip() for value in values])
+    given = [str(value)[:10] if isinstance(value, dt.date) else str(value).strip() for value in values]
+    days = {text: _day(text) for text in dict.fromkeys(given)}
+    return np.array([days[text] for text in given])
+
+
+def _day(text: str) -> str:
+    """A date in one spelling, without its time; other text as it is, which is refused where dates are read."""
+    try:
+        return dt.datetime.fromisoformat(text).date().isoformat()
+    except ValueError:
+        return text

@@ -123,6 +123,112 @@ def test_a_long_table_that_is_not_named_one(values, names, given, message):
         to_samples(long(values).rename(columns=names), **given)
 
 
+def renamed(values, name, dates):
+    """A wide table whose columns are named by a function of band and step, in alphabetical order."""
+    table = pd.DataFrame({name(b, d): values[:, t, c] for c, b in enumerate(BANDS) for t, d in enumerate(dates)})
+    return table[sorted(table.columns)]
+
+
+@pytest.mark.case("columns")
+@pytest.mark.parametrize(
+    ("twins", "given", "message"),
+    [
+        (
+            {"B02_1_mean": 1, "B02_1_std": 2},
+            {"columns": "{band}_{step}_*"},
+            "B02_1_mean and B02_1_std are both B02 at 1",
+        ),
+        ({"B02_1": 1, "B2_01": 2}, {}, "B02_1 and B2_01 are both B02 at 01"),
+        ({"B02_mean": 1, "B02_std": 2}, {}, "the steps mean, std of the columns have no order in time"),
+        ({"B02_10m": 1, "B02_20m": 2}, {"columns": "{band}_*", "pixel": "id"}, "B02_10m and B02_20m are both B02 by"),
+    ],
+)
+def test_two_columns_are_never_one_band_at_one_step(twins, given, message):
+    table = pd.DataFrame(twins | {"id": 1, "date": "2021-03-01"}, index=range(3))
+    dates = {} if "pixel" in given else {"dates": DATES[:2]}
+    with pytest.raises(ValueError, match=message + ".*columns="):
+        to_samples(table, missing_bands="zero", **dates, **given)
+
+
+@pytest.mark.case("columns")
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [f"ts{number}" for number in range(12)],
+        [str(number) for number in range(1, 13)],
+        "jan feb mar apr may jun jul aug sep oct nov dec".split(),
+        "Oct2020 Nov2020 Dec2020 Jan2021 Feb2021 Mar2021 Apr2021 May2021 Jun2021 Jul2021 Aug2021 Sep2021".split(),
+        "october november december january february march april may june july august september".split(),
+        [f"2020-{month:02d}" for month in range(1, 13)],
+        [f"2020{month:02d}15" for month in range(1, 13)],
+    ],
+    ids="ts numbers jan years names 2020-01 20200115".split(),
+)
+def test_steps_go_by_time_and_not_by_the_alphabet(steps):
+    values = np.random.default_rng(1).integers(300, 4000, (5, 12, 12)).astype(np.uint16)
+    first = np.datetime64("2020-10") if steps[0].lower().startswith("oct") else np.datetime64("2020-01")
+    dates = [f"{month}-15" for month in first + np.arange(12)]
+    pixels = to_samples(renamed(values, lambda b, d: f"{b}_{d}", steps), dates=dates)
+    assert np.array_equal(pixels.images[S2], to_samples(values, BANDS, dates).images[S2])
+    assert any(f"{steps[3]} as {dates[3]}" in note for note in pixels.notes)
+
+
+@pytest.mark.case("columns")
+@pytest.mark.parametrize(
+    "steps",
+    [DATES, ["2021-03", "2021-05", "2021-07"], ["mar", "may", "jul"], ["mar2021", "may2021", "jul2021"]],
+)
+def test_dates_that_contradict_the_columns(values, steps):
+    table = renamed(values, lambda b, d: f"{b}_{d}", steps)
+    assert to_samples(table, dates=DATES)[0].dates == DATES
+    wrong = (
+        [date.replace("2021", "2019") for date in DATES]
+        if "2021" in steps[0]
+        else ["2021-05-01", "2021-07-01", "2021-09-01"]
+    )
+    for dates in (wrong, np.array(wrong)[None].repeat(70, 0)):
+        with pytest.raises(
+            ValueError, match=r"columns of step \S+ are given the date \S+, which contradicts their name"
+        ):
+            to_samples(table, dates=dates)
+
+
+@pytest.mark.case("columns")
+@pytest.mark.parametrize(
+    ("name", "steps", "pattern"),
+    [
+        ("{step}_{band}", "123", "{step}_{band}"),
+        ("{step}_{band}", ["t1", "t2", "t3"], "{step}_{band}"),
+        ("{step}_{band}", DATES, "{step}_{band}"),
+        ("{band}.{step}", "123", "{band}.{step}"),
+        ("{band}-{step}", "123", "{band}-{step}"),
+    ],
+)
+def test_a_pattern_that_fits_is_named(values, name, steps, pattern):
+    table = renamed(values, lambda b, d: name.format(band=b, step=d), steps)
+    with pytest.raises(ValueError, match=f"say columns= \\('{pattern}', which fits"):
+        to_samples(table, dates=DATES)
+    assert np.array_equal(
+        to_samples(table, dates=DATES, columns=pattern).images[S2], to_samples(values, BANDS, DATES).images[S2]
+    )
+
+
+@pytest.mark.case("columns")
+@pytest.mark.parametrize(("text", "shown"), [("0,123", "0,123"), ("1,234.5", "1,234.5"), ("n/a ", "n/a ")])
+def test_text_in_a_column_is_shown_with_what_to_do(values, text, shown):
+    table = wide(values).astype({"B03_1": object})
+    table.loc[4, "B03_1"] = text
+    with pytest.raises(ValueError, match=rf"column B03_1 holds text, such as '{shown}' \(write 1234\.5"):
+        to_samples(table, dates=DATES)
+
+
+@pytest.mark.case("dates")
+@pytest.mark.parametrize("twice", [["2021-03-01", "20210301"], ["2021-03-01T10:00", "2021-03-01T11:00"]])
+def test_one_day_in_two_spellings_is_one_day(values, twice):
+    with pytest.raises(ValueError, match="pixel p0 has 2021-03-01 twice"):
+        to_samples(long(values, [*twice, "2021-07-01"]), dates="when", pixel="id")
+
+
 @pytest.mark.case("words")
 def test_what_was_given_is_shown_in_plain_words(values):
     table, names = wide(values), np.array(BANDS[:2])
