@@ -7,6 +7,9 @@ import re
 import warnings
 from pathlib import Path
 
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters of both kinds, ESC among them, and those of the direction of letters."""
+
 _PACKAGE = Path(__file__).parent
 
 
@@ -24,6 +27,15 @@ def letters(text: str) -> str:
     return known.encode("utf8", "surrogateescape").decode("utf8", "replace")
 
 
+def printable(text: str) -> str:
+    """A text that somebody else wrote, as `letters` without what a terminal obeys instead of showing.
+
+    Each sign that moves the cursor, changes colours or the title, or turns the direction of letters becomes a
+    replacement character; ends of lines and tabs stay.
+    """
+    return _OBEYED.sub("\ufffd", letters(text))
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, as in 1 item, 2 items, 1 series, 2 series.
 
@@ -39,4 +51,4 @@ def warn(message: str) -> None:
     frame, level = inspect.currentframe(), 1
     while frame is not None and Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(printable(message), UserWarning, stacklevel=level)

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils import _pytree
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, modality
-from olmoearth_nb.errors import letters
+from olmoearth_nb.errors import printable
 from olmoearth_nb.georeference import Georeference, degrees
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.tokenization import Tokenization
@@ -52,8 +52,8 @@ class Sample:
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "timestamps", np.asarray(self.timestamps, dtype=np.int64))  # frozen: set once, here
         for name in ("title", "provenance"):
-            object.__setattr__(self, name, letters(getattr(self, name)))
-        object.__setattr__(self, "notes", tuple(letters(note) for note in self.notes))
+            object.__setattr__(self, name, printable(getattr(self, name)))
+        object.__setattr__(self, "notes", tuple(printable(note) for note in self.notes))
         steps = len(self.timestamps)
         if np.shape(self.timestamps) != (steps, 3) or not 1 <= steps <= MAX_TIMESTEPS:
             raise ValueError(

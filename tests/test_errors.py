@@ -20,7 +20,7 @@ from olmoearth_nb import (
     size_config,
 )
 from olmoearth_nb.bands import SENTINEL2, modality
-from olmoearth_nb.errors import counted, letters
+from olmoearth_nb.errors import counted, letters, printable
 from olmoearth_nb.tokenization import tokenization
 
 S2 = "sentinel2_l2a"
@@ -160,3 +160,15 @@ def test_a_path_of_other_letters_under_an_ascii_locale(tmp_path):
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", UNDER_C, folder], env=there, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     assert (folder / "log").read_text(encoding="utf8") == f"{folder}\n"
+
+
+OBEYED = ["\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "a\rb", "\u202etxt.exe", "\x7f"]
+
+
+@pytest.mark.case("H28")
+@pytest.mark.parametrize("text", OBEYED)
+def test_what_a_terminal_obeys_is_not_printed(text):
+    assert not set(printable(text)) & set("\x1b\x07\x9b\r\u202e\x7f")
+    assert printable("größe: 1\n\t2\u00a0µm") == "größe: 1\n\t2\u00a0µm"
+    sample = Sample({S2: np.zeros((16, 16, 1, 12))}, [(1, 0, 2020)], text, text, (text,))
+    assert {sample.title, sample.provenance, *sample.notes} == {printable(text)}

@@ -13,7 +13,7 @@ import typer
 from olmoearth_nb.cli.errors import in_options
 from olmoearth_nb.cli.loading import listed, loading, takes
 from olmoearth_nb.data.tables import SUFFIXES
-from olmoearth_nb.errors import counted
+from olmoearth_nb.errors import counted, printable
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -107,6 +107,7 @@ def embed(
     from olmoearth_nb.points.series import embed_series
 
     check_table_path(out)
+    _require_other(out, data, place.get("points"))
     source: Any
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", UserWarning)
@@ -131,10 +132,17 @@ def embed(
     typer.echo(f"{out}: {counted(len(rows), what)}, embeddings of {encoder.config.width} numbers")
 
 
+def _require_other(out: Path, *inputs: str | os.PathLike[str] | None) -> None:
+    """Raises a ValueError if the result would take the place of what it is made from."""
+    for path in inputs:
+        if path is not None and out.exists() and Path(path).exists() and out.samefile(path):
+            raise ValueError(f"out={str(out)!r} is what is embedded, and would be lost; give another name")
+
+
 def _tell(notes: list[str]) -> None:
     """Says notes beside the result."""
     for note in notes:
-        typer.echo(f"note: {in_options(note)}", err=True)
+        typer.echo(f"note: {printable(in_options(note))}", err=True)
 
 
 def _require_none(given: Iterable[str], why: str) -> None:

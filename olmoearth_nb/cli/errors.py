@@ -17,7 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from olmoearth_nb.errors import PlainError
+from olmoearth_nb.errors import PlainError, printable
 
 MENDABLE = (MemoryError, ModuleNotFoundError, OSError, PlainError, ValueError)
 """Errors that a user can mend. Other errors are bugs, whose traceback is shown."""
@@ -68,7 +68,7 @@ class Command(TyperCommand):
             message = explained(error)
             if message is None:
                 raise
-            typer.echo(f"error: {message}", err=True)
+            typer.echo(f"error: {printable(message)}", err=True)
             raise typer.Exit(2) from error
         finally:
             _options.reset(before)

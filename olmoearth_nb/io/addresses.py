@@ -65,10 +65,27 @@ def host_of(url: str) -> str:
 
 
 def internal(address: str) -> bool:
-    """Whether an IP address is of this machine, of a private network, or of another use than the public internet's."""
+    """Whether an IP address is of this machine, of a private network, or of another use than the public internet's.
+
+    So is one of version 6 that a gateway turns into such a one of version 4.
+    """
     ip = ipaddress.ip_address(address)
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return not (mapped or ip).is_global
+    inner = _inner(ip) if isinstance(ip, ipaddress.IPv6Address) else None
+    if inner is not None:
+        return not inner.is_global or inner.is_multicast
+    return not ip.is_global or ip.is_multicast or ip in _LOCAL_GATEWAYS
+
+
+_LOCAL_GATEWAYS = ipaddress.ip_network("64:ff9b:1::/48")
+_HOLDING = [ipaddress.ip_network(f"{prefix}/96") for prefix in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::")]
+"""Addresses of version 6 whose last 32 bits are one of version 4: compatible, mapped, translated twice."""
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of version 4 that one of version 6 stands for."""
+    if any(ip in network for network in _HOLDING):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
 
 
 @dataclass(frozen=True)

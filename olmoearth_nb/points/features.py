@@ -75,10 +75,21 @@ def read_features(path: str | os.PathLike[str]) -> GeoDataFrame:
         try:
             document = json.loads(path.read_text(encoding="utf-8-sig"))
         except ValueError as error:
-            raise ValueError(f"{path.name} is not GeoJSON: it is no JSON text ({error})") from error
+            raise ValueError(f"{path.name} is not GeoJSON: it is no JSON text ({error}){_advice(path)}") from error
         return _features(document, path.name)
     except RecursionError as error:
         raise ValueError(f"{path.name} is not GeoJSON of ours: it is nested too deep") from error
+
+
+def _advice(path: Path) -> str:
+    """How a table of places becomes GeoJSON."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        return ""
+    return (
+        f"; if it is a table with columns lon and lat, make one of it: `import pandas, geopandas; "
+        f"t = pandas.read_csv({path.name!r}); geopandas.GeoDataFrame(t, geometry=geopandas.points_from_xy(t.lon, "
+        "t.lat), crs='EPSG:4326').to_file('points.geojson', driver='GeoJSON')`"
+    )
 
 
 def embed_features(

@@ -1,8 +1,11 @@
 """`embed` of tables of pixel series, what it says of what does not fit, random weights, names that are no text."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,10 @@ import pytest
 from terminal import invoke
 
 from olmoearth_nb import SENTINEL2, to_samples
+from olmoearth_nb.data import load_place
+from olmoearth_nb.data.npz import save_npz
 from olmoearth_nb.evaluation.embed import embed
+from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.weights.load import open_encoder, random_encoder
 
 MODEL = "mini-v1.1-long"
@@ -161,3 +167,52 @@ def test_names_that_the_locale_cannot_write(wide, tmp_path, kind):
     )
     assert done.returncode == 0, done.stderr
     assert len(pd.read_csv(out) if kind == "csv" else pd.read_parquet(out)) == 5
+
+
+@pytest.fixture
+def points(tmp_path):
+    """A point in the town that comes along, which lies somewhere."""
+    place = Georeference("EPSG:32631", (10, 0, 500_000, 0, -10, 5_000_000))
+    save_npz(replace(load_place("town"), georeference=place), tmp_path / "town.npz")
+    lon, lat = place.to_lonlat(8, 8)
+    (tmp_path / "points.csv").write_text(f"name,lon,lat\na,{lon},{lat}\n")
+    return tmp_path / "points.csv"
+
+
+@pytest.mark.case("tables")
+@pytest.mark.parametrize("way", ["the table", "a link to it", "the points"])
+def test_what_is_embedded_is_not_overwritten(wide, points, tmp_path, way):
+    out = wide if way == "the table" else points
+    if way == "a link to it":
+        out = tmp_path / "link.parquet"
+        out.symlink_to(wide)
+    before = out.read_bytes()
+    more = ("--points", points) if way == "the points" else ("--dates", ",".join(DATES))
+    result = call(tmp_path / "town.npz" if way == "the points" else wide, out, *more)
+    assert result.exit_code == 2
+    assert f"--out {out} is what is embedded, and would be lost; give another name" in result.output
+    assert out.read_bytes() == before
+
+
+@pytest.mark.case("tables")
+def test_a_table_of_points_is_told_how_to_become_geojson(points, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("town.npz", "out.csv", "--points", "points.csv")
+    assert result.exit_code == 2
+    exec(re.search("`(.*)`", result.output)[1], {})
+    assert call("town.npz", "out.csv", "--points", "points.geojson").exit_code == 0
+    assert pd.read_csv("out.csv")["name"].tolist() == ["a"]
+
+
+@pytest.mark.case("H28")
+def test_what_a_terminal_obeys_does_not_reach_it(points, tmp_path):
+    path = tmp_path / "town.npz"
+    with np.load(path) as file:
+        np.savez(path, **{**file, "notes": np.array(["\x1b]0;title\x07\x1b[2J"])})
+    _, lon, lat = points.read_text().split("\n")[1].split(",")
+    there = {"type": "Point", "coordinates": [float(lon), float(lat)]}
+    (tmp_path / "p.geojson").write_text(json.dumps(there))
+    for more in (["--points", tmp_path / "p.geojson"], ["--points", "\x1b[2Jx"]):
+        result = call(path, tmp_path / "out.csv", *more)
+        assert not set(result.output) & set("\x1b\x07")
+        assert "\ufffd" in result.output

@@ -396,3 +396,30 @@ def test_a_band_under_no_name_of_ours_is_named_before_it_is_replaced(tmp_path, n
     assert any("left out" in note and name in note for note in filled.notes)
     right = load_geotiff(path, offset=None, bands=BANDS)
     assert np.array_equal(right.images["sentinel2_l2a"][:, :, 0], numbers().transpose(1, 2, 0))
+
+
+@pytest.mark.case("H28")
+@pytest.mark.parametrize("place", ["a band", "a tag"])
+def test_what_a_terminal_obeys_comes_in_no_message(tmp_path, place):
+    names = ["\x1b]0;\x9btitle\x07", *BANDS[1:]] if place == "a band" else BANDS
+    tags = {"DATE": "\x1b\x9b[2J2020"} if place == "a tag" else {}
+    path = write(tmp_path / "a.tif", numbers(), names, tags)
+    with pytest.raises(ValueError, match="\ufffd") as error:
+        load_geotiff(path, **({"dates": ["2020-01-01"]} if place == "a band" else {}))
+    assert not set(str(error.value)) & set("\x1b\x9b\x07")
+
+
+@pytest.mark.case("H1")
+def test_a_link_out_of_a_folder_is_refused(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write(folder / "a_2020-01-01.tif", numbers())
+    (folder / "b_2020-02-01.tif").symlink_to(folder / "a_2020-01-01.tif")
+    assert len(tifs_of(folder)[0]) == 2, "a link within the folder"
+    (folder / "c_2020-03-01.tif").symlink_to(write(tmp_path / "secret.tif", numbers()))
+    with pytest.raises(ValueError, match=r"c_2020-03-01\.tif in .* is a link that leaves the folder; put a copy"):
+        tifs_of(folder)
+    linked = tmp_path / "linked"
+    linked.symlink_to(folder)
+    (folder / "c_2020-03-01.tif").unlink()
+    assert len(tifs_of(linked)[0]) == 2, "a link to the folder itself"

@@ -17,16 +17,23 @@ def names(monkeypatch, known):
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+)
 def test_the_public_internet(address):
     assert not internal(address)
 
 
 INTERNAL = "127.0.0.1 10.1.2.3 192.168.0.1 172.16.0.1 169.254.169.254 0.0.0.0 100.64.0.1 ::1 fe80::1 fd00::1"
+TRANSLATED = (
+    "::ffff:127.0.0.1 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1 ::7f00:1 ::ffff:0:7f00:1 "
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2"  # the last by Teredo, of 192.0.2.45
+)
+"""Addresses of version 4 in those of version 6."""
 
 
 @pytest.mark.case("H1")
-@pytest.mark.parametrize("address", [*INTERNAL.split(), "::ffff:127.0.0.1", "::ffff:169.254.169.254"])
+@pytest.mark.parametrize("address", [*INTERNAL.split(), *TRANSLATED.split(), "224.0.0.1", "ff02::1", "64:ff9b:1::8"])
 def test_addresses_of_this_machine_and_its_network(address):
     assert internal(address)
 

@@ -26,7 +26,8 @@ def tifs_of(folder: Path) -> tuple[list[Path], list[str]]:
     """The GeoTIFFs of a folder in order of their names, and a note on what lies beside them and is ignored.
 
     Raises:
-        ValueError: if there is none, or something else lies there, such as an unfinished download or a folder.
+        ValueError: if there is none, something else lies there, such as an unfinished download or a folder,
+            or a link leaves the folder.
     """
     paths = sorted(folder.iterdir())
     tifs = [path for path in paths if _is_tif(path)]
@@ -37,6 +38,12 @@ def tifs_of(folder: Path) -> tuple[list[Path], list[str]]:
         raise ValueError(
             f"{folder} must hold GeoTIFFs (.tif) of one place, one for each date, and nothing else; it holds "
             f"{counted(len(tifs), 'GeoTIFF')}{named}"
+        )
+    leaving = [path.name for path in tifs if not path.resolve().is_relative_to(folder.resolve())]
+    if leaving:
+        raise ValueError(
+            f"{leaving[0]} in {folder} is a link that leaves the folder; put a copy in its place, or name the files "
+            "themselves in a list"
         )
     read = {name for path in tifs for name in names_beside(path)}
     ignored = [name for name in beside if not name.startswith(".") and name not in read]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from olmoearth_nb.data.geotiff.beside import Beside, read_beside
 from olmoearth_nb.data.paged import Window
+from olmoearth_nb.errors import printable
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.io.raster import InMemory, open_raster
 
@@ -135,7 +136,8 @@ def read_header(path: Path | InMemory) -> Raster:
         if transform.is_identity and beside.world is not None:
             transform = beside.world
         georeference, nowhere = _georeference(file, crs, transform)
-        names = [name or beside.fields.get(i, {}).get("Description") for i, name in enumerate(file.descriptions)]
+        given = [name or beside.fields.get(i, {}).get("Description") for i, name in enumerate(file.descriptions)]
+        names = [printable(name) if name else None for name in given]
         alpha = [
             i
             for i, (colour, name) in enumerate(zip(file.colorinterp, names, strict=True))
@@ -147,7 +149,7 @@ def read_header(path: Path | InMemory) -> Raster:
             np.dtype(file.dtypes[0]),
             names,
             tuple(alpha) if len(alpha) < file.count else (),
-            {**file.tags(), **beside.tags},
+            _shown({**file.tags(), **beside.tags}),
             [_band_tags(file, i, beside) for i in range(file.count)],
             [beside.number(i, "Scale", scale) for i, scale in enumerate(file.scales)],
             [beside.number(i, "Offset", offset) for i, offset in enumerate(file.offsets)],
@@ -162,7 +164,12 @@ def _band_tags(file: Any, band: int, beside: Beside) -> dict[str, str]:
     """Tags of a band, in the file and beside it."""
     tags = {**file.tags(band + 1), **beside.band_tags.get(band, {})}
     nodata = beside.fields.get(band, {}).get("NoDataValue")
-    return tags if nodata is None else {**tags, "NoDataValue": nodata}
+    return _shown(tags if nodata is None else {**tags, "NoDataValue": nodata})
+
+
+def _shown(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags that can be shown in messages."""
+    return {printable(name): printable(value) for name, value in tags.items()}
 
 
 def _require_fitting(file: Any, title: str, beside: Beside) -> None:
