@@ -11,12 +11,13 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from olmoearth_nb.bands import MAX_TIMESTEPS, Modality
 from olmoearth_nb.data.steps import in_order
+from olmoearth_nb.io.memory import require_memory
 
 SUFFIXES = (".parquet", ".csv")
 """Kinds of table that are read."""
@@ -24,11 +25,21 @@ SUFFIXES = (".parquet", ".csv")
 _HEADER = 1 << 20
 """Bytes that the names of a CSV's columns are looked for in."""
 
+MOST_VALUES = 1 << 28
+"""Values of the largest table that is read: a million pixels of 12 dates and 12 bands with some to spare."""
+
+_BYTES = 40
+"""Memory that a value takes at most: as read, as a number, its mask, and copies in float32."""
+
 _PATTERNS = ("{step}_{band}", "{band}_{step}", "{band}.{step}", "{step}.{band}", "{band}-{step}", "{step}-{band}")
 """What columns are named like, tried for an advice."""
 
 Columns = str | Mapping[str, Any]
 """How bands are named in a table: a pattern, or the column of each band (in a wide table one for each timestep)."""
+
+
+class TooLargeError(ValueError):
+    """A table that would not fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +68,7 @@ def read_table(source: Any) -> Any:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for another kind of file, or one that is damaged.
+        ValueError: for another kind of file, one that is damaged, or has more values than fit.
     """
     import pandas as pd
     import pyarrow as pa
@@ -71,13 +82,38 @@ def read_table(source: Any) -> Any:
         raise FileNotFoundError(f"no file {path}")
     try:
         with path.open("rb") as file:  # Arrow takes names in UTF-8 alone
+            _require_size(path, _values(file, path))
+            file.seek(0)
             if path.suffix.lower() == ".parquet":
                 return pd.read_parquet(file)
             separator = _separator(file.readline(_HEADER))
             file.seek(0)
             return pd.read_csv(file, sep=separator)
+    except TooLargeError:
+        raise
     except (ValueError, OSError, MemoryError, pa.ArrowException) as error:
         raise ValueError(f"{path.name} is not a whole {path.suffix.lower()} table ({error})") from error
+
+
+def _values(file: IO[bytes], path: Path) -> int:
+    """How many values a table has: of Parquet by its header, of text about, four bytes each."""
+    from pyarrow import parquet
+
+    if path.suffix.lower() != ".parquet":
+        return path.stat().st_size // 4
+    header = parquet.ParquetFile(file).metadata
+    return int(header.num_rows * header.num_columns)
+
+
+def _require_size(path: Path, values: int) -> None:
+    """Raises an error if a table has more values than are read, or than fit into memory."""
+    advice = "cut it in pieces, or keep only the columns that are needed"
+    if values > MOST_VALUES:
+        raise TooLargeError(f"{path.name} has about {values:,} values, at most {MOST_VALUES:,} are read; {advice}")
+    try:
+        require_memory(path.name, values * _BYTES, advice)
+    except ValueError as error:
+        raise TooLargeError(str(error)) from error
 
 
 def _separator(head: bytes) -> str:

@@ -53,16 +53,20 @@ def _unpack(packed: zipfile.ZipFile, entries: list[zipfile.ZipInfo], part: Path)
     """Writes the files one by one, under a progress bar where they are many."""
     from rich.progress import track
 
+    name = Path(packed.filename or "the archive").name
     for entry in track(entries, f"unpacking {part.stem}", transient=True, disable=len(entries) < 200):
         if stat.S_ISLNK(entry.external_attr >> 16):
-            raise ValueError(f"{entry.filename} in the archive is a link; links are not unpacked")
-        target = inside(part, entry.filename)
-        if entry.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with packed.open(entry) as source, target.open("wb") as file:
-            shutil.copyfileobj(source, file, _BLOCK)
+            raise ValueError(f"{entry.filename} in {name} is a link; links are not unpacked")
+        try:
+            target = inside(part, entry.filename)
+            (target if entry.is_dir() else target.parent).mkdir(parents=True, exist_ok=True)
+            if not entry.is_dir():
+                with packed.open(entry) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, _BLOCK)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise ValueError(f"{entry.filename} in {name} is a file in one place and a folder in another") from error
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
 
 
 def _require_space(archive: Path, part: Path, need: int) -> None:

@@ -281,7 +281,10 @@ def _lonlat(shapes: np.ndarray, crs: str | None, name: str) -> np.ndarray:
             raise ValueError(f"{name}, feature {number}: its {kind} is not valid ({shapely.is_valid_reason(one)})")
     places = shapes
     if crs is not None and crs != LONLAT:
-        places = shapely.transform(shapes, lambda x, y: transformed(crs, LONLAT, x, y), interleaved=False)
+        try:
+            places = shapely.transform(shapes, lambda x, y: transformed(crs, LONLAT, x, y), interleaved=False)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
     places = _turned(places)
     at, owner = shapely.get_coordinates(places, return_index=True)
     lost = owner[~(np.isfinite(at) & (np.abs(at) <= [_FARTHEST, 90])).all(1)]

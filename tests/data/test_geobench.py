@@ -381,11 +381,20 @@ def damaged(path):
 ARCHIVES = {
     "up": (lambda p: archive_of(p, ("set/a", b"1"), ("../outside", b"2")), "'../outside' is no name of a file inside"),
     "absolute": (lambda p: archive_of(p, ("/tmp/outside", b"2")), "is no name of a file inside"),
-    "a link": (lambda p: archive_of(p, ("set/a", b"1"), link_to("/etc/passwd")), "set/link in the archive is a link"),
+    "a link": (lambda p: archive_of(p, ("set/a", b"1"), link_to("/etc/passwd")), "set/link in a.zip is a link"),
     "cut off": (truncated, "is not a whole .zip file"),
     "damaged": (damaged, "is not a whole .zip file"),
     "text": (lambda p: p.write_text("hello") and p, "is not a whole .zip file"),
 }
+
+
+@pytest.mark.case("H22")
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a"), ("a/b", "a/b/c"), ("a", "a/")])
+def test_a_file_that_is_a_folder_as_well(tmp_path, names):
+    archive = archive_of(tmp_path / "a.zip", *((name, b"") for name in names))
+    with pytest.raises(ValueError, match=r"a\S* in a\.zip is a file in one place and a folder in another"):
+        unpack_zip(archive, tmp_path / "out" / "a")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.lock"]
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

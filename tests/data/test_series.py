@@ -9,6 +9,8 @@ import torch
 
 from olmoearth_nb import Batch, to_sample, to_samples
 from olmoearth_nb.bands import MISSING, SENTINEL2, modality
+from olmoearth_nb.data import tables
+from olmoearth_nb.io import memory
 
 BANDS = list(SENTINEL2.band_names)
 DATES = ["2021-03-01", "2021-05-01", "2021-07-01"]
@@ -383,3 +385,27 @@ def test_wrong_files(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name} is not a whole"):
             to_samples(tmp_path / name, dates=DATES)
+
+
+@pytest.mark.case("H22")
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_table_that_would_not_fit_is_refused_before_it_is_read(values, tmp_path, monkeypatch, suffix):
+    table, path = wide(values), tmp_path / f"a{suffix}"
+    table.to_parquet(path) if suffix == ".parquet" else table.to_csv(path, index=False)
+    number = table.size if suffix == ".parquet" else path.stat().st_size // 4
+    monkeypatch.setattr(memory, "machine_memory", lambda: 40 * number)
+    assert len(to_samples(path, dates=DATES)) == 70
+    monkeypatch.setattr(memory, "machine_memory", lambda: 40 * number - 1)
+    with pytest.raises(ValueError, match=rf"^a\{suffix} would take about .* of memory, .*; cut it in pieces"):
+        to_samples(path, dates=DATES)
+    monkeypatch.setattr(tables, "MOST_VALUES", number - 1)
+    with pytest.raises(ValueError, match=rf"^a\{suffix} has about .* values, at most {number - 1:,} are read"):
+        to_samples(path, dates=DATES)
+
+
+def test_a_small_parquet_file_of_many_rows_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_VALUES", 100_000)
+    pd.DataFrame({"B02_1": np.zeros(200_000, np.int64)}).to_parquet(tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 10_000
+    with pytest.raises(ValueError, match=r"^a\.parquet has about 200,000 values"):
+        to_samples(tmp_path / "a.parquet", dates=DATES[:1])

@@ -424,3 +424,16 @@ def test_a_sparse_scene_gives_nan_where_nothing_was_seen(encoder):
         table = embed_features(encoder, vast, frame(*spots))
     assert np.isfinite(embeddings(table)[0]).all()
     assert np.isnan(embeddings(table)[1]).all()
+
+
+LOCAL = 'LOCAL_CS["field",UNIT["metre",1]]'
+
+
+@pytest.mark.case("H22")
+@pytest.mark.parametrize("crs", ["nonsense", "EPSG:999999", "/etc/passwd", LOCAL], ids="word number path local".split())
+def test_a_coordinate_system_that_is_none_is_told_with_the_file(tmp_path, crs):
+    document = {"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": crs}}, "features": []}
+    document["features"] = [{"type": "Feature", "geometry": {"type": "Point", "coordinates": [3, 7]}, "properties": {}}]
+    (tmp_path / "a.geojson").write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"^a\.geojson"):
+        read_features(tmp_path / "a.geojson")
