@@ -31,8 +31,8 @@ def completed(image: np.ndarray, names: list[str], spec: Modality, policy: str) 
         raise ValueError(f"missing_bands must be 'error', 'zero' or 'nearest', got {policy!r}")
     if absent and policy == "error":
         raise ValueError(
-            f"{spec.title} bands missing: {absent}; say missing_bands='zero' (for v1.1 and later) or "
-            "missing_bands='nearest' (for v1); for a tokenization that leaves them out, either will do"
+            f"{spec.title} bands missing: {absent}{_hint(names, spec)}; say missing_bands='zero' (for v1.1 and later) "
+            "or missing_bands='nearest' (for v1); for a tokenization that leaves them out, either will do"
         )
     if len(absent) > _MANY_FILLED * len(spec.bands):
         warn(
@@ -49,6 +49,23 @@ def completed(image: np.ndarray, names: list[str], spec: Modality, policy: str) 
         else:
             columns.append(np.where(seen, np.float32(band.mean - 2 * band.std), np.float32(MISSING)))
     return np.stack(columns, axis=-1).astype(np.float32), absent
+
+
+def _hint(names: list[str], spec: Modality) -> str:
+    """What names of Sentinel-2 may be instead, where none is B8A: mere numbers, or Landsat's."""
+    numbers = {int(name[1:]) for name in names if name[1:].isdecimal()}
+    if spec.name != "sentinel2_l2a" or "B8A" in names or not {*range(1, 8)} <= numbers:
+        return ""
+    most = max(numbers)
+    hint = ""
+    if numbers | {10} == {*range(1, most + 1), 10}:  # B10 has gone by now
+        given = f"{_IN_ORDER}" if most == len(_IN_ORDER) else "[...]"
+        hint = f"; if B1 to B{most} are only numbers of the bands in the file, give bands={given}, their names in order"
+    return hint if "B12" in names else f"{hint}; if they are Landsat's, say modality='landsat'"
+
+
+_IN_ORDER = "B01 B02 B03 B04 B05 B06 B07 B08 B8A B09 B11 B12".split()
+"""Sentinel-2's bands of Level 2A as products and most archives order them."""
 
 
 def _nearest(band: str, names: list[str], spec: Modality) -> str | None:

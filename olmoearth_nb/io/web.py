@@ -92,10 +92,12 @@ class Web:
                     method, url, stream=True, timeout=fetch.TIMEOUT, allow_redirects=False, auth=auth, **options
                 ) as answer:
                     if answer.is_redirect and hops < _HOPS:
-                        url, hops = _joined(url, answer.headers["Location"]), hops + 1
+                        url, hops = self._led(url, answer.headers["Location"]), hops + 1
                         if answer.status_code < _SAME_METHOD and method == "POST":
                             method, options = "GET", {**options, "json": None}
                         continue
+                    if answer.is_redirect:
+                        raise RefusedError(f"{what} cannot be had: {public(url)} is redirected more than {_HOPS} times")
                     if answer.status_code not in _BUSY or failed == fetch.TRIES:
                         return read(answer)
                     wait = fetch.retry_after(answer.headers.get("Retry-After") or "")
@@ -131,6 +133,19 @@ class Web:
                 raise DownloadError(f"{what} answers with no text in UTF-8 ({error}): {public(url)}") from error
 
         return self.take(url, what, read, method, **options)
+
+    def _led(self, url: str, location: str) -> str:
+        """Where a redirect leads.
+
+        Raises:
+            DownloadError: if that may not be asked, naming who leads there.
+        """
+        to = _joined(url, location)
+        try:
+            self.reach.check(to)
+        except ValueError as error:
+            raise DownloadError(f"{public(url)} leads elsewhere: {error}") from error
+        return to
 
     def _check(self, url: str, method: str) -> None:
         """Raises a DownloadError unless this may be asked."""

@@ -74,7 +74,7 @@ def test_a_body_without_end(server, status):
     """Also of a refusal or a redirect, which HTTP libraries read whole."""
     server.answer = lambda request: endless(request, status, Retry_After="0", Location="/elsewhere")
     started = time.monotonic()
-    with pytest.raises(DownloadError, match="more than 1,000 bytes"):
+    with pytest.raises(DownloadError, match=r"more than (1,000 bytes|5 times)"):
         ask(server)
     assert time.monotonic() - started < 20
 
@@ -160,8 +160,9 @@ def test_a_name_that_leads_elsewhere_when_it_is_used(server, monkeypatch):
 @pytest.mark.parametrize("location", ["file" + ":///etc/hostname", "ftp://127.0.0.1/x", "//[bad", "http://"])
 def test_a_redirect_to_what_is_not_of_the_web(server, location):
     server.answer = lambda request: send(request, 302, Location=location)
-    with pytest.raises(DownloadError, match=r"begins with http|is no address|refused: 302"):
+    with pytest.raises(DownloadError, match=r"begins with http|is no address|redirected more than 5 times") as error:
         ask(server)
+    assert f"{server.url}/x" in str(error.value), "who leads there"
 
 
 def test_redirects_are_followed_but_not_without_end(server):
@@ -170,7 +171,7 @@ def test_redirects_are_followed_but_not_without_end(server):
     )
     assert ask(server) == "b"
     server.answer = lambda request: send(request, 302, Location="/x")
-    with pytest.raises(RefusedError, match="it refused: 302"):
+    with pytest.raises(RefusedError, match=r"it cannot be had: .*/x is redirected more than 5 times"):
         ask(server)
     assert len(server.asked) == 2 + 6
 

@@ -18,6 +18,7 @@ DAY = r"(\d{4})-?(\d{2})-?(\d{2})"
 _IN_NAME = re.compile(rf"(?<!\d){DAY}(?:(?=T\d{{2}})|Z?(?![0-9A-Za-z]))")
 _TIME = r"[T ]\d{2}:?\d{2}(?::?\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?"
 _TAG = re.compile(rf"(\d{{4}})[-:]?(\d{{2}})[-:]?(\d{{2}})(?:{_TIME})?")
+_PRODUCT = re.compile(r"S2[A-D]_MSIL\d[AC]_|L[COTEM]0\d_L\d", re.IGNORECASE)
 ASK = "give dates=[...], one ISO date for each timestep"
 
 
@@ -55,13 +56,20 @@ def _of_name(days: list[dt.date], steps: int, name: str) -> list[dt.date]:
     if len(days) == 2 and (days[1] - days[0]).days == 30 * steps:
         return [days[0] + dt.timedelta(days=30 * i) for i in range(steps)]
     if len(days) == 2 and days[0] == days[1]:
-        raise ValueError(f"{name} has two times of {days[0]} in its name; {ASK}")
+        raise ValueError(f"{name} has two times of {days[0]} in its name; {ASK}{_of_product(name, days, steps)}")
     when = "its timestep is" if steps == 1 else f"its {steps} timesteps are"
     raise (ValueError if days else UndatedError)(
         f"{name} does not say when {when}: there is none of the tags {', '.join(DATE_TAGS)}, and its name holds "
         f"{[day.isoformat() for day in days]}, not one date for one timestep or a first and last day {30 * steps} days "
-        f"apart; {ASK}"
+        f"apart; {ASK}{_of_product(name, days, steps)}"
     )
+
+
+def _of_product(name: str, days: list[dt.date], steps: int) -> str:
+    """Advice on names of products, which tell when the picture was taken, and then when the product was made."""
+    if steps != 1 or len(days) < 2 or not _PRODUCT.match(name):
+        return ""
+    return f"; it is named like a product, whose first date is that of the picture: dates=['{days[0]}']"
 
 
 def _day(found: re.Match[str] | None, name: str) -> dt.date:

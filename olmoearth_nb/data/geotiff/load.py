@@ -7,18 +7,24 @@ in two documented patterns. Nothing is guessed: what cannot be told is asked for
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from olmoearth_nb.data.arrays import Date, to_sample, without_empty_dates
 from olmoearth_nb.data.geotiff.part import Options
+from olmoearth_nb.data.geotiff.read import Raster
 from olmoearth_nb.data.geotiff.stack import Paths, Stack, stacked
 from olmoearth_nb.data.offset import Offset
+from olmoearth_nb.errors import counted
 from olmoearth_nb.sample import Sample
 
 _BYTES = 20
 """Memory that a value takes at most while it is read: as stored, its mask, and copies in float32."""
+
+_NAMED = 3
+"""Files that a message names."""
 
 _GUESSED_MEMORY = 8 * 2**30
 
@@ -86,17 +92,41 @@ def load_geotiff(
 def sample_of(stack: Stack, part: int, image: Any, notes: Sequence[str]) -> Sample:
     """The checked sample of one sensor, all dates kept."""
     own, options = stack.parts[part], stack.options
-    return to_sample(
-        image,
-        own.names,
-        stack.dates,
-        modality_name=own.spec.name,
-        scale=own.scale,  # type: ignore[arg-type]
-        level=options.level if own.spec.name == "sentinel2_l2a" else None,
-        missing_bands=options.missing_bands,
-        empty_dates="keep",
-        notes=[*own.notes, *notes],
-    )
+
+    def made(steps: Sequence[int]) -> Sample:
+        return to_sample(
+            image if len(steps) == len(stack.dates) else image[:, :, list(steps)],
+            own.names,
+            [stack.dates[t] for t in steps],
+            modality_name=own.spec.name,
+            scale=own.scale,  # type: ignore[arg-type]
+            level=options.level if own.spec.name == "sentinel2_l2a" else None,
+            missing_bands=options.missing_bands,
+            empty_dates="keep",
+            notes=[*own.notes, *notes],
+        )
+
+    try:
+        return made(range(len(stack.dates)))
+    except ValueError as error:
+        raise ValueError(f"{_blamed(own.files, stack.dates, made)}: {error}") from error
+
+
+def _blamed(files: Sequence[Raster], dates: Sequence[str], made: Callable[[Sequence[int]], Sample]) -> str:
+    """The files, and the dates if it is some of them, that cannot be made a sample by themselves."""
+    wrong = []
+    for t in range(len(dates)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                made([t])
+        except ValueError:
+            wrong.append(t)
+    some = wrong if 0 < len(wrong) < len(dates) else range(len(dates))
+    named = list(dict.fromkeys(files[t].path.name for t in some))
+    when = f" ({', '.join(dates[t] for t in some)})" if len(some) < len(dates) else ""
+    more = f" and {counted(len(named) - _NAMED, 'other')}" if len(named) > _NAMED else ""
+    return f"{', '.join(named[:_NAMED])}{more}{when}"
 
 
 def together(stack: Stack, parts: Sequence[Sample]) -> Sample:

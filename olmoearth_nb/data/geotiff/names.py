@@ -22,6 +22,8 @@ _NUMBERED = (
 ``20200701T105031_20200701T105626_T31TCJ_B4``."""
 MASK = "datamask"
 """Band of Sentinel Hub that says where there are data, in small letters."""
+LIKE_MASKS = re.compile(r"alpha|.*masks?|valid.*|scl|qa\d*|cloud.*|clm|clp", re.IGNORECASE)
+"""Names of bands that may say what was not observed."""
 _LIKE_OURS = re.compile(r"B\d.*|\d+A?|[VH][VH].*", re.IGNORECASE)
 
 
@@ -72,7 +74,8 @@ def layout_of(raster: Raster, bands: Sequence[str] | None, sensor: str | None) -
         owner, band = next(((s, b) for s in sensors if (b := MODALITIES[s].spelled(name))), (None, None))
         if owner is None or band is None:
             asked = sensor is not None and any(MODALITIES[s].spelled(name) for s in SENSORS)
-            (left_out if _LIKE_OURS.fullmatch(name) and not asked else other).append(name)
+            kept = LIKE_MASKS.fullmatch(name) or (_LIKE_OURS.fullmatch(name) and not asked)
+            (left_out if kept else other).append(name)
             continue
         at = index.setdefault(owner, {}).setdefault(step, {})
         if band in at:

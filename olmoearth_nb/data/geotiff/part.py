@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +16,7 @@ from olmoearth_nb.data.geotiff.names import Layout
 from olmoearth_nb.data.geotiff.read import Raster
 from olmoearth_nb.data.geotiff.scaling import Scaling, scaling_of
 from olmoearth_nb.data.observed import unmasked, without_empty, without_fills
-from olmoearth_nb.data.offset import Offset, read_offset, remove_offset, settle, without_offset
+from olmoearth_nb.data.offset import UNSAID, Offset, read_offset, remove_offset, settle, without_offset
 from olmoearth_nb.data.paged import Window
 from olmoearth_nb.data.units import REFLECTANCE
 
@@ -155,6 +156,7 @@ def part_of(sensor: str, layouts: Sequence[Layout], steps: list[Raster], days: l
         [scaling_of(raster, i, sensor, str(band), scale, alone) for i, band in zip(positions, ours, strict=True)]
         for raster, positions in zip(steps, index, strict=True)
     ]
+    _require_one_type(spec, steps, days, scalings)
     notes = list(dict.fromkeys(one.note for step in scalings for one in step if one.note))
     offsets = np.zeros((len(steps), len(names)), dtype=np.int64)
     if sensor == "sentinel2_l2a":
@@ -166,6 +168,26 @@ def part_of(sensor: str, layouts: Sequence[Layout], steps: list[Raster], days: l
     if any(position is not None for position in masks):
         notes.append("what the band dataMask marks by 0 is not observed")
     return Part(spec, names, scale, steps, index, masks, scalings, offsets, tuple(notes))
+
+
+def _require_one_type(spec: Modality, steps: list[Raster], days: list[str], scalings: list[list[Scaling]]) -> None:
+    """Raises a ValueError if some files are 8-bit pictures by their number type, and others are not.
+
+    Put together with others, their numbers lose the type that gives them away.
+    """
+    if spec.name not in ("sentinel2_l2a", "landsat"):
+        return
+    small = [
+        raster.dtype.kind in "ui" and raster.dtype.itemsize == 1 and not any(scaling.changes for scaling in step)
+        for raster, step in zip(steps, scalings, strict=True)
+    ]
+    if any(small) and not all(small):
+        raster, day = steps[small.index(True)], days[small.index(True)]
+        other = steps[small.index(False)]
+        raise ValueError(
+            f"{raster.path.name} ({day}) holds {raster.dtype} numbers, an 8-bit picture or a map, but "
+            f"{other.path.name} holds {other.dtype}: leave that date out, or give it in the unit of the others"
+        )
 
 
 def _offsets(
@@ -183,4 +205,14 @@ def _offsets(
             raise ValueError(f"{raster.path.name}: {error}") from error
     bands = len(scalings[0])
     offsets, notes = settle(offset, declared, [day for day in days for _ in range(bands)])
+    processed = next((found for raster in steps if (found := _PROCESSED.match(raster.path.name))), None)
+    if processed and processed[1] >= "0400":
+        hint = (
+            f"; the name says N{processed[1]}, a baseline that adds it: only who wrote the file can have taken it off"
+        )
+        notes = [note.replace(UNSAID, UNSAID + hint) for note in notes]
     return offsets.reshape(len(days), bands), notes
+
+
+_PROCESSED = re.compile(r"S2[A-D]_MSIL\d[AC]_\d{8}T\d{6}_N(\d{4})_")
+"""Name of a product of Sentinel-2, with its processing baseline."""

@@ -7,6 +7,7 @@ once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isclose, isfinite
@@ -23,6 +24,10 @@ _DIVISORS = ("quantification_value", "boa_quantification_value", "quantification
 _MOST = 0.2
 _LEVEL1 = (2e-5, -0.1)
 _LEVEL2 = ((2.75e-5, -0.2), (0.00341802, 149.0))
+_DIVISOR = 100.0
+"""Scale from which on it is no scale: reflectance of digital number 1 would be 100."""
+
+_LEVEL_2_NAME = re.compile(r"L[COTEM]0[45789]_L2S[PR]", re.IGNORECASE)
 _THERMAL = ("B10", "B11")
 
 
@@ -62,6 +67,8 @@ def scaling_of(raster: Raster, band: int, sensor: str, name: str, scale: str, al
     Raises:
         ValueError: for tags that contradict each other, or that say that the numbers are not the sensor's.
     """
+    if sensor == "landsat":
+        _require_no_level_2(raster)
     factor, shift = _stated(raster, band, raster.tags if alone or sensor != "sentinel1" else {})
     if (factor, shift) == (1.0, 0.0):
         return Scaling()
@@ -73,6 +80,14 @@ def scaling_of(raster: Raster, band: int, sensor: str, name: str, scale: str, al
         return Scaling()
     if scale == "reflectance":
         return _of_reflectance(factor, shift, words)
+    if factor >= _DIVISOR:
+        named = ", ".join(f"{key}={value}" for key, value in raster.tags.items() if key.lower() in _SCALES)
+        raise ValueError(
+            f"{raster.path.name}: reflectance is {words} by {f'the tag {named}' if named else 'its tags'}, which can "
+            f"only be a divisor: if it is, set it to {1 / factor:g}"
+            + f", by `rio edit-info {raster.path.name} --tag {named.partition('=')[0]}={1 / factor:g}`"
+            * bool(named)
+        )
     digital = isclose(factor, DIGITAL, rel_tol=1e-5)
     if factor == 1 or digital:
         return Scaling(stated=_pair(factor, shift))
@@ -106,6 +121,10 @@ def _stated(raster: Raster, band: int, tags: Mapping[str, str]) -> tuple[float, 
     offsets = {key: _number(own[key], key, title) for key in (*_OFFSETS, "offset") if key in own}
     scales |= {key: _number(whole[key], key, title) for key in _SCALES if key in whole and not scales}
     offsets |= {key: _number(whole[key], key, title) for key in _OFFSETS if key in whole and not offsets}
+    plain = _number(whole["scale"], "scale", title) if "scale" in whole and not scales else 1.0
+    if 0 < plain < 1:  # from 1 on it is a size of pixels in metres, as Earth Engine calls it
+        scales["scale"] = plain
+        offsets |= {"offset": _number(whole["offset"], "offset", title)} if "offset" in whole and not offsets else {}
     if raster.scales[band] != 1:
         scales["the band's scale"] = raster.scales[band]
     if raster.offsets[band] != 0:
@@ -147,6 +166,18 @@ def _one(given: Mapping[str, float], default: float, title: str) -> float:
             f"{title}: its tags contradict each other: {', '.join(f'{k} {v:g}' for k, v in given.items())}"
         )
     return numbers[0] if numbers else default
+
+
+def _require_no_level_2(raster: Raster) -> None:
+    """Raises a ValueError if a tag or the name says that Landsat's numbers are of Level 2."""
+    level = _small(raster.tags).get("processing_level", "")
+    name = _LEVEL_2_NAME.search(raster.path.name)
+    if level.upper().startswith("L2") or (name and not level):
+        says = f"its tag PROCESSING_LEVEL is {level}" if level else f"its name says {name.group() if name else ''}"
+        raise ValueError(
+            f"{raster.path.name}: {says}, surface reflectance of Level 2; the models read digital numbers of "
+            "Collection 2 Level 1 (L1TP)"
+        )
 
 
 def _require_level_1(raster: Raster, factor: float, shift: float, name: str, words: str) -> None:

@@ -14,7 +14,7 @@ from olmoearth_nb.data.arrays import Date, parse_dates
 from olmoearth_nb.data.geotiff.beside import beside_notes
 from olmoearth_nb.data.geotiff.dates import dates_of
 from olmoearth_nb.data.geotiff.folder import tifs_of
-from olmoearth_nb.data.geotiff.names import Layout, layout_of
+from olmoearth_nb.data.geotiff.names import LIKE_MASKS, Layout, layout_of
 from olmoearth_nb.data.geotiff.part import Options, Part, part_of
 from olmoearth_nb.data.geotiff.read import Raster, read_header, same_grid
 from olmoearth_nb.errors import counted
@@ -96,6 +96,12 @@ def stacked(paths: Paths, options: Options) -> Stack:
         sensors = " or ".join(part.spec.title for part in parts)
         _require_complete(parts, left_out, options)
         notes = [*notes, f"left out, being no bands of {sensors}: {', '.join(left_out[:20])}"]
+        masks = [name for name in left_out if LIKE_MASKS.fullmatch(name)]
+        if masks:
+            notes.append(
+                f"{', '.join(masks[:20])} may mark what was not observed, and is not read: of bands that are masks, "
+                "only one named dataMask is, which is 0 there"
+            )
     notes += beside_notes([raster.beside for raster in rasters])
     notes += _place_notes(rasters[0], options.resolution)
     return Stack(parts, days, rasters[0], tuple(notes), options)

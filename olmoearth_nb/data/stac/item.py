@@ -81,6 +81,8 @@ class StacItem:
             )
             for fields in (item.properties, *item.assets.values()):
                 said_crs(fields)
+            for band in SENTINEL2.band_names:
+                _require_digital(item.assets[band])
         except ODD as error:
             raise ItemError(f"{name} cannot be used ({_words(error)})") from error
         return item
@@ -120,6 +122,14 @@ def _words(error: Exception) -> str:
     """An error for a message: of a plain one only what it says."""
     said = plain(error)
     return said if type(error) is ValueError else f"{type(error).__name__}: {said}"
+
+
+def _require_digital(asset: Mapping[str, Any]) -> None:
+    """Raises a ValueError unless numbers are 10,000 x reflectance, where a catalogue says what they are."""
+    for band in asset.get("raster:bands") or asset.get("bands") or []:
+        scale = band.get("scale", band.get("raster:scale"))
+        if scale is not None and not any(math.isclose(_number(scale), ours, rel_tol=1e-3) for ours in (1e-4, 1)):
+            raise ValueError(f"reflectance is {scale:g} x number, but 0.0001 x number is expected")
 
 
 def _name(raw: Any) -> str:
