@@ -84,7 +84,7 @@ def to_sample(
     if "B10" in names and spec.name == "sentinel2_l2a":
         kept = [i for i, name in enumerate(names) if name != "B10"]
         values, names = values[..., kept], [names[i] for i in kept]
-    message = [*notes, *spelling, *observing, *_warned(spec, known_level)]
+    message = [*notes, *spelling, *_repeated(timestamps), *observing, *_warned(spec, known_level)]
     if spec.name == "sentinel2_l2a":
         odd = contradictions(values, names, known_level)
         for one in odd:
@@ -150,6 +150,17 @@ def _level(level: str | None, names: Sequence[str], spec: Modality) -> str:
     if cirrus and level == "L2A":
         raise ValueError("B10 (cirrus) exists in top-of-atmosphere data only; say level='L1C', or leave level out")
     return level or ("L1C" if cirrus else "L2A")
+
+
+def _repeated(timestamps: np.ndarray) -> list[str]:
+    """A note on days that are given more than once: two orbits, or the same picture twice."""
+    days, counts = np.unique(timestamps[:, ::-1], axis=0, return_counts=True)
+    repeated = [
+        f"{year}-{month + 1:02d}-{day:02d} is the date of {count} timesteps"
+        for (year, month, day), count in zip(days.tolist(), counts.tolist(), strict=True)
+        if count > 1
+    ]
+    return [f"{', '.join(repeated)}: the same picture twice?"] if repeated else []
 
 
 def _warned(spec: Modality, level: str) -> list[str]:

@@ -43,8 +43,8 @@ class Limits:
 
 
 LIMITS = {
-    # 10,000 x reflectance; below 0 by the atmospheric correction, 65535 is saturated or no data
-    "sentinel2_l2a": Limits(-2000, 65534, (65535.0,), "pixel"),
+    # 10,000 x reflectance; below 0 by the atmospheric correction, 65535 is saturated or no data, as is 32767 of int16
+    "sentinel2_l2a": Limits(-2000, 65534, (65535.0, 32767.0), "pixel"),
     # dB; 0 dB in both bands at once is a frame around the scene; Sentinel-1's noise lies at -22 to -35 dB
     "sentinel1": Limits(-100, 60, (), "pixel", noise=-60),
     "landsat": Limits(1, 65534, (65535.0,), "band"),  # Collection 2 Level 1: 0 is fill

@@ -31,6 +31,9 @@ def with_hole(value, dtype=np.float32, scale=1.0):
         (-9999, np.int16, "native"),
         (-32768, np.int16, "native"),
         (65535, np.uint16, "native"),
+        (32767, np.int16, "native"),
+        (32767, np.int64, "native"),
+        (3.2767, np.float32, "reflectance"),
         (9.969209968386869e36, np.float32, "native"),
         (-3.4028234663852886e38, np.float64, "native"),
         (-1.7976931348623157e308, np.float64, "native"),
@@ -66,6 +69,13 @@ def test_fill_values_of_other_sensors(sensor, bands, values, fill):
     hidden = to_sample(values, bands, DATES, modality_name=sensor).images[sensor] == MISSING
     assert hidden.sum() == 1
     assert hidden[0, 0, 0, 0]
+
+
+@pytest.mark.case("dates")
+@pytest.mark.parametrize("dates", [["2021-05-01", "2021-05-01"], ["2021-05-01T10:00", "2021-05-01T11:00"]])
+def test_a_day_that_is_given_twice_is_noted(dates):
+    assert any("2021-05-01 is the date of 2 timesteps" in note for note in to_sample(image(), BANDS, dates).notes)
+    assert not any("is the date of" in note for note in to_sample(image(), BANDS, DATES).notes)
 
 
 @pytest.mark.case("1")
@@ -186,7 +196,10 @@ def test_dates_regions_and_bands_of_another_unit(place, message):
     with pytest.raises(ValueError, match=message + ".*bring all of them to one unit"):
         to_sample(values, BANDS, DATES)
     if len(place) < 4:
-        with pytest.raises(ValueError, match=r"(part of the values is|timesteps 1 look like) reflectance.*bring all of them to one unit"):
+        with pytest.raises(
+            ValueError,
+            match=r"(part of the values is|timesteps 1 look like) reflectance.*bring all of them to one unit",
+        ):
             to_sample(values, BANDS, DATES, scale="reflectance")
 
 
