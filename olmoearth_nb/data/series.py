@@ -15,12 +15,16 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 import torch
 
-from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, Modality, modality
+from olmoearth_nb.bands import MAX_TIMESTEPS, MISSING, SENTINEL2, Modality, modality
 from olmoearth_nb.data.arrays import Date, parse_dates, to_sample
 from olmoearth_nb.data.steps import require_agreement
 from olmoearth_nb.data.tables import Columns, Series, labels_of, long, read_table, wide
+from olmoearth_nb.data.units import PERCENT
 from olmoearth_nb.errors import counted
 from olmoearth_nb.sample import Batch, Sample
+
+_LEAST = 6
+"""Values that a pixel is judged by at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,12 +202,33 @@ def _checked(
     series: Series, timestamps: np.ndarray, labels: dict[str, np.ndarray], notes: list[str], checks: Checks
 ) -> PixelSeries:
     """The pixels after the checks of `to_sample`, for which they are N rows of one pixel."""
+    if checks.get("modality_name", SENTINEL2.name) == SENTINEL2.name and checks.get("scale", "native") == "native":
+        _require_one_unit(series)
     image = np.ma.MaskedArray(series.values, ~series.valid)[:, None]
     earliest = np.lexsort(timestamps[:, 0].T)[0]  # its first year is the one that may be too early for the sensor
     given: Checks = {"title": "pixels", **checks, "notes": [*checks.get("notes", ()), *notes]}
     checked = to_sample(image, series.names, timestamps[earliest], empty_dates="keep", **given)
     images = {name: image[:, 0] for name, image in checked.images.items()}
     return PixelSeries(images, timestamps, labels, checked.title, checked.provenance, checked.notes)
+
+
+def _require_one_unit(series: Series) -> None:
+    """Raises a ValueError if single pixels are percent or reflectance among the digital numbers of the others.
+
+    Those have numbers between whole ones, none above 120 on any date in any band, while the others' are whole.
+    """
+    values = series.values
+    if values.dtype.kind != "f" or len(values) < 2:
+        return
+    seen = series.valid & np.isfinite(values) & (values > 0)
+    between = (seen & (values % 1 != 0)).sum((1, 2)) > 0.5 * seen.sum((1, 2))
+    small = between & (np.where(seen, values, 0).max((1, 2)) <= PERCENT) & (seen.sum((1, 2)) >= _LEAST)
+    count, first = int(small.sum()), int(np.argmax(small))
+    if count and between.mean() < 0.5:
+        raise ValueError(
+            f"{counted(count, 'pixel')} of {len(values)} {'looks' if count == 1 else 'look'} like percent or reflectance "
+            f"0..1 (first of {first}, counted from 0), the others like digital numbers; bring all of them to one unit first"
+        )
 
 
 def _array(data: Any, bands: Sequence[str] | None, valid: np.ndarray | None) -> Series:

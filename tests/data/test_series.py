@@ -315,6 +315,21 @@ def test_one_warning_for_all(values):
     assert any("B09 is far below B8A" in note for note in odd[150].notes), "every pixel keeps the note"
 
 
+@pytest.mark.case("5")
+@pytest.mark.parametrize(("unit", "odd"), [(100, [3]), (1e4, [3]), (100, [0, 5, 6])])
+def test_single_pixels_in_another_unit(values, unit, odd):
+    mixed = values.astype(float)
+    mixed[odd] = (mixed[odd] + 0.3) / unit
+    count = "1 pixel of 70 looks" if len(odd) == 1 else "3 pixels of 70 look"
+    with pytest.raises(ValueError, match=f"{count} like percent or reflectance.*first of {odd[0]}, counted from 0"):
+        to_samples(mixed, BANDS, DATES)
+    dark = values.astype(float)
+    dark[odd] = np.rint(dark[odd] / 100)  # whole numbers may be of very dark water
+    assert len(to_samples(dark, BANDS, DATES)) == 70
+    means = dark + 0.25
+    assert len(to_samples(means, BANDS, DATES)) == 70
+
+
 @pytest.mark.case("1")
 def test_fill_values_of_pixels_are_missing(values):
     holes = values.astype(np.int16)
