@@ -225,9 +225,10 @@ def _require_one_unit(series: Series) -> None:
     small = between & (np.where(seen, values, 0).max((1, 2)) <= PERCENT) & (seen.sum((1, 2)) >= _LEAST)
     count, first = int(small.sum()), int(np.argmax(small))
     if count and between.mean() < 0.5:
+        looks = "looks" if count == 1 else "look"
         raise ValueError(
-            f"{counted(count, 'pixel')} of {len(values)} {'looks' if count == 1 else 'look'} like percent or reflectance "
-            f"0..1 (first of {first}, counted from 0), the others like digital numbers; bring all of them to one unit first"
+            f"{counted(count, 'pixel')} of {len(values)} {looks} like percent or reflectance 0..1 (first of {first}, "
+            "counted from 0), the others like digital numbers; bring all of them to one unit first"
         )
 
 
