@@ -11,6 +11,7 @@ from rasterio.rio.main import main_group as rio
 
 from olmoearth_nb import to_sample
 from olmoearth_nb.data.geotiff.load import load_geotiff
+from olmoearth_nb.data.geotiff.scene import open_scene
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # random numbers are odd bands
 
@@ -147,3 +148,15 @@ def test_a_product_with_two_days_in_its_name(tmp_path, second):
 def test_a_name_that_says_an_older_baseline_adds_nothing(tmp_path):
     sample = load_geotiff(write(tmp_path / f"{PRODUCT.replace('N0509', 'N0300')}.tif", numbers(), BANDS))
     assert not any("the name says" in note for note in sample.notes)
+
+
+@pytest.mark.case("files")
+def test_a_window_of_impossible_numbers_is_named(tmp_path, monkeypatch):
+    """Beyond the pixels by which a large file is judged."""
+    for name, value in (("WHOLE", 0), ("_WINDOWS", 1), ("_EDGE", 8)):
+        monkeypatch.setattr(f"olmoearth_nb.data.geotiff.scene.{name}", value)
+    values = numbers(height=64, width=64).astype(np.int32)
+    values[:, 60, 60] = -9000
+    scene = open_scene(write(tmp_path / "a_2022-05-01.tif", values, BANDS))
+    with pytest.raises(ValueError, match=r"a_2022-05-01.tif at row 0, column 0, 64 x 64 px: 12 .* are impossible"):
+        scene.window(56, 56, 8, 8)

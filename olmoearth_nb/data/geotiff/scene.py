@@ -71,7 +71,12 @@ def _converted(part: Part, window: Window, policy: str) -> np.ndarray:
     """A window of one sensor as `to_sample` makes it, (H, W, T, bands)."""
     image, _ = part.read(window, judged=True)
     names, _ = read_names(part.names, part.spec)
-    values, _ = observe(image, part.spec, part.scale, judged=True)
+    try:
+        values, _ = observe(image, part.spec, part.scale, judged=True)
+    except ValueError as error:
+        files = dict.fromkeys(raster.path.name for raster in part.files)
+        where = "row {}, column {}, {} x {} px".format(*window)
+        raise ValueError(f"{', '.join(files)} at {where}: {error}") from error
     kept = [i for i, name in enumerate(names) if name in part.spec.band_names]  # not the cirrus band
     return completed(values[..., kept], [names[i] for i in kept], part.spec, policy)[0]
 
