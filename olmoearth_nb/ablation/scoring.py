@@ -115,7 +115,7 @@ def _of_world(
 
 def _plain(right: np.ndarray) -> list[float]:
     """Whole numbers as such; of real values there are none."""
-    return [int(one) if one.is_integer() else round(one, 9) for one in right.tolist()]
+    return [int(one) if one.is_integer() else one for one in right.tolist()]
 
 
 @lru_cache(maxsize=8)
