@@ -527,8 +527,8 @@ print((data_dir() / "studies" / "colab.yaml").read_text(encoding="utf8"))
 
 # %% [markdown]
 # The names that m-eurosat *publishes* for its last five bands are wrong (see the table at the top). They are a factor
-# here: what wrong names cost is measured on the same pixels. On 375 chips of EuroSAT all twelve readings of our small
-# models say that a token for all bands pays more than v1's three, but after Holm's rule none of them is a finding
+# here: what wrong names cost is measured on the same pixels. On 375 chips of EuroSAT no model of ours pays for them in a
+# way that is a finding after Holm's rule; models of the simulated world point one way, those of real chips both ways
 # ([results](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/real.md)).
 #
 # ## This run
