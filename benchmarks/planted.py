@@ -57,7 +57,7 @@ def main():
         f"\n{given.repetitions} repetitions, {len(design.arms)} arms, {design.tasks} tasks, {took:.1f} minutes; ",
         end="",
     )
-    print(f"{design.tiles} tiles of some {design.questions} questions where not said otherwise")
+    print(f"{design.tiles} tiles of some {design.rows} answers where not said otherwise")
 
 
 if __name__ == "__main__":

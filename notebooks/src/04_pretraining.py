@@ -541,12 +541,12 @@ for name in sorted(measured):
     print(f"{name:26}", *(f"{measured[name][question]:>20}" for question in asked))
 
 # %% [markdown]
-# **What are our small encoders good for?** In the tokens of one date, seen beside five others, what is each band's own
-# can be read better from the long ones than from random weights (v1.1 keeps least of it), and NDVI almost whole. They do
-# not forget the season, they shrink it: a regression still finds the month, but readers that see only what is large, such
-# as nearest neighbours or a strong penalty, see less of it; hand it to them beside the embedding. On chips of a single
-# date random weights keep *more* of the bands' own parts on average, and no gain was seen on tasks about series. What is
-# a formula of the bands, as NDVI is, had better be computed.
+# **What are our small encoders good for?** In the tokens of one date, seen beside five others, what is each band's
+# own can be read better from the long ones than from random weights (v1.1 keeps least of it), and NDVI almost whole.
+# They do not forget the season, they shrink it: a regression still finds the month, but readers that see only what is
+# large, such as nearest neighbours or a strong penalty, see less of it; hand it to them beside the embedding. On
+# chips of a single date random weights keep *more* of the bands' own parts on average, and no gain was seen on tasks
+# about series. What is a formula of the bands, as NDVI is, had better be computed.
 
 # %% [markdown]
 # ## What we learned

@@ -527,9 +527,9 @@ print((data_dir() / "studies" / "colab.yaml").read_text(encoding="utf8"))
 
 # %% [markdown]
 # The names that m-eurosat *publishes* for its last five bands are wrong (see the table at the top). They are a factor
-# here: what wrong names cost is measured on the same pixels. On 375 chips of EuroSAT no model of ours pays for them in a
-# way that is a finding after Holm's rule; models of the simulated world point one way, those of real chips both ways
-# ([results](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/real.md)).
+# here: what wrong names cost is measured on the same pixels. On 375 chips of EuroSAT no model of ours pays for them
+# in a way that is a finding after Holm's rule; models of the simulated world point one way, those of real chips both
+# ways ([results](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/real.md)).
 #
 # ## This run
 # With `--notebook` the bench runs this notebook once for each arm and seed, and sets `sweep`, `arm` and `seed`. The

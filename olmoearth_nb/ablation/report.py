@@ -159,7 +159,7 @@ def _gate_lines(table: Table, budget: str) -> list[str]:
     lines = []
     for arm in table.arms:
         above = [task for task in table.tasks if found[arm, task].low > 0]
-        lines.append(f"* {arm} is above raw band means in {len(above)} of {len(table.tasks)} tasks.")
+        lines.append(f"* {arm} is above raw bands in {len(above)} of {len(table.tasks)} tasks.")
     passed = all(interval.low > 0 for interval in found.values())
     return lines if passed else [*lines, "", "Where an arm is not, its rows compare how fast arms learn, no more."]
 

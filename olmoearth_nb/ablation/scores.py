@@ -90,7 +90,7 @@ def read_scores(folder: str | Path) -> Table:
         budgets=tuple(dict.fromkeys(budget for _, budget, _ in order if budget not in ("floor", "untrained"))),
         tasks=tuple(dict.fromkeys(task for _, _, task in order)),
         right=right,
-        rows={task: np.array([int(n) for repeat, _, n in own if repeat == own[0][0]]) for task, own in rows.items()},
+        rows={task: np.array([float(n) for repeat, _, n in own if repeat == own[0][0]]) for task, own in rows.items()},
     )
 
 

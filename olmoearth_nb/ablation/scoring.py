@@ -6,6 +6,7 @@ intervals resample. A set that is answered in folds has a row for each time that
 
 from __future__ import annotations
 
+import json
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.simulate.world import World, open_world
 from olmoearth_nb.evaluation.arms import Arm, baselines, default_patch_size, of_encoders
-from olmoearth_nb.evaluation.evaluate import Evaluation, evaluate, right_by_group
+from olmoearth_nb.evaluation.evaluate import Evaluation, evaluate, right_by_group, rows_by_group
 from olmoearth_nb.evaluation.folds import divide
 from olmoearth_nb.evaluation.tasks import Features, Task, encoded, raw
 from olmoearth_nb.model.encoder import Encoder
@@ -109,27 +110,26 @@ def _of_world(
     for task in tasks:
         read = replace(task, probe=probe or task.probe)
         right, rows = read.right(world, features(read), seed, split)
-        found[task.name] = {"right": _plain(right), "rows": rows.astype(int).tolist()}
+        found[task.name] = {"right": _plain(right), "rows": _plain(rows)}
     return found
 
 
 def _plain(right: np.ndarray) -> list[float]:
     """Whole numbers as such; of real values there are none."""
-    return [int(one) if one.is_integer() else one for one in right.tolist()]
+    return [int(one) if one.is_integer() else one for one in right.astype(float).tolist()]
 
 
 @lru_cache(maxsize=8)
-def _opened_once(path: str, names: str, options: tuple[tuple[str, Any], ...]) -> LabelledSet:
-    """A set, which all models of this process are scored on."""
+def _opened_once(path: str, names: str, options: str) -> LabelledSet:
+    """A set, which all models of this process are scored on; options as JSON."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what a loader warns of is in the notes of the set
-        return open_set(path, names=cast(Any, names), **dict(options))
+        return open_set(path, names=cast(Any, names), **json.loads(options))
 
 
 def _opened(spec: ScoredSet, names: str) -> LabelledSet:
     """The set, its bands named in one way."""
-    frozen = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in spec.options.items())
-    return _opened_once(spec.path, names, frozen)
+    return _opened_once(spec.path, names, json.dumps(spec.options))
 
 
 def _evaluated(spec: ScoredSet, labelled: LabelledSet, arms: Sequence[Arm], kept: Path) -> Evaluation:
@@ -169,11 +169,11 @@ def _title(labelled: LabelledSet, spec: ScoredSet, names: str) -> str:
 def _scored(spec: ScoredSet, names: str, found: Evaluation, arm: str) -> Scores:
     """Right answers of an arm by group and repeat, and its other metrics."""
     title = _title(_opened(spec, names), spec, names)
-    groups, rows = np.unique(found.groups, return_counts=True)
+    groups, rows = np.unique(found.groups), rows_by_group(found)
     return {
         f"{title}, {probe}": {
             "right": [_plain(repeat) for repeat in _right(found, arm, probe)],
-            "rows": rows.tolist(),
+            "rows": _plain(rows),
             "groups": groups.tolist(),
             "metrics": {name: float(found.scores[arm, probe, name].value.mean()) for name in found.metrics},
         }

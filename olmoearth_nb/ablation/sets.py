@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -82,7 +83,14 @@ def split_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"a set to evaluate on is a mapping with a path, such as {{path: eurosat_ms}}, got {given!r}")
     known = {one.name for one in fields(ScoredSet)} - {"options"}
     own = {name: value for name, value in given.items() if name in known}
-    return own | {"options": {name: value for name, value in given.items() if name not in known}}
+    return own | {"options": {name: _plain(value) for name, value in given.items() if name not in known}}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: YAML reads a date that has no quotes as one."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def beside(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -124,10 +124,12 @@ def _choose(study: Study, folder: Path) -> None:
     assert study.rates is not None
     for arm in study.arms:
         tries = {rate: Job("rate", arm.name, repr(rate)) for rate in sorted(study.rates.choose)}
-        found = {rate: result(folder, job)["accuracy"] for rate, job in tries.items()}
-        best = max(found, key=lambda rate: found[rate])
-        if not found[best]:
+        results = {rate: result(folder, job) for rate, job in tries.items()}
+        found = {rate: one["accuracy"] for rate, one in results.items()}
+        stable = [rate for rate, one in results.items() if "diverged" not in one]  # R2 may be below the 0 of the others
+        if not stable:
             raise SweepError(f"{arm.name} diverges at all of the rates {', '.join(map(str, found))}; give lower ones")
+        best = max(stable, key=lambda rate: found[rate])
         at_edge = len(found) > 1 and best in (min(found), max(found))
         tried = [{"rate": rate, "accuracy": accuracy} for rate, accuracy in found.items()]
         write_json(done(folder, Job("chosen", arm.name)), {"rate": best, "at the edge": at_edge, "tried": tried})

@@ -17,7 +17,7 @@ from olmoearth_nb.evaluation.arms import Arm
 from olmoearth_nb.evaluation.folds import CHOOSES, Folds
 from olmoearth_nb.evaluation.intervals import Resampled, group_weights
 from olmoearth_nb.evaluation.metrics import OF_CLASSES, OF_VALUES, Metric
-from olmoearth_nb.evaluation.probes import Split, fitted_logistic, knn_votes
+from olmoearth_nb.evaluation.probes import Split, explained, fitted_logistic, knn_votes
 from olmoearth_nb.evaluation.regression import fitted_ridge
 from olmoearth_nb.io.durable import read_array, write_array
 
@@ -119,7 +119,10 @@ def evaluate(
                 scores[arm.name, probe, metric] = _resampled(told, answers[tested], weights, groups, score)
             done()
     lost = len(labelled) - int(keep.sum())
-    notes = (*labelled.notes, *([f"{lost} places of which nothing was observed are left out"] if lost else []))
+    notes = (
+        *labelled.notes,
+        *([f"{lost} places are left out, of which a band or all was never observed"] if lost else []),
+    )
     named = {probe: way.name for probe, way in ways.items()}
     about = (labelled.name, notes, answers[tested], groups, labelled.classes, labelled.unit)
     return Evaluation(*about, tuple(arms), named, predicted, scores)
@@ -234,24 +237,24 @@ def _resampled(
 def score_rows(names: str, evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Rows of `scores.csv`, whose columns are `ROWS`: right answers of each model, seed, probe, repeat and group.
 
-    Of real values, `right` is what `probes.by_scene` counts: its sum, divided by that of `rows`, is R2.
+    Of real values, `right` and `rows` are what `probes.explained` counts: sum(right) / sum(rows) is R2.
 
     Args:
         names: how its bands were named.
         evaluation: of a set.
     """
-    known, rows = np.unique(evaluation.groups, return_counts=True)
+    known, rows = np.unique(evaluation.groups), rows_by_group(evaluation)
     for arm, probe in evaluation.predicted:
         about = (evaluation.data, names, arm)
         for seed, repeats in enumerate(right_by_group(evaluation, arm, probe)):
             for repeat, right in enumerate(repeats):
                 for group, good, count in zip(known.tolist(), right.tolist(), rows.tolist(), strict=True):
-                    one = (*about, seed, probe, evaluation.probes[probe], repeat, group, f"{good:.6g}", count)
+                    one = (*about, seed, probe, evaluation.probes[probe], repeat, group, f"{good:.6g}", round(count, 6))
                     yield dict(zip(ROWS, one, strict=True))
 
 
 def right_by_group(evaluation: Evaluation, arm: str, probe: str) -> np.ndarray:
-    """Right answers of an arm by a probe; of real values what `probes.by_scene` counts.
+    """Right answers of an arm by a probe; of real values what `probes.explained` counts.
 
     Args:
         evaluation: of a set.
@@ -266,8 +269,15 @@ def right_by_group(evaluation: Evaluation, arm: str, probe: str) -> np.ndarray:
     return np.array([[np.bincount(number, _right(repeat, answers)) for repeat in repeats] for repeats in told])
 
 
+def rows_by_group(evaluation: Evaluation) -> np.ndarray:
+    """(groups,) how many answers each group has; of real values what `probes.explained` counts."""
+    _, number = np.unique(evaluation.groups, return_inverse=True)
+    answers = evaluation.answers
+    return np.bincount(number, None if evaluation.classes else explained(answers, answers)[1])
+
+
 def _right(told: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """(n,) 1 for a right answer; of real values 1 - squared error / variance."""
+    """(n,) 1 for a right answer of (n, classes); of (n,) real values what `probes.explained` counts as right."""
     if told.ndim == 2:
         return (told.argmax(1) == answers).astype(float)
-    return 1 - (told - answers) ** 2 / answers.var()
+    return explained(told, answers)[0]

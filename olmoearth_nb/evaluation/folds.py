@@ -137,7 +137,8 @@ def leave_one_out(labelled: LabelledSet) -> Folds:
 def published(labelled: LabelledSet) -> Folds | None:
     """The split of the set's publishers; None where there is none.
 
-    Without a validation split the strength of a probe is chosen on every fifth group before all of them train.
+    It is taken as it is, and named with the number of groups that it divides, if it does. Without a validation split
+    the strength of a probe is chosen on every fifth group before all of them train.
 
     Raises:
         ValueError: if nothing trains or nothing is tested.
@@ -148,10 +149,12 @@ def published(labelled: LabelledSet) -> Folds | None:
     if not (split == "train").any() or not (split == "test").any():
         raise ValueError(f"the split of {labelled.name} must train and test, it has {sorted(set(split.tolist()))}")
     number = np.select([split == "test", split == "valid"], [0, CHOOSES], TRAINS)
+    tested, others = (set(np.asarray(labelled.groups)[part].tolist()) for part in (split == "test", split != "test"))
     if not (number == CHOOSES).any():
         _, group = np.unique(labelled.groups, return_inverse=True)
         number = np.where((number == TRAINS) & (group % CHOSEN_ON == 0), DOES_BOTH, number)
-    return Folds("the published split", number[None])
+    divided = f", which divides {len(tested & others)} of the {len(tested)} tested groups" if tested & others else ""
+    return Folds(f"the published split{divided}", number[None])
 
 
 def divide(

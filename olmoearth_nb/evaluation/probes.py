@@ -227,8 +227,9 @@ def majority(train: Split, queries: np.ndarray) -> np.ndarray:
 def by_scene(answers: np.ndarray, test: Split) -> tuple[np.ndarray, np.ndarray]:
     """Right answers and rows of every test scene.
 
-    Of real values, what counts as right is rows - (squared errors) / (variance of the test answers): its sum over
-    scenes, divided by the rows, is R2, as the sum of right answers is the accuracy. Intervals read both alike.
+    Of real values, a scene's rows are its squared deviations from the mean of all answers, in units of their variance,
+    and what counts as right is rows - (squared errors) / variance: the sum of right, divided by that of rows, is R2, as
+    it is the accuracy of classes. Both are of the scene, so that intervals draw scenes with their spread.
 
     Returns:
         Two (scenes,) arrays in the order of the scenes' numbers: right answers, rows.
@@ -240,12 +241,26 @@ def by_scene(answers: np.ndarray, test: Split) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"there are {len(test.y)} rows, but answers of shape {np.shape(answers)}")
     require_finite(answers, "answers")
     _, number = np.unique(test.scene, return_inverse=True)
-    rows = np.bincount(number).astype(float)
     if not test.real:
-        return np.bincount(number, answers == test.y), rows
-    variance = test.y.astype(np.float64).var()
-    if not variance:
+        return np.bincount(number, answers == test.y), np.bincount(number).astype(float)
+    right, rows = explained(answers, test.y)
+    if not rows.any():
         raise ValueError(
             f"all {len(test.y)} answers are {test.y[0]:g}; R2 compares with their spread, and there is none"
         )
-    return rows - np.bincount(number, (answers - test.y) ** 2) / variance, rows
+    return np.bincount(number, right), np.bincount(number, rows)
+
+
+def explained(predicted: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of real values, (n,) what counts as right and as rows; sum(right) / sum(rows) is R2, and sum(rows) is n.
+
+    Args:
+        predicted: (n,) values.
+        answers: (n,) values; if they are all the same, all rows are 0.
+    """
+    answers = answers.astype(np.float64)
+    apart, variance = (answers - answers.mean()) ** 2, answers.var()
+    if not variance:
+        return np.zeros(len(answers)), np.zeros(len(answers))
+    rows = apart / variance
+    return rows - (predicted - answers) ** 2 / variance, rows

@@ -86,7 +86,7 @@ def test_what_is_planted_is_found(study):
     assert all(one.p_holm >= one.comparison.p for one in found)
     text = report(study).read_text()
     assert f"{found[0].comparison.detectable:.3f} would have been" in text
-    assert "arm 2 is above raw band means in 2 of 2 tasks" in text
+    assert "arm 2 is above raw bands in 2 of 2 tasks" in text
     assert f"| arm 2 | {BUDGET} | 64 | 0.004 | 1.0 |" in text
     assert "different code" not in text
 

@@ -1,6 +1,7 @@
 """Studies of real places: trained on a corpus of chips, scored on labelled sets in folds."""
 
 import csv
+import json
 from pathlib import Path
 
 import h5py
@@ -149,6 +150,15 @@ def test_rates_are_chosen_by_sets_of_their_own(here):
     assert list(result(folder, "rate naive 0.001")["scores"]) == ["EuroSAT, kNN-5"]
     _choose(study, folder)
     assert result(folder, "chosen naive")["rate"] in (0.001, 0.004)
+
+
+def test_dates_and_mappings_of_a_file(here):
+    """YAML reads a date without quotes as a date; `to_samples` takes columns by band."""
+    columns = {band: band for band in SENTINEL2.band_names}
+    given = yaml.safe_load("{path: dry.csv, label: dry, dates: [2020-07-01], pixel: id}") | {"columns": columns}
+    study = Study.load(changed(here, evaluate=given))
+    assert study.sets[0].options == {"label": "dry", "dates": ["2020-07-01"], "pixel": "id", "columns": columns}
+    assert json.loads(json.dumps(study.to_dict())) == study.to_dict()
 
 
 MISTAKES = {

@@ -256,10 +256,10 @@ def test_a_rate_that_diverges_is_not_chosen(world, tmp_path):
     write_json(tmp_path / "study.json", study.to_dict())
     for arm in ("naive", "v1.1"):
         assert "loss" in run_job(tmp_path, f"rate {arm} 1e+30")["diverged"]
-        write_json(done(tmp_path, f"rate {arm} 0.003"), {"accuracy": 0.2})
+        write_json(done(tmp_path, f"rate {arm} 0.003"), {"accuracy": -0.2})  # as R2 may be
     _choose(study, tmp_path)
     assert result(tmp_path, "chosen naive")["rate"] == 0.003
-    write_json(done(tmp_path, "rate naive 0.003"), {"accuracy": 0.0})
+    write_json(done(tmp_path, "rate naive 0.003"), {"accuracy": 0.0, "diverged": "loss NaN"})
     with pytest.raises(SweepError, match="naive diverges at all of the rates"):
         _choose(study, tmp_path)
 

@@ -138,7 +138,7 @@ def test_baselines_by_hand(data):
     assert majority.features == ()
     found = evaluate([statistics, means, majority], data, stratified(data, 3, 1), draws=50)
     assert len(found.answers) == 59
-    assert "1 places of which nothing was observed are left out" in found.notes
+    assert "1 places are left out, of which a band or all was never observed" in found.notes
 
 
 def test_patches_of_single_pixels(data):

@@ -90,3 +90,11 @@ def test_bad_divisions():
     with pytest.raises(ValueError, match=r"must train and test, it has \['train'\]"):
         published(labelled([0, 1], [0, 1], split=np.array(["train", "train"])))
     assert published(few) is None
+
+
+def test_a_published_split_through_groups_says_so():
+    data = bright(12, per_group=2)
+    data.split = np.array(["train", "train", "train", "test", "test", "test"] * 2)
+    assert published(data).name == "the published split, which divides 2 of the 4 tested groups"
+    data.split = np.array((["train"] * 4 + ["test"] * 2) * 2)
+    assert published(data).name == "the published split"

@@ -75,8 +75,8 @@ def test_errors_by_hand():
     assert r2(answers, test) == pytest.approx(1 - 2 / 14)
     assert r2(answers, test) == pytest.approx(r2_score(test.y, answers))
     right, rows = by_scene(answers, test)
-    assert rows.tolist() == [2, 2]
-    assert right.tolist() == pytest.approx([2, 2 - 2 / 3.5])
+    assert rows.tolist() == pytest.approx([5 / 3.5, 9 / 3.5])  # squared deviations from 3, whose mean is 3.5
+    assert right.tolist() == pytest.approx([5 / 3.5, 7 / 3.5])
     assert accuracy(right, rows).value == pytest.approx(r2(answers, test)), "intervals read R2 as they read accuracy"
     assert r2(majority(test, test.x), test) == pytest.approx(0), "the mean of the answers explains nothing"
     assert majority(test, test.x).tolist() == [3.0] * 4
@@ -162,3 +162,22 @@ def test_a_study_may_ask_for_it(tmp_path):
     (tmp_path / "scores.csv").write_text(head + "\n".join(lines) + "\n")
     table = read_scores(tmp_path)
     assert table.right["v1", "8 samples", "height, patches, ridge"].tolist() == [[2.75, -1.5], [3, 0.25]]
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+def test_intervals_of_r2_cover(skewed):
+    """The spread of the answers is a sample, too: groups that are drawn again bring theirs along."""
+    chance, covered = np.random.default_rng(3), []
+    for _ in range(200):
+        of_group = chance.normal(0, 1, 40)
+        truth = np.repeat(of_group, 5) + chance.normal(0, 0.5, 200)
+        answers = np.exp(truth / 2) if skewed else truth
+        variance = np.exp(1.25 / 4) * (np.exp(1.25 / 4) - 1) if skewed else 1.25
+        told = answers + chance.normal(
+            0, 0.5 * np.sqrt(variance), 200
+        )  # R2 of 0.75 where answers spread as they should
+        right, rows = by_scene(told, Split(np.zeros((200, 1)), answers, np.repeat(np.arange(40), 5)))
+        assert rows.sum() == pytest.approx(200)
+        found = accuracy(right, rows)
+        covered.append(found.low <= 0.75 <= found.high)
+    assert np.mean(covered) >= 0.9, np.mean(covered)

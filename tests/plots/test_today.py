@@ -54,7 +54,7 @@ def test_what_was_not_measured_is_no_number():
     for shape in ((64, 64, 2), (64, 32, 1)):
         with pytest.raises(ValueError, match=r"was not measured on \(64, .*measured are"):
             today.milliseconds("base", "v1", shape)
-    with pytest.raises(ValueError, match="no table 'x'; there are encoder_ms, long_models, torchgeo_bench"):
+    with pytest.raises(ValueError, match="no table 'x'; there are cards, encoder_ms, long_models, torchgeo_bench"):
         today.published("x")
 
 
