@@ -1,8 +1,8 @@
 """Arms trained in turn to the same numbers of samples, and scored there: equal budgets wherever it is cut.
 
-The rate rises and then stays, since nobody knows beforehand how far the time reaches. What is scored is the mean of the
-weights over the last tenth of the samples: it stands in for a rate that falls, costs one pass over the weights a step,
-and leaves training as it was, so that one run gives every count.
+The rate rises and then stays, since nobody knows beforehand how far the time reaches. What is scored is a mean of the
+weights in which the last tenth of the samples has two thirds of the weight: it stands in for a rate that falls, costs
+one pass over the weights a step, and leaves training as it was, so that one run gives every count.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Ladder:
         for labelled in self.sets:
             found, rows = votes(line.mean, labelled, self.device)
             for probe, right in found.items():
-                task = f"{labelled.name} {probe}"
+                task = f"{labelled.name}, {probe}"
                 cells = enumerate(zip(right, rows, strict=True))
                 self.scores += [known | {"task": task, "tile": i, "right": r, "rows": n} for i, (r, n) in cells]
                 self.accuracy.append([line.name, line.samples, task, round(sum(right) / sum(rows), 4)])

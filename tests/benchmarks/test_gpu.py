@@ -107,9 +107,9 @@ def test_arms_climb_together_and_a_cut_leaves_equal_budgets(archive, tmp_path):
     assert list(rows[0]) == list(SCORES)
     assert {row["samples"] for row in rows} >= {"0", "8", "16"}
     assert {row["task"] for row in rows} == {
-        f"{name} {probe}" for name in gpu_data.NAMES.values() for probe in ("kNN-5", "kNN-20")
+        f"{name}, {probe}" for name in gpu_data.NAMES.values() for probe in ("kNN-5", "kNN-20")
     }
-    one = [row for row in rows if (row["arm"], row["samples"], row["task"]) == ("v1 mini", "8", "EuroSAT kNN-5")]
+    one = [row for row in rows if (row["arm"], row["samples"], row["task"]) == ("v1 mini", "8", "EuroSAT, kNN-5")]
     assert len(one) == 15, "a row a group"
     assert sum(int(row["rows"]) for row in one) == 30
     assert sum(float(row["right"]) for row in one) == 30, "anybody tells these classes apart"
