@@ -132,6 +132,17 @@ def _opened(spec: ScoredSet, names: str) -> LabelledSet:
     return _opened_once(spec.path, names, json.dumps(spec.options))
 
 
+@lru_cache(maxsize=8)
+def _baselines_once(path: str, names: str, options: str, modalities: tuple[str, ...]) -> list[Arm]:
+    """What is read of a set without an encoder, the same for all models of this process."""
+    return baselines(_opened_once(path, names, options), modalities)
+
+
+def _baselines(spec: ScoredSet, names: str) -> list[Arm]:
+    """Image statistics, band means and the commonest answer of a set, its bands named in one way."""
+    return _baselines_once(spec.path, names, json.dumps(spec.options), spec.modalities)
+
+
 def _evaluated(spec: ScoredSet, labelled: LabelledSet, arms: Sequence[Arm], kept: Path) -> Evaluation:
     """The arms on a set, divided as the study says; one draw, since intervals are made from right answers."""
     folds, neighbours = divide(labelled, spec.folds, spec.repeats)
@@ -143,32 +154,29 @@ def _of_set(spec: ScoredSet, names: str, encoder: Encoder, cache: Path, kept: Pa
     labelled = _opened(spec, names)
     patch_size = spec.patch_size or default_patch_size(labelled, spec.modalities)
     arm = of_encoders("embedding", [encoder], labelled, spec.modalities, patch_size, cache)
-    return _scored(
-        spec, names, _evaluated(spec, labelled, [arm, *baselines(labelled, spec.modalities)], kept), arm.name
-    )
+    return _scored(spec, names, _evaluated(spec, labelled, [arm, *_baselines(spec, names)], kept), arm.name)
 
 
 def _floors_of_set(spec: ScoredSet, names: str, kept: Path) -> tuple[dict[str, Scores], dict[str, list[str]]]:
     """What the baselines tell of a set, and notes on it by its name."""
-    labelled = _opened(spec, names)
-    found = _evaluated(spec, labelled, baselines(labelled, spec.modalities), kept)
+    found = _evaluated(spec, _opened(spec, names), _baselines(spec, names), kept)
     same = {"majority": found.arms[-1].name, "raw bands": found.arms[0].name}  # of real values their mean
     by_name = {name: _scored(spec, names, found, same[name]) for name in FLOORS}
     sizes = f"{len(found.answers)} places are tested, in {len(np.unique(found.groups))} groups"
     ways = "; ".join(f"{probe}: {way}" for probe, way in found.probes.items())
-    return by_name, {_title(labelled, spec, names): [f"{sizes}. {ways}.", *found.notes]}
+    return by_name, {_title(spec, names, found): [f"{sizes}. {ways}.", *found.notes]}
 
 
-def _title(labelled: LabelledSet, spec: ScoredSet, names: str) -> str:
+def _title(spec: ScoredSet, names: str, found: Evaluation) -> str:
     """A set's name in tables; its own says when bands are not named by content."""
     if not spec.name:
-        return labelled.name
+        return found.data
     return spec.name if names == "content" else f"{spec.name} ({names} names)"
 
 
 def _scored(spec: ScoredSet, names: str, found: Evaluation, arm: str) -> Scores:
     """Right answers of an arm by group and repeat, and its other metrics."""
-    title = _title(_opened(spec, names), spec, names)
+    title = _title(spec, names, found)
     groups, rows = np.unique(found.groups), rows_by_group(found)
     return {
         f"{title}, {probe}": {

@@ -12,7 +12,7 @@ import typer
 from olmoearth_nb.cli.embed import OF_TABLES, series
 from olmoearth_nb.cli.errors import in_options
 from olmoearth_nb.cli.loading import loading, takes
-from olmoearth_nb.cli.models import asked, bar, opened
+from olmoearth_nb.cli.models import Every, Models, asked, bar, opened
 from olmoearth_nb.data.tables import SUFFIXES
 
 if TYPE_CHECKING:
@@ -40,11 +40,8 @@ def card(
     draw: dict[str, Any],
     table: dict[str, Any],
     options: dict[str, Any],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(help="names, folders or encoder.safetensors; NAME=A,B,C are seeds of one, in one row"),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="all models that come with the package")] = False,
+    models: Models = None,
+    every: Every = False,
     data: Annotated[
         list[Path] | None,
         typer.Option(

@@ -13,7 +13,7 @@ import typer
 from olmoearth_nb.cli.embed import OF_TABLES, series
 from olmoearth_nb.cli.errors import in_options, keeping
 from olmoearth_nb.cli.loading import listed, loading, takes
-from olmoearth_nb.cli.models import asked, bar, opened
+from olmoearth_nb.cli.models import Every, Models, asked, bar, opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,11 +64,8 @@ def evaluate(
     division: dict[str, Any],
     table: dict[str, Any],
     options: dict[str, Any],
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(help="names, folders or encoder.safetensors; NAME=A,B,C are seeds of one, in one row"),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="all models that come with the package")] = False,
+    models: Models = None,
+    every: Every = False,
     against: Annotated[str, typer.Option(help="model that others are compared with; the first by default")] = "",
     probes: Annotated[
         str, typer.Option(help="kNN-5,kNN-20,linear of classes, ridge of real values; all by default")

@@ -6,12 +6,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from olmoearth_nb.cli.loading import listed
 
 if TYPE_CHECKING:
     from olmoearth_nb.model.encoder import Encoder
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(help="names, folders or encoder.safetensors; NAME=A,B,C are seeds of one, in one row"),
+]
+Every = Annotated[bool, typer.Option("--all", help="all models that come with the package")]
 
 SEEDS = 3
 """Random twins of each model, where no model has several seeds."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from olmoearth_nb.georeference import Georeference
 
 
-def size_notes(georeference: Georeference, shape: tuple[int, int], name: str, resolution: str) -> list[str]:
+def size_notes(georeference: Georeference | None, shape: tuple[int, int], name: str, resolution: str) -> list[str]:
     """Notes on pixels that are not of about 10 m.
 
     Args:
-        georeference: where they lie.
+        georeference: where they lie; None where nobody knows, which gives no notes.
         shape: height and width in pixels.
         name: what errors call the file.
         resolution: "10 m" refuses pixels that are not 5 to 15 m on the ground; "as is" takes all.
@@ -19,6 +19,8 @@ def size_notes(georeference: Georeference, shape: tuple[int, int], name: str, re
     """
     if resolution not in ("10 m", "as is"):
         raise ValueError(f"resolution must be '10 m' or 'as is', got {resolution!r}")
+    if georeference is None:
+        return []
     size = georeference.pixel_size(*shape)
     note = f"pixels of {round(size[0], 1):g} x {round(size[1], 1):g} m; the models read 10 m"
     if resolution == "10 m" and not all(5 <= edge <= 15 for edge in size):

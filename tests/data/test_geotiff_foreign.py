@@ -275,7 +275,7 @@ def test_thousands_of_bands(tmp_path, bands):
 @pytest.mark.case("H22")
 @pytest.mark.parametrize("shape", [(1, 2**31 - 1), (2**31 - 1, 1), (60_000, 60_000)])
 def test_sizes_that_do_not_fit_into_memory(tmp_path, monkeypatch, shape):
-    monkeypatch.setattr("olmoearth_nb.data.geotiff.load._memory", lambda: 2**33)
+    monkeypatch.setattr("olmoearth_nb.io.memory.machine_memory", lambda: 2**33)
     path = tmp_path / "a_2020-07-01.tif"
     options = {"driver": "GTiff", "height": shape[0], "width": shape[1], "count": 12, "dtype": "uint16", "tiled": True}
     with rasterio.open(

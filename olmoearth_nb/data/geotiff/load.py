@@ -6,7 +6,6 @@ in two documented patterns. Nothing is guessed: what cannot be told is asked for
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from olmoearth_nb.data.geotiff.read import Raster
 from olmoearth_nb.data.geotiff.stack import Paths, Stack, stacked
 from olmoearth_nb.data.offset import Offset
 from olmoearth_nb.errors import counted
+from olmoearth_nb.io.memory import require_memory
 from olmoearth_nb.sample import Sample
 
 _BYTES = 20
@@ -25,8 +25,6 @@ _BYTES = 20
 
 _NAMED = 3
 """Files that a message names."""
-
-_GUESSED_MEMORY = 8 * 2**30
 
 
 def load_geotiff(
@@ -139,19 +137,10 @@ def together(stack: Stack, parts: Sequence[Sample]) -> Sample:
 
 def _require_memory(stack: Stack) -> None:
     """Raises a ValueError if the files do not fit into memory."""
-    needed, memory = stack.values * _BYTES, _memory()
-    if needed > memory:
-        height, width = stack.first.shape
-        raise ValueError(
-            f"{stack.first.path.name} of {height} x {width} px would take about {needed / 1e9:.0f} GB of memory, of "
-            f"which there are {memory / 1e9:.0f} GB; read windows of it: "
-            "`olmoearth_nb.data.geotiff.scene.open_scene(path).window(row, column, height, width)`, or embed it, which "
-            "does so"
-        )
-
-
-def _memory() -> int:
-    """Bytes of this machine's memory, or a guess where the system does not say."""
-    if not hasattr(os, "sysconf"):
-        return _GUESSED_MEMORY
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    height, width = stack.first.shape
+    require_memory(
+        f"{stack.first.path.name} of {height} x {width} px",
+        stack.values * _BYTES,
+        "read windows of it: `olmoearth_nb.data.geotiff.scene.open_scene(path).window(row, column, height, width)`, or "
+        "embed it, which does so",
+    )

@@ -17,6 +17,7 @@ from olmoearth_nb.data.geotiff.folder import tifs_of
 from olmoearth_nb.data.geotiff.names import LIKE_MASKS, Layout, layout_of
 from olmoearth_nb.data.geotiff.part import Options, Part, part_of
 from olmoearth_nb.data.geotiff.read import Raster, read_header, same_grid
+from olmoearth_nb.data.resolution import size_notes
 from olmoearth_nb.errors import counted
 from olmoearth_nb.georeference import degrees
 
@@ -172,12 +173,6 @@ def _place_notes(raster: Raster, resolution: str) -> list[str]:
     Raises:
         ValueError: if they are far from it and must not be.
     """
-    if resolution not in ("10 m", "as is"):
-        raise ValueError(f"resolution must be '10 m' or 'as is', got {resolution!r}")
-    if raster.georeference is None:
-        return [] if raster.nowhere == "no coordinate system" else [f"place unknown: {raster.nowhere}"]
-    size = raster.georeference.pixel_size(*raster.shape)
-    size_note = f"pixels of {round(size[0], 1):g} x {round(size[1], 1):g} m; the models read 10 m"
-    if resolution == "10 m" and not all(5 <= edge <= 15 for edge in size):
-        raise ValueError(f"{raster.path.name} has {size_note}: resample, or say resolution='as is'")
-    return [] if all(9 <= edge <= 11 for edge in size) else [size_note]
+    notes = size_notes(raster.georeference, raster.shape, raster.path.name, resolution)
+    unknown = raster.georeference is None and raster.nowhere != "no coordinate system"
+    return [f"place unknown: {raster.nowhere}"] if unknown else notes
