@@ -83,7 +83,8 @@ def ablate(
             if study.rates:
                 run([Job("rate", arm.name, repr(rate)) for arm in study.arms for rate in study.rates.choose])
                 _choose(study, folder)
-            cells = [Job("cell", arm.name, str(seed)) for arm in study.arms for seed in study.seeds]
+            # seeds outermost: a sweep that is cut short has compared all arms on its first seeds
+            cells = [Job("cell", arm.name, str(seed)) for seed in study.seeds for arm in study.arms]
             run(cells, notebook=str(notebook and Path(notebook).resolve()))
         return write_scores(folder)
 
