@@ -65,17 +65,39 @@ class Attention(nn.Module):
         Returns:
             (B, N, D).
         """
-        q = self._heads(self.q(x))  # (B, heads, N, D / heads)
-        k, v = self._heads(self.k(context)), self._heads(self.v(context))  # (B, heads, M, D / heads)
-        if self.rope_mixed_freqs is not None:
-            if x_at is None or context_at is None:
-                raise ValueError("a rotary model needs the coordinates of its tokens")
-            turn = Rotation(x_at, self.rope_mixed_freqs)
-            turn_context = turn if context_at is x_at else Rotation(context_at, self.rope_mixed_freqs)
-            q, k = turn(q), turn_context(k)  # v stays: only *who attends to whom* depends on date and place
+        q, k = self.queries_and_keys(x, context, x_at, context_at)
+        v = self._heads(self.v(context))  # (B, heads, M, D / heads); not turned
         mask = None if key_mask is None else key_mask[:, None, None, :]  # (B, 1, 1, M)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, D / heads)
         return self.proj(attended.transpose(1, 2).flatten(2))  # (B, N, D)
+
+    def queries_and_keys(
+        self, x: Tensor, context: Tensor, x_at: Tensor | None = None, context_at: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What `attention_weights` takes: who asks and who answers, turned already where the model rotates.
+
+        Only *who attends to whom* depends on date and place there; what is passed on, v, does not.
+
+        Args:
+            x: (B, N, D) tokens that ask.
+            context: (B, M, D) tokens that answer.
+            x_at: (B, N, 3) coordinates of x, for a rotary model.
+            context_at: (B, M, 3) coordinates of the context.
+
+        Returns:
+            (B, heads, N, D / heads) and (B, heads, M, D / heads).
+
+        Raises:
+            ValueError: if a rotary model is not told the coordinates.
+        """
+        q, k = self._heads(self.q(x)), self._heads(self.k(context))
+        if self.rope_mixed_freqs is None:
+            return q, k
+        if x_at is None or context_at is None:
+            raise ValueError("a rotary model needs the coordinates of its tokens")
+        turn = Rotation(x_at, self.rope_mixed_freqs)
+        turn_context = turn if context_at is x_at else Rotation(context_at, self.rope_mixed_freqs)
+        return turn(q), turn_context(k)
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B, heads, N, head_dim)."""

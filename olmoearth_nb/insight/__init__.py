@@ -1,0 +1,1 @@
+"""What passes inside an encoder: attention between its tokens."""
