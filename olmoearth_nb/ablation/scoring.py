@@ -20,6 +20,7 @@ import numpy as np
 from olmoearth_nb.ablation.sets import ScoredSet
 from olmoearth_nb.ablation.study import Study
 from olmoearth_nb.data.labelled.open import open_set
+from olmoearth_nb.data.labelled.part import Part, PartSet
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.simulate.world import World, open_world
 from olmoearth_nb.evaluation.arms import Arm, baselines, default_patch_size, of_encoders
@@ -120,8 +121,10 @@ def _plain(right: np.ndarray) -> list[float]:
 
 
 @lru_cache(maxsize=8)
-def _opened_once(path: str, names: str, options: str) -> LabelledSet:
-    """A set, which all models of this process are scored on; options as JSON."""
+def _opened_once(path: str, names: str, part: str, options: str) -> LabelledSet:
+    """A set or a part of it, which all models of this process are scored on; options as JSON."""
+    if part:
+        return PartSet(_opened_once(path, names, "", options), Part.parse(part))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what a loader warns of is in the notes of the set
         return open_set(path, names=cast(Any, names), **json.loads(options))
@@ -129,18 +132,18 @@ def _opened_once(path: str, names: str, options: str) -> LabelledSet:
 
 def _opened(spec: ScoredSet, names: str) -> LabelledSet:
     """The set, its bands named in one way."""
-    return _opened_once(spec.path, names, json.dumps(spec.options))
+    return _opened_once(spec.path, names, spec.part, json.dumps(spec.options))
 
 
 @lru_cache(maxsize=8)
-def _baselines_once(path: str, names: str, options: str, modalities: tuple[str, ...]) -> list[Arm]:
+def _baselines_once(path: str, names: str, part: str, options: str, modalities: tuple[str, ...]) -> list[Arm]:
     """What is read of a set without an encoder, the same for all models of this process."""
-    return baselines(_opened_once(path, names, options), modalities)
+    return baselines(_opened_once(path, names, part, options), modalities)
 
 
 def _baselines(spec: ScoredSet, names: str) -> list[Arm]:
     """Image statistics, band means and the commonest answer of a set, its bands named in one way."""
-    return _baselines_once(spec.path, names, json.dumps(spec.options), spec.modalities)
+    return _baselines_once(spec.path, names, spec.part, json.dumps(spec.options), spec.modalities)
 
 
 def _evaluated(spec: ScoredSet, labelled: LabelledSet, arms: Sequence[Arm], kept: Path) -> Evaluation:

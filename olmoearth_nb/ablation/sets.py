@@ -19,6 +19,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Strict
 
+from olmoearth_nb.data.labelled.part import Part
+
 T = TypeVar("T")
 Whole = Annotated[int, Strict()]
 """A whole number; 1.0 and true are none."""
@@ -39,6 +41,8 @@ class ScoredSet:
         repeats: how often folds are drawn.
         patch_size: P; 0 for 4, or 1 where places are smaller.
         modalities: sensors that encoders see.
+        part: some of the places, such as "1/5" to choose by and "2-5/5" to test on; all by default. No group is in two
+            parts (see `data.labelled.part`).
         options: of `open_set`, such as `kind`, `label`, `groups`, `unit` and `apart`.
     """
 
@@ -50,6 +54,7 @@ class ScoredSet:
     repeats: Whole = 10
     patch_size: Whole = 0
     modalities: Listed[str] = ("sentinel2_l2a",)
+    part: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,6 +67,16 @@ class ScoredSet:
                 f"the set {self.path} needs at least 3 folds, 1 repeat and a patch size of 0 or more, got "
                 f"{self.folds}, {self.repeats} and {self.patch_size}"
             )
+
+        if self.part:
+            Part.parse(self.part)
+
+    def meets(self, other: ScoredSet) -> bool:
+        """Whether both may have a place in common, as far as their paths and parts tell."""
+        if self.path != other.path:
+            return False
+        apart = self.part and other.part and not Part.parse(self.part).meets(Part.parse(other.part))
+        return not apart or self.options != other.options  # which say what groups and classes are divided
 
     def to_dict(self) -> dict[str, Any]:
         """As a file holds it: options beside the fields."""

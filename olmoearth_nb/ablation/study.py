@@ -164,8 +164,12 @@ class Study:
                 f"tasks ask about simulated scenes and a corpus has no answers, got {self.tasks[0].name!r}; give sets "
                 "under data: evaluate, or scenes"
             )
-        if both := {one.path for one in self.sets} & {one.path for one in self.choose}:
-            raise ValueError(f"what rates are chosen by is not tested on, {', '.join(sorted(both))} is in both")
+        if both := {one.path for one in self.sets for other in self.choose if one.meets(other)}:
+            raise ValueError(
+                f"what rates are chosen by is not tested on, {', '.join(sorted(both))} is in both; give two sets, or "
+                "parts of one that share nothing, with the same options, such as part: 1/5 under choose and part: "
+                "2-5/5 under evaluate"
+            )
         if self.rates and not (self.tasks or self.choose):
             raise ValueError("rates are chosen by tasks or by sets under data: choose, and there are none")
         if self.choose and not self.rates:

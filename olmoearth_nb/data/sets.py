@@ -6,6 +6,7 @@ folders of real chips, EuroSAT, GeoBench's sets and tables of pixel series.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +53,11 @@ class LabelledSet(Protocol):
     @property
     def name(self) -> str:
         """What tables call it."""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """(n,) what tells each place from the others of the set, in whatever order they are listed."""
         ...
 
     @property

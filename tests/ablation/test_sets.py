@@ -139,7 +139,8 @@ def test_untrained_encoders_are_those_of_evaluate(here, swept):
 
 def test_rates_are_chosen_by_sets_of_their_own(here):
     dry = {"path": "dry.csv", "label": "dry", "pixel": "id", "unit": "%"}
-    path = changed(here, evaluate=dry, choose={"path": "chips", "folds": 3, "probes": "kNN-5"})
+    chips = {"path": "chips", "folds": 3, "probes": "kNN-5"}
+    path = changed(here, evaluate=dry | {"part": "2/2", "folds": 3}, choose=[chips, dry | {"part": "1/2", "folds": 3}])
     given = yaml.safe_load(path.read_text()) | {"rates": {"choose": [0.001, 0.004], "samples": 8}}
     path.write_text(yaml.safe_dump(given))
     study, folder = Study.load(path), here / "chosen"
@@ -147,7 +148,14 @@ def test_rates_are_chosen_by_sets_of_their_own(here):
     for rate in (0.001, 0.004):
         for arm in ("naive", "v1.1"):
             run_job(folder, f"rate {arm} {rate}")
-    assert list(result(folder, "rate naive 0.001")["scores"]) == ["EuroSAT, kNN-5"]
+    found = result(folder, "rate naive 0.001")["scores"]
+    assert list(found) == ["EuroSAT, kNN-5", "dry: dry (part 1/2), ridge"]
+    tested, notes = run_job(folder, "floors")["floors"][0]["scores"], run_job(folder, "floors")["notes"]
+    (places,) = [one["groups"] for one in tested.values()]
+    chosen = found["dry: dry (part 1/2), ridge"]["groups"]
+    assert sorted(places + chosen) == list(range(36))
+    assert len(chosen) == 18
+    assert "part 2/2 of the set, divided by groups and classes: 18 of 36 places" in str(notes)
     _choose(study, folder)
     assert result(folder, "chosen naive")["rate"] in (0.001, 0.004)
 
@@ -176,6 +184,18 @@ MISTAKES = {
         {"evaluate": {"path": "a"}, "choose": {"path": "a"}},
         "is not tested on",
     ),
+    "chosen by a part of what is tested": (
+        {"rates": {"choose": [0.1]}},
+        {"evaluate": {"path": "a", "part": "1-2/5"}, "choose": {"path": "a", "part": "2-3/5"}},
+        "parts of one that share nothing",
+    ),
+    "parts of two divisions": (
+        {"rates": {"choose": [0.1]}},
+        {"evaluate": {"path": "a", "part": "2-5/5", "apart": 1}, "choose": {"path": "a", "part": "1/5"}},
+        "with the same options",
+    ),
+    "a part that is all": ({}, {"evaluate": {"path": "a", "part": "1-5/5"}}, "there is no part 1-5/5"),
+    "a part that is a fraction": ({}, {"evaluate": {"path": "a", "part": "0.2"}}, "a part is written '1/5'"),
     "two corpora": ({}, {"folder": "x"}, "a folder of simulated scenes, a corpus, or scenes"),
 }
 

@@ -21,6 +21,10 @@ class InMemorySet:
     notes: tuple = ("made for a test",)
     asked: list = field(default_factory=list)
 
+    @property
+    def ids(self):
+        return [f"place {number}" for number in range(len(self))]
+
     def __len__(self):
         return len(self.answers)
 

@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -43,6 +44,7 @@ class ChipSet(Generic[Chip]):
             wants to know, because it may have to look into every file.
         split: (n,) "train", "valid" or "test", where there is a published one.
         notes: what a reader of scores must know, beyond what all chips note.
+        ids: (n,) what tells the chips apart; by default the names of their files.
 
     Raises:
         ValueError: if there are no chips, or one of those that are looked at cannot be read.
@@ -61,10 +63,12 @@ class ChipSet(Generic[Chip]):
         group: Callable[[], tuple[np.ndarray, str]],
         split: np.ndarray | None = None,
         notes: Sequence[str] = (),
+        ids: Sequence[str] | None = None,
     ) -> None:
         if not len(paths):
             raise ValueError(f"{name} holds no chips")
         self.name, self.paths, self.answers, self.classes, self.split = name, list(paths), answers, classes, split
+        self.ids = tuple(Path(str(path)).stem for path in paths) if ids is None else tuple(ids)
         self._read, self._group = read, group
         self._kept: dict[int, Sample] = {}
         self._room, self._told, self._shape = MOST_KEPT, set[str](), (0, 0)

@@ -13,6 +13,7 @@ from olmoearth_nb.data.eurosat import CLASSES
 from olmoearth_nb.data.geobench.dataset import Names, kind_of
 from olmoearth_nb.data.labelled.eurosat import eurosat_set
 from olmoearth_nb.data.labelled.geobench import geobench_set
+from olmoearth_nb.data.labelled.part import Part, PartSet
 from olmoearth_nb.data.labelled.series import SeriesSet
 from olmoearth_nb.data.labelled.similar import is_similar, similar_set
 from olmoearth_nb.data.labelled.world import WorldSet
@@ -24,7 +25,7 @@ Kind = Literal["auto", "eurosat", "m-eurosat", "m-brick-kiln", "similar-but-diff
 
 
 def open_set(
-    path: str | os.PathLike[str], kind: Kind = "auto", names: Names = "content", **options: Any
+    path: str | os.PathLike[str], kind: Kind = "auto", names: Names = "content", part: str = "", **options: Any
 ) -> LabelledSet:
     """Opens places with an answer each.
 
@@ -33,6 +34,7 @@ def open_set(
             a table of pixels (``.parquet``, ``.csv``).
         kind: which of them it is; by default it is looked for.
         names: of EuroSAT and GeoBench, "content" or "published" names of the bands; see `data.geobench.chip`.
+        part: some of the places, such as "1/5", a fifth by groups, or "2-5/5", the rest (see `labelled.part`).
         options: of EuroSAT and similar-but-different ``apart``; of GeoBench ``apart`` and ``missing_bands``; of a table
             ``label`` (which it needs), ``groups``, ``unit``, ``split`` and ``name`` (see `labelled.series.SeriesSet`)
             and all that `data.series.to_samples` takes.
@@ -56,7 +58,8 @@ def open_set(
             f"a set of the kind {which!r} has no {', '.join(f'{name}=' for name in wrong)}; it has "
             f"{', '.join(f'{name}=' for name in valid) or 'no option'}"
         )
-    return _OPENERS[which](path, **given)
+    labelled = _OPENERS[which](path, **given)
+    return PartSet(labelled, Part.parse(part)) if part else labelled
 
 
 def _kind(path: Path) -> str:

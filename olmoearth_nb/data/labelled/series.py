@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -68,6 +70,13 @@ class SeriesSet:
     def __len__(self) -> int:
         """How many pixels have an answer."""
         return len(self.series)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """(n,) checksum of each pixel's dates and values."""
+        parts = [self.series.timestamps, *self.series.images.values()]
+        rows = np.concatenate([np.ascontiguousarray(part).reshape(len(self), -1).view(np.uint8) for part in parts], 1)
+        return [hashlib.sha256(row).hexdigest() for row in rows]
 
     def batch(self, numbers: np.ndarray, modalities: tuple[str, ...], /) -> Batch:
         """Some of the pixels as one normalised batch."""

@@ -110,6 +110,7 @@ def similar_set(folder: str | os.PathLike[str], *, apart: float = APART) -> Chip
         group=partial(_groups, patches, files, apart),
         split=np.array(splits),
         notes=[f"{left} patches of the shards are in no split and are left out"] if left else (),
+        ids=[patch.name for patch in patches],
     )
 
 

@@ -41,6 +41,12 @@ class WorldSet:
         return len(self.world)
 
     @property
+    def ids(self) -> list[str]:
+        """(n,) tile and upper left pixel of each scene."""
+        places = zip(self.world.tile.tolist(), self.world.corner.tolist(), strict=True)
+        return [f"tile {tile}, row {row}, column {column}" for tile, (row, column) in places]
+
+    @property
     def answers(self) -> np.ndarray:
         """(n,) index of each scene's class."""
         return self.world.kind
