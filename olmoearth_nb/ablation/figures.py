@@ -68,7 +68,7 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
             number, span = arms.index(one.arm), one.comparison.difference
             at = -tasks.index(one.task) - (number - (len(arms) - 1) / 2) * 0.7 / len(arms)
             colour = PALETTE[(number + 1) % len(PALETTE)]
-            reach = min(1.0, one.comparison.detectable)  # no difference of accuracies is larger
+            reach = min(one.largest, one.comparison.detectable)
             axes.barh(at, 2 * reach, 0.5 / len(arms), left=-reach, color="#eeeeee")
             axes.plot([span.low, span.high], [at, at], color=colour, lw=1.8)
             axes.plot(span.value, at, "o", color=colour, markerfacecolor=colour if one.seen else "white", label=one.arm)

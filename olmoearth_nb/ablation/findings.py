@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from olmoearth_nb.ablation.scores import Table
 from olmoearth_nb.evaluation.intervals import Comparison, Interval, accuracy, compare_all, difference, holm
+from olmoearth_nb.evaluation.metrics import bounds
 
 LEVEL = 0.95
 
@@ -40,13 +41,19 @@ class Finding:
         return self.p_holm < 1 - LEVEL
 
     @property
+    def largest(self) -> float:
+        """The largest difference that there can be: 1 of accuracies; none of R2, which has no lower end."""
+        low, high = bounds(Table.measure(self.task))
+        return high - low
+
+    @property
     def verdict(self) -> str:
         """In words; a null comes with what the design could have seen."""
         if self.seen:
             return "better" if self.comparison.difference.value > 0 else "worse"
         if self.comparison.detectable < 1e-9:
             return "no difference at all: both gave the same answers with every seed"
-        if self.comparison.detectable < 1:
+        if self.comparison.detectable < self.largest:
             return f"no difference seen; {self.comparison.detectable:.3f} would have been, four times in five"
         return "no difference seen; not even the largest possible would have been, four times in five"
 
@@ -67,7 +74,9 @@ def findings(table: Table, budget: str) -> list[Finding]:
 def accuracies(table: Table, budget: str) -> dict[tuple[str, str], Interval]:
     """(arm, task) -> accuracy with its interval, at one budget; "untrained" and "floor" are budgets too."""
     return {
-        (arm, task): accuracy(right, table.rows[task], LEVEL, stretch=table.stretch(task))
+        (arm, task): accuracy(
+            right, table.rows[task], LEVEL, stretch=table.stretch(task), bounds=bounds(table.measure(task))
+        )
         for (arm, at, task), right in table.right.items()
         if at == budget
     }

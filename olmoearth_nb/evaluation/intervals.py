@@ -49,6 +49,7 @@ def accuracy(
     draws: int = 1000,
     seed: int = 0,
     stretch: float = 1.0,
+    bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
     """Accuracy over seeds and scenes.
 
@@ -60,13 +61,20 @@ def accuracy(
         draws: bootstrap samples of the scenes.
         seed: of the bootstrap.
         stretch: of the variance over scenes; `TRAINED` where the scenes that are tested also train.
+        bounds: smallest and largest value that the score can have, such as `metrics.bounds("R2")`.
 
     Returns:
-        The interval, cut to 0 and 1. With one seed it covers the scenes' part alone.
+        The interval, cut to the bounds. With one seed it covers the scenes' part alone.
+
+    Raises:
+        ValueError: if the score lies outside the bounds, as an R2 may outside those of an accuracy.
     """
     found = _interval(np.atleast_2d(right), rows, level, draws, seed, stretch)
-    low = found.low if found.value < 0 else max(0.0, found.low)  # an R2 may be negative
-    return replace(found, low=low, high=min(1.0, found.high))
+    if not bounds[0] <= found.value <= bounds[1]:
+        raise ValueError(
+            f"the score is {found.value:.3f}, outside {bounds[0]:g} to {bounds[1]:g}; say bounds=(-inf, 1) for R2"
+        )
+    return replace(found, low=max(bounds[0], found.low), high=min(bounds[1], found.high))
 
 
 def difference(

@@ -102,3 +102,12 @@ OF_VALUES: dict[str, Metric] = {"R2": r2, "RMSE": rmse}
 
 RANGES = {"R2": (-np.inf, 1.0), "RMSE": (0.0, np.inf)}
 """Smallest and largest value of a metric; all others run from 0 to 1."""
+
+
+def bounds(metric: str) -> tuple[float, float]:
+    """Smallest and largest value that a metric can have; their distance is the largest difference of two scores.
+
+    Args:
+        metric: name.
+    """
+    return RANGES.get(metric, (0.0, 1.0))

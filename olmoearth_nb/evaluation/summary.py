@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from olmoearth_nb.evaluation.evaluate import Evaluation
 from olmoearth_nb.evaluation.intervals import TRAINED, Comparison, Interval, Resampled, compare_resampled, holm
-from olmoearth_nb.evaluation.metrics import RANGES
+from olmoearth_nb.evaluation.metrics import bounds
 
 LEVEL = 0.95
 
@@ -62,7 +62,7 @@ class Difference:
 
 def intervals(evaluation: Evaluation) -> dict[tuple[str, str, str], Interval]:
     """(arm, probe, metric) -> score with its interval."""
-    return {key: score.interval(LEVEL, *RANGES.get(key[2], (0.0, 1.0))) for key, score in evaluation.scores.items()}
+    return {key: score.interval(LEVEL, *bounds(key[2])) for key, score in evaluation.scores.items()}
 
 
 def differences(evaluations: Mapping[str, Evaluation], against: str = "") -> list[Difference]:

@@ -14,9 +14,9 @@ from olmoearth_nb.io.durable import write_csv
 from olmoearth_nb.plots.style import use_style
 
 
-def finding(detectable, p=0.5, value=0.02):
+def finding(detectable, p=0.5, value=0.02, task="a task"):
     compared = Comparison(Interval(value, value - 0.01, value + 0.01), p, detectable)
-    return Finding("1 samples", "a task", "arm", "baseline", compared, p)
+    return Finding("1 samples", task, "arm", "baseline", compared, p)
 
 
 def write_planted(folder):
@@ -50,6 +50,8 @@ def test_a_null_says_what_could_have_been_seen():
     assert (
         finding(2.3).verdict == "no difference seen; not even the largest possible would have been, four times in five"
     )
+    of_values = finding(2.3, task="dry, ridge")
+    assert of_values.verdict == "no difference seen; 2.300 would have been, four times in five", "R2 has no lower end"
     assert finding(0.031, p=0.01).verdict == "better"
     assert finding(2.3, p=0.01, value=-0.02).verdict == "worse"
 

@@ -5,6 +5,7 @@ import pytest
 from crossed import scores
 
 from olmoearth_nb.evaluation.intervals import accuracy, compare, difference, holm
+from olmoearth_nb.evaluation.metrics import bounds
 
 
 @pytest.mark.parametrize(("seeds", "seed_spread"), [(3, 0.3), (5, 0.1), (5, 0.3), (3, 0.0)])
@@ -109,5 +110,9 @@ def test_no_interval_is_made_of_nan(hole):
 
 def test_an_r2_below_0_stays_within_its_interval():
     right = np.random.default_rng(0).normal(-0.5, 0.2, (3, 40))
-    found = accuracy(right, np.ones(40))
+    with pytest.raises(ValueError, match=r"outside 0 to 1; say bounds=\(-inf, 1\) for R2"):
+        accuracy(right, np.ones(40))
+    found = accuracy(right, np.ones(40), bounds=bounds("R2"))
     assert found.low < found.value < found.high < 0
+    near = accuracy(right + 0.51, np.ones(40), bounds=bounds("R2"))
+    assert near.low < 0 < near.value, "cut at nothing below"
