@@ -32,6 +32,8 @@ from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
 
 from olmoearth_nb.ablation.sets import Listed, ScoredSet, Whole, beside, split_options
 from olmoearth_nb.bands import MODALITIES
+from olmoearth_nb.data.simulate.tile import LEVELS, checked
+from olmoearth_nb.data.simulate.version import version_of
 from olmoearth_nb.evaluation.tasks import Task
 from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
 from olmoearth_nb.pretrain.recipes import RECIPES, Optimisation, Recipe, two_cores
@@ -86,8 +88,8 @@ class Study:
     Attributes:
         arms: the first is the baseline.
         seeds: of training; the same for all arms, so that arms are compared in pairs.
-        data: `scenes`, `size`, `dates` and `seed` of a simulated world, or the `folder` of one, or a `corpus`, which is
-            anything that `open_corpus` opens.
+        data: `scenes`, `size`, `dates`, `seed`, `version` and `level` of a simulated world, or the `folder` of one, or
+            a `corpus`, which is anything that `open_corpus` opens.
         tasks: of the world, that embeddings are tested on.
         samples: budgets equal in samples.
         minutes: budgets equal in time, of one thread on one machine.
@@ -154,11 +156,13 @@ class Study:
     def _check_data(self) -> None:
         """Data are a folder, a corpus, or the parameters of a world; what is chosen by is not tested on."""
         given = set(self.data)
-        if given not in ({"folder"}, {"corpus"}) and not {"scenes"} <= given <= {"scenes", "size", "dates", "seed"}:
-            raise ValueError(
-                "data are a folder of simulated scenes, a corpus, or scenes, size, dates and seed of a world; beside "
-                f"them evaluate and choose; got {sorted(given)}"
-            )
+        if given not in ({"folder"}, {"corpus"}):
+            if not {"scenes"} <= given <= {item.name for item in fields(_World)}:
+                raise ValueError(
+                    "data are a folder of simulated scenes, a corpus, or scenes, size, dates, seed, version and level "
+                    f"of a world; beside them evaluate and choose; got {sorted(given)}"
+                )
+            _checked("data", _World, dict(self.data))
         if self.tasks and "corpus" in given:
             raise ValueError(
                 f"tasks ask about simulated scenes and a corpus has no answers, got {self.tasks[0].name!r}; give sets "
@@ -247,6 +251,22 @@ class Study:
             return cls.from_dict(given)
         except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise ValueError(f"{path} is no study: {error}") from error
+
+
+@dataclass(frozen=True)
+class _World:
+    """The parameters of a simulated world; `open_world` has the same defaults."""
+
+    scenes: Whole
+    size: Whole = 32
+    dates: Whole = 6
+    seed: Whole = 0
+    version: Whole = 1
+    level: str = LEVELS[0]
+
+    def __post_init__(self) -> None:
+        version_of(self.version)
+        checked(self.level)
 
 
 @dataclass(frozen=True)

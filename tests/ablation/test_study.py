@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from olmoearth_nb.ablation.scoring import world_of
 from olmoearth_nb.ablation.study import Study
 from olmoearth_nb.pretrain.recipes import RECIPES, differences, two_cores
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
@@ -63,6 +64,18 @@ def test_a_folder_of_data_is_relative_to_the_file(tmp_path):
     assert Study.load(tmp_path / "study.yaml").data == {"folder": str(tmp_path / "worlds" / "one")}
 
 
+def test_a_study_may_ask_for_any_world(tmp_path):
+    """Worlds of version 1 keep their folders, and studies what they wrote: nothing is added to what was asked for."""
+    data = {"scenes": 16, "size": 8, "dates": 1, "version": 2, "level": "L1C"}
+    study = Study.from_dict(given(data=data))
+    assert study.to_dict()["data"] == data
+    world = world_of(study, tmp_path)
+    assert world.folder == tmp_path / "world" / "world2L1C-16x8x1-seed0"
+    about = json.loads((world.folder / "world.json").read_text())["parameters"]
+    assert (about["version"], about["level"]) == (2, "L1C")
+    assert Study.from_dict(given(data={"scenes": 16})).to_dict()["data"] == {"scenes": 16}
+
+
 def test_an_own_tokenization_is_an_arm():
     mine = Tokenization("mine", {"sentinel2_l2a": ["B02 B03 B04", "B08 B11 B12"]})
     arm = Study.from_dict(given()).with_arm("mine", mine).arm("mine")
@@ -91,6 +104,13 @@ MISTAKES = {
     "an unknown probe": ({"tasks": ["one band, patches, forest"]}, "no readout 'patches' or probe 'forest'"),
     "an unknown key": ({"sead": 3}, "a study has no sead; there are"),
     "a missing key": ({"data": None}, "a study needs data"),
+    "another version of the world": (
+        {"data": {"scenes": 3, "version": 3}},
+        "no version 3 of the world; there are 1, 2",
+    ),
+    "half a version": ({"data": {"scenes": 3, "version": 1.5}}, "version of data: whole numbers are meant, got 1.5"),
+    "another level": ({"data": {"scenes": 3, "level": "L3"}}, "no level 'L3'; levels are L2A, L1C"),
+    "scenes that are a word": ({"data": {"scenes": "many"}}, "scenes of data: .*got 'many'"),
     "data of both kinds": ({"data": {"folder": "x", "scenes": 3}}, "a folder of simulated scenes, a corpus, or scenes"),
     "an unknown recipe": ({"arms": {"a": {"recipe": "v7"}, "b": "v1"}}, "unknown recipe 'v7'"),
     "an unknown field": ({"arms": {"a": {"recipe": "v1", "masks": 1}, "b": "v1"}}, "arm a has no masks; there are"),

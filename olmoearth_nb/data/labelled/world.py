@@ -10,7 +10,9 @@ import numpy as np
 
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import SPLITS
+from olmoearth_nb.data.simulate.tile import LEVELS
 from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.io.json_file import read_json
 from olmoearth_nb.sample import Batch, Sample
 
 
@@ -22,19 +24,22 @@ class WorldSet:
 
     Raises:
         FileNotFoundError: if the folder holds no finished world.
-        ValueError: if its list of scenes is damaged.
+        ValueError: if its list of scenes or what it says of itself is damaged.
     """
 
     unit = ""
     classes = tuple(SCENE_CLASSES)
-    notes = (
-        "scenes are simulated: scores say nothing about real data",
-        "scenes of one tile are one group, and each tile is in one split",
-    )
 
     def __init__(self, world: World | str | os.PathLike[str]) -> None:
         self.world = world if isinstance(world, World) else _opened(Path(world))
-        self.name = f"scenes of {self.world.folder.name}"
+        version, level = _about(self.world.folder)
+        other = "" if (version, level) == (1, LEVELS[0]) else f" (version {version}, {level})"
+        self.name = f"scenes of {self.world.folder.name}{other}"
+        self.notes = (
+            f"scenes are simulated, by version {version} of the world with Sentinel-2 of level {level}: scores say "
+            "nothing about real data",
+            "scenes of one tile are one group, and each tile is in one split",
+        )
 
     def __len__(self) -> int:
         """How many scenes there are."""
@@ -68,6 +73,18 @@ class WorldSet:
     def batch(self, numbers: np.ndarray, modalities: tuple[str, ...] = ("sentinel2_l2a",), /) -> Batch:
         """Some of the scenes as one normalised batch."""
         return Batch.from_samples(self.samples(numbers, modalities))
+
+
+def _about(folder: Path) -> tuple[int, str]:
+    """Version of a world, and the level of its Sentinel-2."""
+    path = folder / "world.json"
+    parameters = read_json(path).get("parameters")
+    if not isinstance(parameters, dict) or type(parameters.get("version")) is not int:
+        raise ValueError(f"{path} does not say which version of the world it is")
+    level = parameters.get("level", LEVELS[0])
+    if level not in LEVELS:
+        raise ValueError(f"{path}: Sentinel-2 has the levels {', '.join(LEVELS)}, got {level!r:.50}")
+    return parameters["version"], level
 
 
 def _opened(folder: Path) -> World:

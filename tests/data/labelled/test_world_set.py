@@ -1,5 +1,6 @@
 """The simulated world as a labelled set."""
 
+import json
 import shutil
 
 import numpy as np
@@ -44,6 +45,23 @@ def test_a_damaged_list_of_scenes(small_world, tmp_path, name):
     (tmp_path / "world" / "scenes.csv").write_text(LISTS[name])
     with pytest.raises(ValueError, match=r"scenes\.csv is not the list of scenes of a world"):
         WorldSet(tmp_path / "world")
+
+
+def test_it_says_which_world_it_is(small_world, tmp_path):
+    ours = WorldSet(small_world)
+    assert ours.name == "scenes of world"
+    assert "by version 1 of the world with Sentinel-2 of level L2A" in ours.notes[0]
+    shutil.copytree(small_world, tmp_path / "other", copy_function=shutil.copyfile)
+    about = tmp_path / "other" / "world.json"
+    parameters = json.loads(about.read_text())["parameters"]
+    about.write_text(json.dumps({"parameters": parameters | {"version": 2, "level": "L1C"}}))
+    other = WorldSet(tmp_path / "other")
+    assert other.name == "scenes of other (version 2, L1C)"
+    assert "by version 2 of the world with Sentinel-2 of level L1C" in other.notes[0]
+    for damaged in ("[]", "{}", '{"parameters": {"version": "2"}}', '{"parameters": {"version": 2, "level": "L3"}}'):
+        about.write_text(damaged)
+        with pytest.raises(ValueError, match=r"world\.json"):
+            WorldSet(tmp_path / "other")
 
 
 def test_no_world(tmp_path):
