@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -14,7 +15,12 @@ from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots.style import COLOURS
 
 PALETTE = [*COLOURS.values()]
-GREYS = {"raw bands": ("--", "#444444"), "majority": (":", "#999999")}
+GREYS = {
+    "raw bands": ("--", "#444444"),
+    "majority": (":", "#999999"),
+    "raw bands and month": ("--", "#8a6d3b"),
+    "month alone": (":", "#8a6d3b"),
+}
 
 
 def plot_accuracies(found: Mapping[str, Mapping[tuple[str, str], Interval]]) -> Figure:
@@ -39,14 +45,17 @@ def plot_accuracies(found: Mapping[str, Mapping[tuple[str, str], Interval]]) -> 
                 fill = "white" if budget == "untrained" else colour
                 axes.plot(at, one.value, "o", color=colour, markerfacecolor=fill, ms=5, label=arm if place else None)
         for name, (dashes, grey) in GREYS.items():
-            axes.axhline(found["floor"][name, task].value, ls=dashes, color=grey, lw=1, label=name)
+            if (name, task) in found["floor"]:
+                axes.axhline(found["floor"][name, task].value, ls=dashes, color=grey, lw=1, label=name)
         axes.set_xticks(range(len(budgets) + 1), ["untrained", *(name.replace(" ", "\n") for name in budgets)])
         axes.set_title(f"{task} (R2)" if Table.measure(task) == "R2" else task, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels:
         axes.set_axis_off()
-    named = dict(zip(*reversed(drawing.axes[0].get_legend_handles_labels()), strict=True))
+    named: dict[str, Artist] = {}
+    for axes in drawing.axes:  # not every task has every baseline
+        named |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     drawing.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, fontsize=8, frameon=False)
     measures = dict.fromkeys(map(Table.measure, tasks))
     drawing.supylabel(f"{' or '.join(measures)} on test places", fontsize=9)

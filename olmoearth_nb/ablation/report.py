@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from olmoearth_nb.ablation.figures import plot_accuracies, plot_differences
 from olmoearth_nb.ablation.findings import LEVEL, Finding, accuracies, findings, gate
 from olmoearth_nb.ablation.scores import BASELINES, Table, read_rows, read_runs, read_scores
-from olmoearth_nb.evaluation.intervals import TRAINED
+from olmoearth_nb.evaluation.intervals import TRAINED, Interval
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.plots.style import use_style
 
@@ -89,7 +89,8 @@ def _set_lines(folder: Path) -> list[str]:
         lines += [f"* {name}: {' '.join(note if note.endswith('.') else f'{note}.' for note in own)}"]
     lines += [
         "",
-        "Raw bands are the mean and the standard deviation of each band here. Variances over groups are multiplied by "
+        "Raw bands are the mean and the standard deviation of each band here; months, where places differ in them, are "
+        "a cosine and a sine of each date. Variances over groups are multiplied by "
         f"{TRAINED:g}, because the places that train are a sample as well.",
         "",
         "Other metrics, the mean over seeds and repeats and the standard deviation between seeds:",
@@ -129,9 +130,11 @@ def _accuracy_table(table: Table, budget: str) -> list[str]:
     """Arms by tasks, those without a model last."""
     shown = accuracies(table, budget)
     before, floor = accuracies(table, "untrained"), accuracies(table, "floor")
+    rows: list[tuple[str, list[Interval | str]]]
     rows = [(arm, [shown[arm, task] for task in table.tasks]) for arm in table.arms]
     rows += [(f"{arm}, untrained", [before[arm, task] for task in table.tasks]) for arm in table.arms]
-    rows += [(name, [floor[name, task] for task in table.tasks]) for name in BASELINES]
+    there = [name for name in BASELINES if any(arm == name for arm, _ in floor)]
+    rows += [(name, [floor.get((name, task), "-") for task in table.tasks]) for name in there]
     named = [f"{task} (R2)" if table.measure(task) == "R2" else task for task in table.tasks]
     head = [f"| arm | {' | '.join(named)} |", "|---" * (len(table.tasks) + 1) + "|"]
     return head + [f"| {name} | {' | '.join(map(str, cells))} |" for name, cells in rows]

@@ -20,7 +20,9 @@ RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "at_edge", "loss", 
 METRICS = ("arm", "seed", "budget", "samples", "rate", "task", "metric", "value")
 SETS = ("set", "note")
 KEY = ("arm", "seed", "budget", "task")
-BASELINES = ("majority", "raw bands")
+DATED = ("raw bands and month", "month alone")
+"""Baselines of sets whose places have different months; other tasks have none."""
+BASELINES = ("majority", "raw bands", *DATED)
 """Arms that are no model; their budget is "floor"."""
 
 

@@ -1,4 +1,8 @@
-"""What is compared on a labelled set: encoders, their random twins, and what is read without any encoder."""
+"""What is compared on a labelled set: encoders, their random twins, and what is read without any encoder.
+
+A *random twin* of a model is an encoder of its size and tokens whose weights are those of a seed, never trained: what
+it tells comes from the input and the architecture alone.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,15 @@ import numpy as np
 
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data.sets import LabelledSet
+from olmoearth_nb.evaluation.baselines import beside_months, month_circle
 from olmoearth_nb.evaluation.embed import embed
 from olmoearth_nb.model.encoder import Encoder
 
 BATCH = 32
 """Places that are read at once."""
+
+STATISTICS, WITH_MONTH, MONTH = "image statistics", "image statistics and month", "month alone"
+"""Names of baselines; the last two are there where places have different months."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,22 +79,36 @@ def of_encoders(
 
 
 def baselines(labelled: LabelledSet, modalities: tuple[str, ...]) -> list[Arm]:
-    """What is read without an encoder: image statistics, band means, and the commonest answer.
+    """What is read without an encoder: image statistics, band means, months where they differ, the commonest answer.
 
     Image statistics are the mean and the standard deviation of each band over all pixels and dates, in the sensor's
-    own units; a place of which a band was never observed is NaN.
+    own units; a place of which a band was never observed is NaN. Months are points on a circle (`month_circle`), alone
+    and beside image statistics: where places were seen at different times of the year, the season alone may answer.
     """
-    rows = []
+    rows, dates = [], []
     for piece in np.split(np.arange(len(labelled)), range(BATCH, len(labelled), BATCH)):
         for sample in labelled.samples(piece, modalities):
             means, stds = zip(*(_moments(sample.images[name]) for name in modalities), strict=True)
             rows.append(np.stack([np.concatenate(means), np.concatenate(stds)]))
+            dates.append(sample.timestamps)  # (T, 3)
     moments = np.stack(rows)  # (n, 2, bands)
+    statistics = moments.reshape(len(moments), -1)  # (n, 2 bands)
     return [
-        Arm("image statistics", (moments.reshape(len(moments), -1),), "baseline"),
+        Arm(STATISTICS, (statistics,), "baseline"),
         Arm("band means", (moments[:, 0],), "baseline"),
+        *_of_months(statistics, dates),
         Arm("majority" if labelled.classes else "mean", (), "baseline"),
     ]
+
+
+def _of_months(statistics: np.ndarray, dates: Sequence[np.ndarray]) -> list[Arm]:
+    """The baselines that are told the months, where places have different ones and as many dates."""
+    if len({len(own) for own in dates}) != 1:
+        return []
+    months = month_circle(np.stack(dates))  # (n, 2 T)
+    if (months == months[0]).all():
+        return []
+    return [Arm(WITH_MONTH, (beside_months(statistics, months),), "baseline"), Arm(MONTH, (months,), "baseline")]
 
 
 def _moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,9 @@
 """What can be read from the raw bands without any encoder: the baselines that an embedding has to beat.
 
 * *band statistics*: mean and standard deviation of each band over the pixels and dates of a patch;
-* *time-aware*: mean of each band at each date, dates side by side, so that nothing of the year is lost.
+* *time-aware*: mean of each band at each date, dates side by side, so that nothing of the year is lost;
+* *month*: the months of a place's dates, alone or beside its bands. Encoders are told the month, and where places have
+  different dates an answer may hang on the season alone.
 
 Missing dates are filled with the mean of the same patch's other dates, and marked in the time-aware features.
 """
@@ -36,6 +38,31 @@ def patch_means(sample: Sample, patch: int, modalities: Sequence[str] = ("sentin
         # a mean with NaN is NaN: a patch that was seen in part was not seen, as for the encoder
         parts.append(blocks.mean((1, 3)).reshape(rows * columns, *values.shape[2:]))  # (patches, T, C)
     return np.concatenate(parts, -1)
+
+
+def month_circle(timestamps: np.ndarray) -> np.ndarray:
+    """(n, 2 T) cosine and sine of the month at each date, dates side by side, so that December lies beside January.
+
+    Args:
+        timestamps: (n, T, 3) day 1..31, month 0..11, year.
+    """
+    angle = 2 * np.pi * timestamps[..., 1] / 12  # (n, T)
+    return np.stack([np.cos(angle), np.sin(angle)], -1).reshape(len(timestamps), -1)
+
+
+def beside_months(features: np.ndarray, months: np.ndarray) -> np.ndarray:
+    """(n, D + 2 T) features with months that are as long as they are.
+
+    Nearest neighbours compare angles of whole rows, and digital numbers in the thousands would drown a month. So both
+    parts count alike for them; regressions, which standardise, do not mind.
+
+    Args:
+        features: (n, D) of places; rows of NaN stay so.
+        months: (n, 2 T) of `month_circle`.
+    """
+    whole = np.isfinite(features).all(1)
+    length = np.linalg.norm(features[whole], axis=1).mean() if whole.any() else 1.0
+    return np.concatenate([features, months * length / np.sqrt(months.shape[1] / 2)], 1)
 
 
 def band_statistics(means: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from olmoearth_nb.evaluation.arms import STATISTICS, WITH_MONTH
 from olmoearth_nb.evaluation.evaluate import Evaluation
 from olmoearth_nb.evaluation.intervals import TRAINED, Comparison, Interval, Resampled, compare_resampled, holm
 from olmoearth_nb.evaluation.metrics import bounds
@@ -131,8 +132,8 @@ def _by_probe(evaluation: Evaluation) -> Iterator[tuple[str, dict[str, Resampled
 
 
 def _below(evaluation: Evaluation, model: str) -> list[str]:
-    """What a model should be above: image statistics, and its random twin."""
-    return [arm.name for arm in evaluation.arms if arm.name == "image statistics" or model in arm.of.split(", ")]
+    """What a model should be above: image statistics, with the month where months differ, and its random twin."""
+    return [arm.name for arm in evaluation.arms if arm.name in (STATISTICS, WITH_MONTH) or model in arm.of.split(", ")]
 
 
 def _counterpart(evaluations: Mapping[str, Evaluation], arm: str, against: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots.style import COLOURS
 
-LINES = (("-", "#444444"), ("--", "#777777"), (":", "#999999"))
+LINES = (("-", "#444444"), ("--", "#777777"), ("-", "#8a6d3b"), ("--", "#8a6d3b"), (":", "#999999"))
 """Looks of baselines."""
 
 

@@ -141,6 +141,31 @@ def test_baselines_by_hand(data):
     assert "1 places are left out, of which a band or all was never observed" in found.notes
 
 
+def test_months_are_baselines_where_places_differ_in_them(data):
+    """An answer that hangs on the season alone: bands do not tell it, months do, to neighbours as to a regression."""
+    data.months = np.random.default_rng(0).integers(0, 12, 60)
+    data.answers = (np.abs(data.months - 5.5) > 3).astype(int)  # winter
+    data.classes = ("summer", "winter")
+    data.images[:] = np.random.default_rng(1).normal(1000, 30, data.images.shape)
+    data.images[5] = MISSING
+    arms = baselines(data, S2)
+    assert [arm.name for arm in arms] == [
+        *("image statistics", "band means", "image statistics and month", "month alone", "majority")
+    ]
+    alone = arms[3].features[0]
+    angle = 2 * np.pi * data.months / 12
+    assert np.allclose(alone, np.stack([np.cos(angle), np.sin(angle)], 1))
+    found = evaluate(arms, data, stratified(data, 5, 1), leave_one_out(data), draws=20)
+    value = {key: score.interval().value for key, score in found.scores.items()}
+    for probe in found.probes:
+        assert value["month alone", probe, "accuracy"] > 0.9
+        assert value["image statistics and month", probe, "accuracy"] > 0.9
+        assert value["image statistics", probe, "accuracy"] < 0.75
+    model = Arm("model", arms[0].features)
+    asked = differences({"content": evaluate([model, *arms], data, stratified(data, 5, 1), draws=20)})
+    assert {one.what for one in asked} == {"model - image statistics", "model - image statistics and month"}
+
+
 def test_patches_of_single_pixels(data):
     assert default_patch_size(data, S2) == 4
     data.images = data.images[:, :1, :1]

@@ -19,6 +19,7 @@ class InMemorySet:
     split: np.ndarray | None = None
     name: str = "twin"
     notes: tuple = ("made for a test",)
+    months: np.ndarray | None = None
     asked: list = field(default_factory=list)
 
     @property
@@ -30,7 +31,8 @@ class InMemorySet:
 
     def samples(self, numbers, modalities=("sentinel2_l2a",)):
         self.asked.append(len(numbers))
-        return [Sample({"sentinel2_l2a": self.images[n]}, [[1, 6, 2020]], f"place {n}") for n in numbers]
+        months = np.full(len(self), 6) if self.months is None else self.months
+        return [Sample({"sentinel2_l2a": self.images[n]}, [[1, months[n], 2020]], f"place {n}") for n in numbers]
 
     def batch(self, numbers, modalities, /):
         return Batch.from_samples(self.samples(numbers, modalities))
