@@ -17,13 +17,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from olmoearth_nb.ablation.scores import DATED
 from olmoearth_nb.ablation.sets import ScoredSet
 from olmoearth_nb.ablation.study import Study
 from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.labelled.part import Part, PartSet
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.simulate.world import World, open_world
-from olmoearth_nb.evaluation.arms import Arm, baselines, default_patch_size, of_encoders
+from olmoearth_nb.evaluation.arms import MONTH, WITH_MONTH, Arm, baselines, default_patch_size, of_encoders
 from olmoearth_nb.evaluation.evaluate import Evaluation, evaluate, right_by_group, rows_by_group
 from olmoearth_nb.evaluation.folds import divide
 from olmoearth_nb.evaluation.tasks import Features, Task, encoded, raw
@@ -34,7 +35,8 @@ Scores = dict[str, dict[str, Any]]
 right answers for each repeat, and other metrics, the mean over repeats."""
 
 FLOORS = {"majority": "majority", "raw bands": None}
-"""What is read without an encoder -> the probe that replaces a task's own. Of sets, raw bands are image statistics."""
+"""What is read without an encoder -> the probe that replaces a task's own. Of sets, raw bands are image statistics, and
+the baselines of `DATED` are there where places have different months."""
 
 
 def world_of(study: Study, folder: Path) -> World:
@@ -84,12 +86,15 @@ def floors(study: Study, folder: Path) -> dict[str, Any]:
     for spec in study.choose:
         for names in spec.names:
             _opened(spec, names)  # a mistake shows before anything is trained
-    for name, probe in FLOORS.items():
+    for name in (*FLOORS, *DATED):
         for seed in study.seeds:
-            found = _of_world(study.tasks, world, raw, seed, "test", probe) if world is not None else {}
+            found: Scores = {}
+            if world is not None and name in FLOORS:
+                found |= _of_world(study.tasks, world, raw, seed, "test", FLOORS[name])
             for one, _ in of_sets:
-                found |= one[name]
-            rows.append({"arm": name, "seed": seed, "scores": found})
+                found |= one.get(name, {})
+            if found:
+                rows.append({"arm": name, "seed": seed, "scores": found})
     return {"floors": rows, "notes": notes}
 
 
@@ -163,8 +168,10 @@ def _of_set(spec: ScoredSet, names: str, encoder: Encoder, cache: Path, kept: Pa
 def _floors_of_set(spec: ScoredSet, names: str, kept: Path) -> tuple[dict[str, Scores], dict[str, list[str]]]:
     """What the baselines tell of a set, and notes on it by its name."""
     found = _evaluated(spec, _opened(spec, names), _baselines(spec, names), kept)
+    there = {arm.name for arm in found.arms}
     same = {"majority": found.arms[-1].name, "raw bands": found.arms[0].name}  # of real values their mean
-    by_name = {name: _scored(spec, names, found, same[name]) for name in FLOORS}
+    same |= {name: arm for name, arm in zip(DATED, (WITH_MONTH, MONTH), strict=True) if arm in there}
+    by_name = {name: _scored(spec, names, found, arm) for name, arm in same.items()}
     sizes = f"{len(found.answers)} places are tested, in {len(np.unique(found.groups))} groups"
     ways = "; ".join(f"{probe}: {way}" for probe, way in found.probes.items())
     return by_name, {_title(spec, names, found): [f"{sizes}. {ways}.", *found.notes]}

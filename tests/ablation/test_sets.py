@@ -32,6 +32,7 @@ data:
   evaluate:
     - {path: chips, names: [content, published], probes: kNN-5, folds: 3, apart: 1}
     - {path: dry.csv, name: dry, label: dry, pixel: id, unit: "%", repeats: 2, folds: 3}
+    - {path: season.csv, name: season, label: dry, pixel: id, unit: "%", repeats: 2, folds: 3}
 samples: [8]
 crops: {patch_sizes: [4], edges: [2], budget: 72}
 """
@@ -48,6 +49,11 @@ def here(tmp_path_factory):
     pd.DataFrame({"id": range(n), "date": "2020-07-01", "dry": dry.round(2)} | rows).to_csv(
         folder / "dry.csv", index=False
     )
+    months = np.arange(n) % 12
+    season = {"id": range(n), "date": [f"2020-{month + 1:02d}-01" for month in months]}
+    season |= {"dry": (50 + 40 * np.cos(2 * np.pi * months / 12)).round(2)}
+    season |= {band: chance.integers(1500, 3000, n) for band in SENTINEL2.band_names}
+    pd.DataFrame(season).to_csv(folder / "season.csv", index=False)
     with h5py.File(folder / "corpus.h5", "w") as file:
         file["dn"] = chance.integers(1500, 3000, (8, 12, 16, 16)).astype(np.uint16)
         file.attrs["bands"] = " ".join(SENTINEL2.band_names)
@@ -75,7 +81,7 @@ def changed(here, **data):
 def test_paths_are_relative_to_the_file_and_all_comes_back(here):
     study = Study.load(here / "study.yaml")
     assert study.data == {"corpus": str(here / "corpus.h5")}
-    eurosat, dry = study.sets
+    eurosat, dry, _ = study.sets
     assert (eurosat.path, eurosat.names, eurosat.probes, eurosat.options) == (
         str(here / "chips"),
         ("content", "published"),
@@ -91,7 +97,7 @@ def test_paths_are_relative_to_the_file_and_all_comes_back(here):
 
 def test_a_sweep_scores_each_set_name_and_probe(swept):
     table = read_scores(swept)
-    names = ("EuroSAT, kNN-5", "EuroSAT (published names), kNN-5", "dry, ridge")
+    names = ("EuroSAT, kNN-5", "EuroSAT (published names), kNN-5", "dry, ridge", "season, ridge")
     assert table.tasks == names
     assert table.right["naive", "8 samples", names[0]].shape == (2, 1, len(table.rows[names[0]]))
     assert table.right["naive", "8 samples", "dry, ridge"].shape == (2, 2, 36)
@@ -101,21 +107,27 @@ def test_a_sweep_scores_each_set_name_and_probe(swept):
     assert value["raw bands", "floor", "dry, ridge"] > 0.9
     assert abs(value["majority", "floor", "dry, ridge"]) < 0.2
     assert value["raw bands", "floor", names[0]] > value["majority", "floor", names[0]] == pytest.approx(1 / 3, abs=0.1)
-    assert len(findings(table, "8 samples")) == 3
+    assert len(findings(table, "8 samples")) == 4
+    dated = {task: value[name, "floor", task] for name, _, task in value if name == "month alone"}
+    assert list(dated) == ["season, ridge"], "the other sets have one date"
+    assert dated["season, ridge"] > 0.9 > value["raw bands", "floor", "season, ridge"]
+    assert value["raw bands and month", "floor", "season, ridge"] > 0.5
     assert gate(table, "8 samples")["naive", "dry, ridge"].low < 1
 
 
 def test_the_report_says_what_is_measured_and_on_what(swept):
     text = report(swept).read_text()
-    assert "| arm | EuroSAT, kNN-5 | EuroSAT (published names), kNN-5 | dry, ridge (R2) |" in text
+    assert "| arm | EuroSAT, kNN-5 | EuroSAT (published names), kNN-5 | dry, ridge (R2) | season, ridge (R2) |" in text
+    assert "| month alone | - | - | - | " in text
     assert "* EuroSAT (published names): 12 places are tested, in " in text
     assert "3 stratified folds, drawn 2 times" in text
     assert "| naive | 8 samples | dry, ridge | RMSE | " in text
     assert "mean average precision" in text
     with (swept / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
+    asked = ("dry, ridge", "RMSE")
     mean, raw = (
-        [float(row["value"]) for row in rows if (row["arm"], row["metric"]) == (arm, "RMSE")]
+        [float(row["value"]) for row in rows if [row[key] for key in ("arm", "task", "metric")] == [arm, *asked]]
         for arm in ("majority", "raw bands")
     )
     assert max(raw) < 0.3 * min(mean)
