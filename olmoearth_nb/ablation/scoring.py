@@ -6,25 +6,21 @@ intervals resample. A set that is answered in folds has a row for each time that
 
 from __future__ import annotations
 
-import json
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from olmoearth_nb.ablation.opened import baselines_of, check_sets, opened, title
 from olmoearth_nb.ablation.scores import DATED
 from olmoearth_nb.ablation.sets import ScoredSet
 from olmoearth_nb.ablation.study import Study
-from olmoearth_nb.data.labelled.open import open_set
-from olmoearth_nb.data.labelled.part import Part, PartSet
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.simulate.world import World, open_world
-from olmoearth_nb.evaluation.arms import MONTH, WITH_MONTH, Arm, baselines, default_patch_size, of_encoders
+from olmoearth_nb.evaluation.arms import MONTH, WITH_MONTH, Arm, default_patch_size, of_encoders
 from olmoearth_nb.evaluation.evaluate import Evaluation, evaluate, right_by_group, rows_by_group
 from olmoearth_nb.evaluation.folds import divide
 from olmoearth_nb.evaluation.tasks import Features, Task, encoded, raw
@@ -71,21 +67,15 @@ def floors(study: Study, folder: Path) -> dict[str, Any]:
     """What the same probes make of no model: the commonest answer, and the bands in place of embeddings.
 
     Raises:
-        ValueError: if two sets have one name, or a set cannot be scored as the study says.
+        ValueError: if a set cannot be scored as the study says (see `opened.check_sets`).
     """
     rows: list[dict[str, Any]] = []
     notes: dict[str, list[str]] = {}
+    chosen_by = check_sets(study)
     world = world_of(study, folder) if study.tasks else None
     of_sets = [_floors_of_set(spec, names, folder / "predictions") for spec in study.sets for names in spec.names]
     for _, about in of_sets:
-        if repeated := set(about) & set(notes):
-            raise ValueError(
-                f"two sets are called {', '.join(sorted(repeated))}; give one of them a name: in the study"
-            )
-        notes |= about
-    for spec in study.choose:
-        for names in spec.names:
-            _opened(spec, names)  # a mistake shows before anything is trained
+        notes |= {name: [*own, *chosen_by[name]] for name, own in about.items()}
     for name in (*FLOORS, *DATED):
         for seed in study.seeds:
             found: Scores = {}
@@ -125,71 +115,38 @@ def _plain(right: np.ndarray) -> list[float]:
     return [int(one) if one.is_integer() else one for one in right.astype(float).tolist()]
 
 
-@lru_cache(maxsize=8)
-def _opened_once(path: str, names: str, part: str, options: str) -> LabelledSet:
-    """A set or a part of it, which all models of this process are scored on; options as JSON."""
-    if part:
-        return PartSet(_opened_once(path, names, "", options), Part.parse(part))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what a loader warns of is in the notes of the set
-        return open_set(path, names=cast(Any, names), **json.loads(options))
-
-
-def _opened(spec: ScoredSet, names: str) -> LabelledSet:
-    """The set, its bands named in one way."""
-    return _opened_once(spec.path, names, spec.part, json.dumps(spec.options))
-
-
-@lru_cache(maxsize=8)
-def _baselines_once(path: str, names: str, part: str, options: str, modalities: tuple[str, ...]) -> list[Arm]:
-    """What is read of a set without an encoder, the same for all models of this process."""
-    return baselines(_opened_once(path, names, part, options), modalities)
-
-
-def _baselines(spec: ScoredSet, names: str) -> list[Arm]:
-    """Image statistics, band means and the commonest answer of a set, its bands named in one way."""
-    return _baselines_once(spec.path, names, spec.part, json.dumps(spec.options), spec.modalities)
-
-
 def _evaluated(spec: ScoredSet, labelled: LabelledSet, arms: Sequence[Arm], kept: Path) -> Evaluation:
     """The arms on a set, divided as the study says; one draw, since intervals are made from right answers."""
-    folds, neighbours = divide(labelled, spec.folds, spec.repeats)
+    folds, neighbours = divide(labelled, spec.folds, spec.repeats, spec.knn_in_folds, spec.ignore_split)
     return evaluate(arms, labelled, folds, neighbours, spec.probes, draws=1, cache=kept)
 
 
 def _of_set(spec: ScoredSet, names: str, encoder: Encoder, cache: Path, kept: Path) -> Scores:
     """What an encoder tells of a set; places of which the baselines see nothing are left out for all alike."""
-    labelled = _opened(spec, names)
+    labelled = opened(spec, names)
     patch_size = spec.patch_size or default_patch_size(labelled, spec.modalities)
     arm = of_encoders("embedding", [encoder], labelled, spec.modalities, patch_size, cache)
-    return _scored(spec, names, _evaluated(spec, labelled, [arm, *_baselines(spec, names)], kept), arm.name)
+    return _scored(spec, names, _evaluated(spec, labelled, [arm, *baselines_of(spec, names)], kept), arm.name)
 
 
 def _floors_of_set(spec: ScoredSet, names: str, kept: Path) -> tuple[dict[str, Scores], dict[str, list[str]]]:
     """What the baselines tell of a set, and notes on it by its name."""
-    found = _evaluated(spec, _opened(spec, names), _baselines(spec, names), kept)
+    found = _evaluated(spec, opened(spec, names), baselines_of(spec, names), kept)
     there = {arm.name for arm in found.arms}
     same = {"majority": found.arms[-1].name, "raw bands": found.arms[0].name}  # of real values their mean
     same |= {name: arm for name, arm in zip(DATED, (WITH_MONTH, MONTH), strict=True) if arm in there}
     by_name = {name: _scored(spec, names, found, arm) for name, arm in same.items()}
     sizes = f"{len(found.answers)} places are tested, in {len(np.unique(found.groups))} groups"
     ways = "; ".join(f"{probe}: {way}" for probe, way in found.probes.items())
-    return by_name, {_title(spec, names, found): [f"{sizes}. {ways}.", *found.notes]}
-
-
-def _title(spec: ScoredSet, names: str, found: Evaluation) -> str:
-    """A set's name in tables; its own says when bands are not named by content."""
-    if not spec.name:
-        return found.data
-    return spec.name if names == "content" else f"{spec.name} ({names} names)"
+    return by_name, {title(spec, names): [f"{sizes}. {ways}.", *found.notes]}
 
 
 def _scored(spec: ScoredSet, names: str, found: Evaluation, arm: str) -> Scores:
     """Right answers of an arm by group and repeat, and its other metrics."""
-    title = _title(spec, names, found)
+    name = title(spec, names)
     groups, rows = np.unique(found.groups), rows_by_group(found)
     return {
-        f"{title}, {probe}": {
+        f"{name}, {probe}": {
             "right": [_plain(repeat) for repeat in _right(found, arm, probe)],
             "rows": _plain(rows),
             "groups": groups.tolist(),

@@ -39,6 +39,8 @@ class ScoredSet:
         probes: kNN-5, kNN-20 and linear of classes, ridge of real values; all that fit by default.
         folds: stratified folds, where the set has no published split; nearest neighbours leave one group out.
         repeats: how often folds are drawn.
+        knn_in_folds: whether nearest neighbours are asked in the same folds.
+        ignore_split: whether folds are drawn although the set has a published split.
         patch_size: P; 0 for 4, or 1 where places are smaller.
         modalities: sensors that encoders see.
         part: some of the places, such as "1/5" to choose by and "2-5/5" to test on; all by default. No group is in two
@@ -52,6 +54,8 @@ class ScoredSet:
     probes: Listed[str] = ()
     folds: Whole = 5
     repeats: Whole = 10
+    knn_in_folds: Annotated[bool, Strict()] = False
+    ignore_split: Annotated[bool, Strict()] = False
     patch_size: Whole = 0
     modalities: Listed[str] = ("sentinel2_l2a",)
     part: str = ""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,8 +15,11 @@ from labelled_twins import write_eurosat, write_m_eurosat
 from olmoearth_nb.ablation.findings import findings, gate
 from olmoearth_nb.ablation.folder import result
 from olmoearth_nb.ablation.jobs import corpus_of, run_job
+from olmoearth_nb.ablation.opened import check_sets
 from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import read_scores
+from olmoearth_nb.ablation.scoring import _floors_of_set as floors_of
+from olmoearth_nb.ablation.sets import ScoredSet
 from olmoearth_nb.ablation.study import Study
 from olmoearth_nb.ablation.sweep import _choose
 from olmoearth_nb.ablation.tables import write_scores
@@ -167,6 +171,7 @@ def test_rates_are_chosen_by_sets_of_their_own(here):
     chosen = found["dry: dry (part 1/2), ridge"]["groups"]
     assert sorted(places + chosen) == list(range(36))
     assert len(chosen) == 18
+    assert "rates are chosen by dry: dry (part 1/2), which has no group in common with" in str(notes)
     assert "part 2/2 of the set, divided by groups and classes: 18 of 36 places" in str(notes)
     _choose(study, folder)
     assert result(folder, "chosen naive")["rate"] in (0.001, 0.004)
@@ -240,6 +245,46 @@ def test_sets_are_asked_before_anything_is_trained(mistake, here, tmp_path):
     write_json(tmp_path / "study.json", study.to_dict())
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         run_job(tmp_path, "floors")
+
+
+def test_what_rates_are_chosen_by_has_names_and_folds_of_its_own(here):
+    dry = {"path": "dry.csv", "label": "dry", "pixel": "id", "unit": "%", "folds": 3}
+    chips = {"path": "chips", "folds": 3, "probes": "kNN-5"}
+
+    def checked(evaluate, choose):
+        path = changed(here, evaluate=evaluate, choose=choose)
+        given = yaml.safe_load(path.read_text()) | {"rates": {"choose": [0.001], "samples": 8}}
+        path.write_text(yaml.safe_dump(given))
+        return check_sets(Study.load(path))
+
+    with pytest.raises(ValueError, match="two sets are called EuroSAT; give one of them a name"):
+        checked(dry, [chips, chips | {"apart": 1}])
+    write_eurosat(here / "again", 3, step=12_000)  # the first three chips of each class once more
+    for names in ("content", "published"):
+        with pytest.raises(ValueError, match=r"have 9 places in common \(Forest_1 is Forest_1, .*\.\.\.\); give other"):
+            checked(chips, chips | {"path": "again", "names": names})
+    split = write_m_eurosat(here / "split", train=21, test=2)
+    with pytest.raises(ValueError, match=r"m-eurosat has a published split, .* folds, knn_in_folds would do nothing"):
+        checked(dry, {"path": str(split), "folds": 3, "knn_in_folds": True})
+    with pytest.raises(ValueError, match=r"m-eurosat and EuroSAT have 7 places in common \(id_1 is Forest_2, id_2 is "):
+        checked([dry, chips], {"path": str(split), "folds": 3, "ignore_split": True})
+    assert checked([dry | {"name": "a"}, dry | {"name": "b", "probes": "ridge"}], chips) == {
+        name: [
+            f"rates are chosen by EuroSAT, which has no place in common with {name} as far as pixels tell; places of "
+            "one may still lie beside places of the other"
+        ]
+        for name in "ab"
+    }
+
+
+def test_folds_are_drawn_as_the_study_says(here):
+    """A published split can be ignored, and nearest neighbours asked in folds."""
+    split = write_m_eurosat(here / "divided", train=28, test=2)
+    plain = ScoredSet(str(split), probes=("kNN-5",))
+    drawn = replace(plain, folds=3, repeats=2, ignore_split=True, knn_in_folds=True)
+    one, two = (floors_of(spec, "content", here / "predictions")[1]["m-eurosat"][0] for spec in (plain, drawn))
+    assert one == "2 places are tested, in 2 groups. kNN-5: the published split."
+    assert two == "30 places are tested, in 30 groups. kNN-5: 3 stratified folds, drawn 2 times."
 
 
 SHIPPED = Path(__file__).parents[2] / "data" / "studies"
