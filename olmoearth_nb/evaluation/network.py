@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -40,12 +43,29 @@ class Network(nn.Module):
         return self.last(x)
 
 
-def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Answers of a small network, that of its epochs which does best on the validation split.
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A network with the standardisation that it was fitted to.
 
-    Where two traits are each embedded along a line, a linear probe cannot tell whether they agree, since that is an
-    exclusive or; this network can. (Scored on the validation split, its epoch is chosen on the scored rows, just as
-    the linear probe's strength is.)
+    Attributes:
+        network: in evaluation mode.
+        scaler: scikit-learn's, fitted to the training rows.
+    """
+
+    network: Network
+    scaler: Any
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """(n, D) to (n, classes) logits."""
+        return _scores(self.network, torch.tensor(self.scaler.transform(x)).float()).numpy()
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """(n, D) to (n,) answers."""
+        return self.scores(x).argmax(1)
+
+
+def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Answers of `fitted_network`.
 
     Args:
         train: rows to fit.
@@ -59,14 +79,33 @@ def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0
     Raises:
         ValueError: if answers are no classes, or queries hold NaN.
     """
+    require_classes(train, valid)
+    queries = checked_queries(train, queries)
+    return fitted_network(train, valid, seed).predict(queries)
+
+
+def fitted_network(train: Split, valid: Split, seed: int = 0) -> Fitted:
+    """A small network, as it was after that of its epochs which does best on the validation split.
+
+    Where two traits are each embedded along a line, a linear probe cannot tell whether they agree, since that is an
+    exclusive or; this network can. (Scored on the validation split, its epoch is chosen on the scored rows, just as
+    the linear probe's strength is.)
+
+    Args:
+        train: rows to fit.
+        valid: rows to choose the epoch on; never the test.
+        seed: of initial weights, order, dropout and noise.
+
+    Raises:
+        ValueError: if answers are no classes.
+    """
     from sklearn.preprocessing import StandardScaler
 
     require_classes(train, valid)
-    queries = checked_queries(train, queries)
     scaler = StandardScaler().fit(train.x)
-    known, check, scored = (torch.tensor(scaler.transform(x)).float() for x in (train.x, valid.x, queries))
+    known, check = (torch.tensor(scaler.transform(x)).float() for x in (train.x, valid.x))
     target = torch.tensor(train.y, dtype=torch.long)
-    best, answers = -1.0, np.empty(0)
+    best, kept = -1.0, {}
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         network = Network(known.shape[1], int(train.y.max()) + 1)
@@ -81,13 +120,14 @@ def network_probe(train: Split, valid: Split, queries: np.ndarray, seed: int = 0
                 optimiser.step()
                 schedule.step()
             if epoch % EVERY == 0:
-                score = float((_answers(network, check) == valid.y).mean())
+                score = float((_scores(network, check).argmax(1).numpy() == valid.y).mean())
                 if score > best:
-                    best, answers = score, _answers(network, scored)
-    return answers
+                    best, kept = score, {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(kept)
+    return Fitted(network.eval(), scaler)
 
 
 @torch.no_grad()
-def _answers(network: Network, x: Tensor) -> np.ndarray:
-    """(n,) answers."""
-    return network.eval()(x).argmax(1).numpy()
+def _scores(network: Network, x: Tensor) -> Tensor:
+    """(n, classes) logits."""
+    return network.eval()(x)
