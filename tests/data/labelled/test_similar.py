@@ -60,7 +60,7 @@ def test_groups(good, tmp_path):
     assert open_set(good, apart=5).groups.tolist() == list(range(8))
     alone = open_set(write_similar(tmp_path, origin=(400_000, 4_900_000)))
     assert alone.groups.tolist() == list(range(8)), "the same place in all patches is nobody's"
-    assert "each is its own group; the published split divides no scene" in alone.notes[-1]
+    assert "whether the published split or drawn folds divide a scene cannot be told" in alone.notes[-1]
     with pytest.raises(ValueError, match="has no label=, names=; it has apart="):
         open_set(good, names="published", label="x")
 
