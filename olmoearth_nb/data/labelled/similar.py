@@ -51,8 +51,8 @@ DATE = "2021-06-01"
 
 UNDATED = f"the patch has no date; it gets that of the OlmoEarth evaluation, {DATE}"
 ALONE = (
-    "where the patches lie is not recorded, so each is its own group; whether the published split or drawn folds divide "
-    "a scene cannot be told"
+    "where the patches lie is not recorded, so each is its own group; whether the published split or drawn folds "
+    "divide a scene cannot be told"
 )
 
 
