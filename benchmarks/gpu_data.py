@@ -15,6 +15,7 @@ from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.data.arrays import observe, to_sample
 from olmoearth_nb.data.chips import ChipsInMemory, open_corpus
 from olmoearth_nb.data.geobench.chip import EVALUATION_DATE, ORDERS
+from olmoearth_nb.evaluation.arms import baselines
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.sample import Batch
 
@@ -24,12 +25,34 @@ MOST = 60_000_000
 NAMES = {"content": "EuroSAT", "published": "EuroSAT (published names)"}
 
 
-class Labelled:
-    """Chips with a class each, normalised on the device where they are embedded; see `evaluation.sources.Source`."""
+class Raw:
+    """Samples as `evaluation.arms.baselines` reads a set of classes."""
 
-    def __init__(self, name, batch, answers, groups, device):
+    classes = ("any",)
+
+    def __init__(self, samples):
+        self.all = samples
+
+    def __len__(self):
+        return len(self.all)
+
+    def samples(self, numbers, modalities):
+        return [self.all[number] for number in numbers]
+
+
+class Labelled:
+    """Chips with a class each, normalised on the device where they are embedded; see `evaluation.sources.Source`.
+
+    `baselines` holds what is read without an encoder, by the names that studies have: (n, D), or None for the commonest
+    answer.
+    """
+
+    def __init__(self, name, samples, answers, groups, device):
         self.name, self.answers, self.groups = name, np.asarray(answers), np.asarray(groups)
+        batch = Batch.from_samples(samples)
         self.images, self.timestamps = batch.to(device).images, batch.timestamps.to(device)
+        statistics, means, _ = baselines(Raw(samples), (SENTINEL2.name,))
+        self.baselines = {"raw bands": statistics.features[0], "band means": means.features[0], "majority": None}
 
     def __len__(self):
         return len(self.answers)
@@ -102,7 +125,7 @@ def sets_of(path, device):
 
         opened = {names: open_set(path, "eurosat", names) for names in NAMES}
         return [
-            Labelled(NAMES[names], one.batch(np.arange(len(one))), one.answers, one.groups, device)
+            Labelled(NAMES[names], one.samples(np.arange(len(one))), one.answers, one.groups, device)
             for names, one in opened.items()
         ]
     with np.load(path) as file:
@@ -112,5 +135,5 @@ def sets_of(path, device):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it is L1C, and of the names that are wrong on purpose
             samples = [to_sample(image[:, :, None], ORDERS[names], [EVALUATION_DATE], level="L1C") for image in images]
-        sets.append(Labelled(title, Batch.from_samples(samples), answers, groups, device))
+        sets.append(Labelled(title, samples, answers, groups, device))
     return sets

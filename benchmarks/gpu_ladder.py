@@ -16,6 +16,7 @@ import shutil
 import time
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
@@ -34,19 +35,22 @@ ARMS = ("v1", "naive", "v1.1", "v1 tokens")
 AVERAGED = 0.1
 """Part of the samples over which weights are averaged."""
 
-RATE, WARM_UP = 0.5, 128
-"""Of the rate for batches of four, which are noisier; and steps until it is reached."""
+RATES = dict.fromkeys(ARMS, 0.5)
+"""Arm -> its rate, as a part of that for batches of four, which are noisier; none was tried with batches of hundreds."""
+
+WARM_UP = 128
+"""Steps until the rate is reached."""
 
 SHARED = 1 << 30
 """Bytes of shared memory that processes which load data want."""
 
 
-def of_batch(name, size, batch):
-    """A recipe for batches of hundreds: what `two_cores` has, in large steps."""
+def of_batch(name, size, batch, rate=None):
+    """A recipe for batches of hundreds: what `two_cores` has, in large steps; `RATES` where no rate is given."""
     recipe = two_cores(name, size)
     optimisation = replace(
         recipe.optimisation,
-        rate=RATE * recipe.optimisation.rate,
+        rate=rate or RATES.get(name, 0.5) * recipe.optimisation.rate,
         batch=batch,
         micro_batch=batch,
         warmup=WARM_UP * batch,
@@ -71,9 +75,9 @@ def spare_processes(device):
 class Line:
     """One arm of one size in training."""
 
-    def __init__(self, arm, size, seed, batch, corpus, device, precision):
+    def __init__(self, arm, size, seed, batch, corpus, device, precision, rate=None):
         self.arm, self.size, self.seed, self.device, self.precision = arm, size, seed, device, precision
-        self.recipe = of_batch(arm, size, batch)
+        self.recipe = of_batch(arm, size, batch, rate)
         self.stream = MicroBatches(corpus, self.recipe, TWO_CORES, seed, 1 << 40)
         self.pretraining = Pretraining(initial_model(self.recipe.config(size), seed), self.recipe).to(device).train()
         self.mean = copy.deepcopy(self.pretraining.model.encoder).eval().requires_grad_(False)
@@ -122,17 +126,25 @@ class Line:
         return loss.detach()
 
 
-def votes(encoder, labelled, device):
-    """Right answers by the nearest neighbours, groups left out; probe -> (groups,), and how many there are."""
-    x = embed(encoder, labelled, batch_size=128 if device.type == "cuda" else 32)
-    known = {group: i for i, group in enumerate(sorted(set(labelled.groups.tolist())))}
-    number = torch.tensor([known[group] for group in labelled.groups.tolist()])
-    split, found = Split(x, labelled.answers, labelled.groups), {}
+def votes(x, labelled):
+    """Right answers by the nearest neighbours of (n, D) features, groups left out.
+
+    Without features it is the commonest answer of all chips: of those of other groups it would be the one that a chip
+    is not of.
+
+    Returns:
+        probe -> (groups,) right answers, and how many there are.
+    """
+    _, number = np.unique(labelled.groups, return_inverse=True)
+    found = {}
     for probe, (k, temperature) in NEIGHBOURS.items():
-        told = knn_votes(split, x, k, temperature, labelled.groups).argmax(1)
-        right = torch.from_numpy((told == labelled.answers).astype("float64"))
-        found[probe] = torch.bincount(number, right, len(known)).tolist()
-    return found, torch.bincount(number, minlength=len(known)).tolist()
+        if x is None:
+            told = np.bincount(labelled.answers).argmax()
+        else:
+            split = Split(x, labelled.answers, labelled.groups)
+            told = knn_votes(split, x, k, temperature, labelled.groups).argmax(1)
+        found[probe] = np.bincount(number, told == labelled.answers).tolist()
+    return found, np.bincount(number).tolist()
 
 
 class Ladder:
@@ -143,21 +155,34 @@ class Ladder:
         self.scores, self.runs, self.accuracy = [], [], []
 
     def score(self, line):
-        """Rows of a line as it stands."""
+        """Rows of a line as it stands; untrained it is the random initialisation."""
         known = {"arm": line.name, "seed": line.seed, "budget": str(line.samples) if line.samples else "untrained"}
         known |= {"samples": line.samples, "rate": line.recipe.optimisation.rate, "repeat": 0}
         for labelled in self.sets:
-            found, rows = votes(line.mean, labelled, self.device)
-            for probe, right in found.items():
-                task = f"{labelled.name}, {probe}"
-                cells = enumerate(zip(right, rows, strict=True))
-                self.scores += [known | {"task": task, "tile": i, "right": r, "rows": n} for i, (r, n) in cells]
-                self.accuracy.append([line.name, line.samples, task, round(sum(right) / sum(rows), 4)])
+            x = embed(line.mean, labelled, batch_size=128 if self.device.type == "cuda" else 32)
+            self.add(known, x, labelled)
         if line.samples:
             run = known | {"steps": line.steps, "at_edge": False, "loss": round(line.loss, 5)}
             run |= {"seconds": round(line.seconds, 2), "threads": torch.get_num_threads()}
             self.runs.append(run | {"host": platform.machine(), "commit": self.note})
         self.write()
+
+    def score_baselines(self):
+        """Rows of what is read without an encoder, as a study has them."""
+        known = {"seed": self.lines[0].seed, "budget": "floor", "samples": 0, "rate": 0.0, "repeat": 0}
+        for labelled in self.sets:
+            for name, x in labelled.baselines.items():
+                self.add({"arm": name} | known, x, labelled)
+        self.write()
+
+    def add(self, known, x, labelled):
+        """Rows of (n, D) features on a set."""
+        found, rows = votes(x, labelled)
+        for probe, right in found.items():
+            task = f"{labelled.name}, {probe}"
+            cells = enumerate(zip(right, rows, strict=True))
+            self.scores += [known | {"task": task, "tile": i, "right": r, "rows": n} for i, (r, n) in cells]
+            self.accuracy.append([known["arm"], known["samples"], task, round(sum(right) / sum(rows), 4)])
 
     def write(self):
         """Whole tables; a cut loses nothing that was scored."""
@@ -171,6 +196,7 @@ class Ladder:
             Samples that all lines have.
         """
         batch = self.lines[0].recipe.optimisation.batch
+        self.score_baselines()
         for line in self.lines:
             self.score(line)
         count, pace, scoring = first, None, 0.0
@@ -195,9 +221,9 @@ class Ladder:
 
 
 def equal_budgets(folder):
-    """Whether every arm of a scores.csv has the same counts."""
+    """Whether every arm of a scores.csv has the same counts; what is read without an encoder has none."""
     with (folder / "scores.csv").open(encoding="utf8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["budget"] != "floor"]
     counts = {}
     for row in rows:
         counts.setdefault(row["arm"], set()).add(int(row["samples"]))

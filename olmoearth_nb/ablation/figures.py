@@ -18,6 +18,7 @@ PALETTE = [*COLOURS.values()]
 GREYS = {
     "raw bands": ("--", "#444444"),
     "majority": (":", "#999999"),
+    "band means": ("-.", "#999999"),
     "raw bands and month": ("--", "#8a6d3b"),
     "month alone": (":", "#8a6d3b"),
 }

@@ -15,6 +15,7 @@ import gpu
 import gpu_data
 import gpu_ladder
 
+from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import RUNS, SCORES
 from olmoearth_nb.bands import SENTINEL2
 
@@ -71,7 +72,7 @@ def test_every_section_is_recorded_and_a_failure_as_well(archive, tmp_path, monk
     monkeypatch.setitem(gpu.SECTIONS, "parity", fails)
     monkeypatch.setitem(gpu.SECTIONS, "throughput", quick)
     given = ["--data", str(archive), "--eurosat", str(archive), "--out", str(tmp_path), "--minutes", "0.01", "--cpu"]
-    gpu.main([*given, "--sizes", "mini", "--batch", "4"])
+    gpu.main([*given, "--sizes", "mini", "--batch", "4", "--rates", "v1=0.003"])
     found = json.loads((tmp_path / "results.json").read_text())
     status = {name: entry["status"] for name, entry in found["sections"].items()}
     others = dict.fromkeys(("environment", "steps", "throughput", "ladder"), "done")
@@ -81,10 +82,18 @@ def test_every_section_is_recorded_and_a_failure_as_well(archive, tmp_path, monk
     assert found["sections"]["steps"]["recipes"]["v1"]["float32"] < 1e-6
     assert found["sections"]["steps"]["left out"], "the minutes were over"
     assert found["sections"]["ladder"]["samples by all"] == 0
-    assert {row["budget"] for row in rows_of(tmp_path)} == {"untrained"}
+    assert {row["budget"] for row in rows_of(tmp_path)} == {"untrained", "floor"}
+    assert found["sections"]["ladder"]["optimisation"]["rates"] == {
+        "v1 mini": 0.003,
+        **{f"{arm} mini": 0.002 for arm in ("naive", "v1.1", "v1 tokens")},
+    }
     told = capsys.readouterr().out
     assert "parity: failed" in told
     assert "not tested: waits of the host" in told
+    assert "not tested: rates with batches of 4: v1 mini 0.003, naive mini 0.002, " in told
+    with pytest.raises(SystemExit):
+        gpu.main([*given, "--rates", "v9=0.1"])
+    assert "no rate of an arm is v9=0.1; arms are v1, naive" in capsys.readouterr().err
 
 
 def test_arms_climb_together_and_a_cut_leaves_equal_budgets(archive, tmp_path):
@@ -106,6 +115,12 @@ def test_arms_climb_together_and_a_cut_leaves_equal_budgets(archive, tmp_path):
     rows = rows_of(tmp_path)
     assert list(rows[0]) == list(SCORES)
     assert {row["samples"] for row in rows} >= {"0", "8", "16"}
+    floors = {row["arm"] for row in rows if row["budget"] == "floor"}
+    assert floors == {"raw bands", "band means", "majority"}
+    text = report(tmp_path).read_text()
+    assert "| majority | 0.500 " in text
+    assert "| raw bands | 1.000 " in text, "anybody tells these classes apart"
+    assert "| naive mini, untrained | " in text
     assert {row["task"] for row in rows} == {
         f"{name}, {probe}" for name in gpu_data.NAMES.values() for probe in ("kNN-5", "kNN-20")
     }
