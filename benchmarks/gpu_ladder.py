@@ -36,7 +36,7 @@ AVERAGED = 0.1
 """Part of the samples over which weights are averaged."""
 
 RATES = dict.fromkeys(ARMS, 0.5)
-"""Arm -> its rate, as a part of that for batches of four, which are noisier; none was tried with batches of hundreds."""
+"""Arm -> its rate, as a part of that for batches of four, which are noisier; none was tried with large batches."""
 
 WARM_UP = 128
 """Steps until the rate is reached."""
