@@ -15,7 +15,7 @@ import torch
 
 from olmoearth_nb import TOKENIZATIONS, Batch, encoder_cost, size_config
 from olmoearth_nb.data import data_dir, embedded_names, load_embedded, pretrained_dir, pretrained_names
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.data.simulate.tile import tile_sample
 from olmoearth_nb.pretrain.batches import MicroBatches
 from olmoearth_nb.pretrain.crops import TWO_CORES
@@ -55,7 +55,7 @@ def models():
 def steps():
     """Masks, inputs, losses and gradients of three optimiser steps of every recipe; what the official ones change."""
     with tempfile.TemporaryDirectory() as cache:
-        corpus = Corpus(data_dir() / "world" / "tiles", Path(cache))
+        corpus = TileCorpus(data_dir() / "world" / "tiles", Path(cache))
         for name in RECIPES:
             recipe = two_cores(name, "mini")
             stream = MicroBatches(corpus, recipe, TWO_CORES, 0, 8)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from olmoearth_nb import Batch
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.grid import Role
 from olmoearth_nb.pretrain.batches import MicroBatches
 from olmoearth_nb.pretrain.crops import Crops
@@ -56,7 +56,7 @@ def main():
     torch.set_num_threads(1)
     print("| model | samples | modality: share of the way |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as cache:
-        corpus = Corpus(given.data, cache)
+        corpus = TileCorpus(given.data, cache)
         for folder in given.folders:
             facts, model = json.loads((folder / RUN).read_text(encoding="utf8")), load_trained(folder)
             recipe = replace(two_cores(facts["recipe"]), normalisation="official")  # which trained encoders read

@@ -24,7 +24,7 @@ import torch
 from olmoearth_pretrain_minimal import load_model_from_path
 
 from olmoearth_nb import Batch, save_model
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.pretrain.batches import MicroBatches
 from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
 from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
@@ -132,7 +132,7 @@ def measure(name, given):
     torch.manual_seed(0)
     ours, theirs = pair(recipe, size)
     with tempfile.TemporaryDirectory() as cache:
-        corpus = Corpus(given.data, cache)
+        corpus = TileCorpus(given.data, cache)
         data = MicroBatches(corpus, recipe, Crops() if given.official else TWO_CORES, 0, given.steps)
         batches = []
         for micro in (data[number] for number in range(given.steps)):

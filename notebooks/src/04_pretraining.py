@@ -328,14 +328,14 @@ for leg in plan.legs:
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.pretrain.curves import read_curve, write_curve
 from olmoearth_nb.pretrain.run import pretrain
 
 torch.set_num_threads(max(1, torch.get_num_threads() - 1))
 aside = TemporaryDirectory()
 run = Path(aside.name) / "run"
-corpus = Corpus(world.folder, cache=Path(aside.name) / "tiles")
+corpus = TileCorpus(world.folder, cache=Path(aside.name) / "tiles")
 (live,) = pretrain(plan, corpus, run, workers=1)
 write_curve(run, live.name, live)
 print(sorted(path.name for path in live.glob("*.safetensors")))
@@ -473,7 +473,7 @@ for trait, gain in gains.items():
 # ## The official subset
 # Ai2 publishes about a thousand tiles of the real pretraining data in the same format. With `online = True` the next
 # cell fetches them (a large archive; an interrupted download goes on), and all that was done above with simulated tiles
-# can be done with them: `Corpus(folder)` here, or on the command line `olmoearth-nb data subset --out FOLDER` and
+# can be done with them: `TileCorpus(folder)` here, or on the command line `olmoearth-nb data subset --out FOLDER` and
 # `olmoearth-nb pretrain --recipe v1.1 --size mini --data FOLDER --minutes 20`. The address is Ai2's; the tests of this
 # project fetch from a local server.
 
@@ -482,7 +482,7 @@ from olmoearth_nb.data.subset import fetch_subset
 
 if online:
     folder = Path.home() / ".cache" / "olmoearth_nb" / "subset_1k"
-    real = Corpus(fetch_subset(folder).folder, cache=folder.with_name("subset_1k_tiles"))
+    real = TileCorpus(fetch_subset(folder).folder, cache=folder.with_name("subset_1k_tiles"))
     print(len(real), "real tiles;", {name: image.shape for name, image in real.window(0, 0, 0, 32).images.items()})
 else:
     print("offline: set online = True to fetch the official subset")

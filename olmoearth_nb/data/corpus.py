@@ -139,10 +139,6 @@ class TileCorpus:
         return copy
 
 
-Corpus = TileCorpus
-"""The name that it had when tiles were all that could be trained on."""
-
-
 @dataclass(frozen=True)
 class _Kept:
     """A tile in memory, as it was when its file had this size and time of change."""

@@ -8,7 +8,7 @@ import pytest
 
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.data import official
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.data.official import folder_name, read_tile, write_index, write_tile
 from olmoearth_nb.io.durable import read_array, write_array
 
@@ -35,7 +35,7 @@ def folder(tmp_path):
 @pytest.fixture
 def corpus(folder, tmp_path):
     """Read from its copies alone, nothing kept in memory."""
-    return Corpus(folder, tmp_path / "cache", memory=0)
+    return TileCorpus(folder, tmp_path / "cache", memory=0)
 
 
 def copies(corpus):
@@ -83,7 +83,7 @@ def test_no_flipped_byte_is_read(corpus):
 @pytest.mark.parametrize("memory", [0, 10**9])
 def test_a_tile_that_changed_under_its_index(folder, tmp_path, memory):
     """Also to the same size, also back again; the index says nothing of it."""
-    corpus = Corpus(folder, tmp_path / "cache", memory=memory)
+    corpus = TileCorpus(folder, tmp_path / "cache", memory=memory)
     before = corpus.identity()
     assert same(corpus)
     put(folder / "sample_0.h5", 3000)
@@ -101,7 +101,7 @@ def test_a_tile_that_changed_under_its_index(folder, tmp_path, memory):
 def test_a_copy_that_goes_while_a_run_goes_on(corpus, monkeypatch):
     assert same(corpus)
     copy = copies(corpus)[0]
-    monkeypatch.setattr(Corpus, "_copy", lambda self, tile: copy)
+    monkeypatch.setattr(TileCorpus, "_copy", lambda self, tile: copy)
     copy.unlink()
     with pytest.warns(UserWarning, match="it is made again"):
         assert same(corpus)
@@ -118,7 +118,7 @@ class TestMemory:
         return paths
 
     def test_what_fits_is_read_once(self, folder, opened):
-        corpus, windows = Corpus(folder), [(0, 3, 4, 5), (1, 120, 0, 8), (0, 0, 0, 128), (1, 1, 1, 1)]
+        corpus, windows = TileCorpus(folder), [(0, 3, 4, 5), (1, 120, 0, 8), (0, 0, 0, 128), (1, 1, 1, 1)]
         found = [corpus.window(*where) for where in windows]
         assert len(opened) == 2
         for (place, row, column, edge), sample in zip(windows, found, strict=True):
@@ -129,13 +129,13 @@ class TestMemory:
             assert (sample.title, sample.provenance) == (whole.title, whole.provenance)
 
     def test_a_window_is_no_view_of_what_is_kept(self, folder):
-        corpus = Corpus(folder)
+        corpus = TileCorpus(folder)
         corpus.window(0, 0, 0, 8).images[IMAGE][:] = 7
         assert corpus.window(0, 0, 0, 8).images[IMAGE].max() == 1007
 
     def test_the_budget_holds_and_the_first_stay(self, folder, opened):
         """One tile of three dates has 128 x 128 x 3 x 12 x 4 bytes."""
-        corpus = Corpus(folder, memory=3 * 10**6)
+        corpus = TileCorpus(folder, memory=3 * 10**6)
         for _ in range(3):
             corpus.window(0, 0, 0, 8)
             corpus.window(1, 0, 0, 8)
@@ -143,7 +143,7 @@ class TestMemory:
         assert [path.name for path in opened].count("sample_1.h5") >= 3
 
     def test_what_goes_is_missed_though_it_is_kept(self, folder):
-        corpus = Corpus(folder)
+        corpus = TileCorpus(folder)
         corpus.window(0, 0, 0, 8)
         (folder / "sample_0.h5").unlink()
         with pytest.raises(FileNotFoundError, match=r"sample_0\.h5"):
@@ -154,7 +154,7 @@ class TestMemory:
 def test_where_the_tile_itself_is_damaged_it_is_named(folder, corpus):
     """With its folder; the copy is not blamed, and nothing is made again for ever."""
     os.truncate(folder / "sample_0.h5", 3000)
-    for cache in (corpus, Corpus(folder)):
+    for cache in (corpus, TileCorpus(folder)):
         with pytest.raises(ValueError, match=rf"{folder}/sample_0\.h5 is not a whole HDF5 file"):
             cache.window(0, 0, 0, 8)
     (folder / "sample_0.h5").unlink()
@@ -167,7 +167,7 @@ def test_where_the_tile_itself_is_damaged_it_is_named(folder, corpus):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_tile_with_nan_is_named(folder, tmp_path, cached, value):
     put(folder / "sample_1.h5", value)
-    corpus = Corpus(folder, tmp_path / "cache" if cached else None)
+    corpus = TileCorpus(folder, tmp_path / "cache" if cached else None)
     with pytest.raises(ValueError, match=rf"{folder}/sample_1\.h5: Sentinel-2.* holds NaN or infinite values"):
         corpus.window(1, 0, 0, 8)
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from olmoearth_nb.cli.pretrain import _train
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.data.official import PRESENT, write_index
 from olmoearth_nb.pretrain.crops import Crops
 from olmoearth_nb.pretrain.log import LOG, read_log
@@ -54,7 +54,7 @@ def make_world(folder):
 
 def corpus(folder):
     """The world beside a run, and its cache."""
-    return Corpus(folder.parent / "world", folder.parent / "tiles")
+    return TileCorpus(folder.parent / "world", folder.parent / "tiles")
 
 
 def go(folder, given=None, **options):

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from olmoearth_nb.bands import MISSING, MODALITIES
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.data.official import folder_name, write_index
 from olmoearth_nb.grid import Role
 from olmoearth_nb.pretrain import batches as microbatch
@@ -31,7 +31,7 @@ def small(name="v1", samples=4, **changes):
 
 
 def stream(world, total=100, seed=1, cache=None, crops=CROPS, **changes):
-    return MicroBatches(Corpus(world, cache), small(**changes), crops, seed, total)
+    return MicroBatches(TileCorpus(world, cache), small(**changes), crops, seed, total)
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def asked(monkeypatch):
     """Every window that is read: (place, row, column, edge)."""
-    calls, window = [], Corpus.window
+    calls, window = [], TileCorpus.window
 
     def recorded(self, *where):
         calls.append(where)
         return window(self, *where)
 
-    monkeypatch.setattr(Corpus, "window", recorded)
+    monkeypatch.setattr(TileCorpus, "window", recorded)
     return calls
 
 
@@ -124,7 +124,7 @@ class TestWhichTiles:
     @pytest.mark.parametrize("part", ["", "h5py_data_w_missing_timesteps_zstd_3_128_x_4"])
     def test_only_training_tiles_of_a_world(self, small_world, part):
         """Whether its folder is named or one below: validation and test are never trained on."""
-        corpus = Corpus(small_world / part)
+        corpus = TileCorpus(small_world / part)
         assert corpus.numbers.tolist() == [0, 1, 2, 3, 4, 5]
         assert len(corpus) == 6
         assert corpus.identity()["tiles"] == 8
@@ -132,18 +132,18 @@ class TestWhichTiles:
         assert corpus.identity()["world"]["scenes"] == 128
 
     def test_only_training_tiles_of_a_world_in_a_folder(self, small_world):
-        assert len(Corpus(small_world.parent)) == 6
+        assert len(TileCorpus(small_world.parent)) == 6
 
     def test_all_tiles_of_a_real_subset(self, small_world, tmp_path):
-        source = Corpus(small_world).tiles.folder
+        source = TileCorpus(small_world).tiles.folder
         shutil.copytree(source, tmp_path / source.parent.parent.name / source.parent.name / source.name)
-        corpus = Corpus(tmp_path)
+        corpus = TileCorpus(tmp_path)
         assert corpus.numbers.tolist() == list(range(8))
         assert corpus.identity().items() >= {"tiles": 8, "trained on": 8}.items()
 
     def test_no_tiles(self, tmp_path):
         with pytest.raises(FileNotFoundError, match=r"must hold one sample_metadata\.csv, it holds 0"):
-            Corpus(tmp_path)
+            TileCorpus(tmp_path)
 
     def test_windows_lie_anywhere_in_a_tile(self, small_world, cache, asked):
         batches = stream(small_world, cache=cache)
@@ -317,7 +317,7 @@ class TestCache:
             assert_same(cached[number], plain[number])
 
     def test_is_written_once_whole_and_without_compression(self, small_world, tmp_path):
-        corpus = Corpus(small_world, tmp_path)
+        corpus = TileCorpus(small_world, tmp_path)
         source = corpus.tiles.path(0)
         first = corpus.window(0, 3, 4, 5)
         (copy,) = (path for path in tmp_path.rglob("*") if path.is_file())
@@ -333,14 +333,14 @@ class TestCache:
                 key = f"missing_timesteps_masks/{name}"
                 assert (new[key][()] == old[key][()]).all()
         written = copy.stat().st_mtime_ns
-        again = Corpus(small_world, tmp_path).window(0, 3, 4, 5)
+        again = TileCorpus(small_world, tmp_path).window(0, 3, 4, 5)
         assert copy.stat().st_mtime_ns == written
         for name in first.images:
             assert (first.images[name] == again.images[name]).all()
 
     def test_of_two_data_sets_in_one_folder_stays_apart(self, small_world, tmp_path):
         """Tiles of all data sets are named alike; a second one must not get the first one's pixels."""
-        source = Corpus(small_world).tiles.folder
+        source = TileCorpus(small_world).tiles.folder
         other = tmp_path / "other" / folder_name(["sentinel2_l2a"]) / "1"
         other.mkdir(parents=True)
         shutil.copy(source / "sample_5.h5", other / "sample_0.h5")
@@ -348,7 +348,7 @@ class TestCache:
             has = [name for name in MODALITIES if name in file]
             write_index(other, [has], file["latlon"][()][None])
         for data in (small_world, tmp_path / "other"):
-            cached, plain = (Corpus(data, where).window(0, 0, 0, 8) for where in (tmp_path / "cache", None))
+            cached, plain = (TileCorpus(data, where).window(0, 0, 0, 8) for where in (tmp_path / "cache", None))
             assert np.array_equal(cached.images["sentinel2_l2a"], plain.images["sentinel2_l2a"])
 
 
@@ -356,7 +356,7 @@ class TestPlacesThatNobodyObserved:
     @pytest.fixture
     def holed(self, monkeypatch):
         """Windows of which all rows above one are unobserved by every sensor."""
-        window, rows = Corpus.window, [0]
+        window, rows = TileCorpus.window, [0]
 
         def hidden(self, place, row, column, edge):
             sample = window(self, place, row, column, edge)
@@ -365,7 +365,7 @@ class TestPlacesThatNobodyObserved:
                 images[name][: max(0, rows[0] - row)] = MISSING
             return replace(sample, images=images)
 
-        monkeypatch.setattr(Corpus, "window", hidden)
+        monkeypatch.setattr(TileCorpus, "window", hidden)
         return rows
 
     def test_another_window_is_drawn(self, small_world, cache, holed, asked):
@@ -378,7 +378,7 @@ class TestPlacesThatNobodyObserved:
 
     def test_windows_whose_first_dates_are_empty(self, small_world, cache, monkeypatch):
         """Where no date with room behind it was observed, another window is drawn."""
-        window, seen = Corpus.window, []
+        window, seen = TileCorpus.window, []
 
         def late(self, place, row, column, edge):
             sample = window(self, place, row, column, edge)
@@ -388,7 +388,7 @@ class TestPlacesThatNobodyObserved:
             seen.append(row)
             return replace(sample, images=images)
 
-        monkeypatch.setattr(Corpus, "window", late)
+        monkeypatch.setattr(TileCorpus, "window", late)
         micro = stream(small_world, cache=cache, crops=Crops((4,), (8,), 1300))[0]
         assert len(seen) == len(micro.timestamps) + 1
         assert (micro.roles[0] == Role.ONLINE).any(1).all()

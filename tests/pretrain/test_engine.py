@@ -11,7 +11,7 @@ import pytest
 import tiny
 import torch
 
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.io.durable import DiskFullError
 from olmoearth_nb.pretrain import engine as engine_module
 from olmoearth_nb.pretrain.batches import MicroBatches
@@ -230,7 +230,7 @@ def test_a_corrupt_tile_is_named(tmp_path, cached, workers):
     world = tiny.make_world(tmp_path / "world")
     tile = next(world.rglob("sample_1.h5"))
     os.truncate(tile, tile.stat().st_size // 2)
-    corpus = Corpus(world, tmp_path / "tiles" if cached else None)
+    corpus = TileCorpus(world, tmp_path / "tiles" if cached else None)
     with pytest.raises(
         TrainingError, match=r"could not be read: .*sample_1\.h5 is not a whole HDF5 file.*so far is kept"
     ):

@@ -14,7 +14,7 @@ from olmoearth_nb import load_model
 from olmoearth_nb.cli.app import app
 from olmoearth_nb.cli.pretrain import pretrain as command
 from olmoearth_nb.data import corpus
-from olmoearth_nb.data.corpus import Corpus
+from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.io.durable import alone
 from olmoearth_nb.pretrain import run as runs
 from olmoearth_nb.pretrain.engine import SAVE_EVERY, Engine
@@ -94,7 +94,7 @@ def test_other_tiles_are_another_run(made, untrained, tmp_path):
     with (world / "6" / "sample_metadata.csv").open("a") as index:
         index.write("6,1\n")
     with pytest.raises(FileExistsError, match=r"data: .*'index'.* there"):
-        pretrain(tiny.plan(budgets=(24,)), Corpus(world), made, quiet=True)
+        pretrain(tiny.plan(budgets=(24,)), TileCorpus(world), made, quiet=True)
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_a_world_without_training_tiles_is_refused(made, tmp_path, monkeypatch):
     world = shutil.copytree(made.with_name("world"), tmp_path / "world")
     monkeypatch.setattr(corpus, "training_tiles", lambda tiles: np.array([]))
     with pytest.raises(FileNotFoundError, match=r"world has 6 tiles, but none that may be trained on"):
-        Corpus(world)
+        TileCorpus(world)
 
 
 def test_the_command_saves_as_often_as_the_engine():
