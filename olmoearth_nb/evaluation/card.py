@@ -1,7 +1,14 @@
 """What an encoder keeps of what it sees, and what it forgets: read off its embeddings, layer by layer.
 
-All is read by ridge regressions, which sensor it is by one for each. A model stands beside random initialisations of
-itself and beside the raw bands. No group of places is divided between training and test.
+All is read by ridge regressions, which sensor it is by one for each. A model stands beside its random twin and beside
+the raw bands. No group of places is divided between training and test.
+
+* *random twin*: encoders of the model's size and tokens whose weights were drawn and never trained;
+* *own part* of a band: what a linear regression of the band on all other bands leaves over;
+* *weight of the month*: fraction of an embedding's variance that lies between months.
+
+Shapes: n observations, D features of an embedding, K columns of answers, and 1 + draws scores: as they are, then in
+bootstrap samples of whole groups.
 """
 
 from __future__ import annotations
@@ -239,16 +246,17 @@ class _Reading:
     def scores(self, features: Sequence[np.ndarray]) -> dict[str, Resampled]:
         """Question -> score of each seed, (seeds, 1), with those of its bootstrap samples."""
         questions, found = self.asked.questions, dict[str, Resampled]()
-        told = [self._r2(ridge_told(x, self.asked.answers, self.folds)) for x in features]
+        told = [self._r2(ridge_told(x, self.asked.answers, self.folds)) for x in features]  # (1 + draws, K) each
         for question in questions:
             if question is WEIGHT:
                 drawn = [self._weight(x) for x in features]
             else:  # of the two columns of a month the mean counts
-                drawn = [one[:, question.columns].mean(1) for one in told]
+                drawn = [one[:, question.columns].mean(1) for one in told]  # (1 + draws,) each
             found[question.name] = _resampled(drawn, self.groups)
         for kind, name in MEANS.items():
             own = [found[question.name] for question in questions if question.kind == kind]
             if own:
+                # (questions, seeds, 1[, draws]) to (seeds, 1[, draws])
                 value, every = np.mean([one.value for one in own], 0), np.mean([one.drawn for one in own], 0)
                 found[name] = Resampled(value, every, own[0].groups)
         return found
@@ -260,13 +268,14 @@ class _Reading:
     @cached_property
     def _spread(self) -> np.ndarray:
         """(1 + draws, columns) squared deviations of the answers from their mean."""
-        centred = self.asked.answers - self.asked.answers.mean(0)
+        centred = self.asked.answers - self.asked.answers.mean(0)  # (n, K)
         return self.weights @ centred**2 - (self.weights @ centred) ** 2 / self.weights.sum(1)[:, None]
 
     def _weight(self, x: np.ndarray) -> np.ndarray:
         """(1 + draws,) fraction of the variance of standardised features that lies between months."""
         assert self.asked.month is not None
-        x = (x - x.mean(0, dtype=np.float64)) / np.maximum(x.std(0, dtype=np.float64), 1e-12)
+        x = (x - x.mean(0, dtype=np.float64)) / np.maximum(x.std(0, dtype=np.float64), 1e-12)  # (n, D)
+        # all (1 + draws, D): between months, in all, and sums of features; rows (1 + draws, 1)
         between, total = np.zeros((len(self.weights), x.shape[1])), self.weights @ x**2
         rows, sums = self.weights.sum(1)[:, None], self.weights @ x
         for month in np.unique(self.asked.month):
@@ -304,8 +313,8 @@ class _Sensors:
             return None, f"sensor is not asked: there is one alone, {', '.join(known) or 'none'}"
         rows = {name: _some(observations.views[name]) for name in known}
         views = [observations.views[name].select(own) for name, own in rows.items()]
-        answers = np.repeat(np.arange(len(rows)), [len(view) for view in views])
-        groups = np.concatenate([observations.groups[view.place] for view in views])
+        answers = np.repeat(np.arange(len(rows)), [len(view) for view in views])  # (n,) of all sensors together
+        groups = np.concatenate([observations.groups[view.place] for view in views])  # (n,)
         made = cls(observations, rows, answers, by_group(groups, folds), group_weights(groups, draws), groups)
         return made, f"sensor is told among {', '.join(rows)}; raw bands differ in number and cannot be asked"
 
@@ -317,7 +326,8 @@ class _Sensors:
     def score(self, features: Sequence[np.ndarray]) -> Resampled:
         """Balanced accuracy of each seed, from 0 (chance) to 1."""
         chance = 1 / len(self.rows)
-        is_it = np.eye(len(self.rows))[self.answers]  # a column for each sensor; the largest that is told is the answer
+        # (n, sensors), a column for each sensor; the largest that is told is the answer
+        is_it = np.eye(len(self.rows))[self.answers]
         drawn = [balanced_accuracy(ridge_told(x, is_it, self.folds), self.answers, self.weights) for x in features]
         return _resampled([(one - chance) / (1 - chance) for one in drawn], self.groups)
 

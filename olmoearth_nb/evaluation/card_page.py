@@ -1,4 +1,7 @@
-"""A card as tables: rows of a CSV file, and a page that says what is kept and what is not."""
+"""A card as tables: rows of a CSV file, and a page that says what is kept and what is not.
+
+`card` says what a random twin, an own part and the weight of the month are.
+"""
 
 from __future__ import annotations
 

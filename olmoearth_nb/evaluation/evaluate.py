@@ -113,7 +113,8 @@ def evaluate(
         for probe in probes:
             # left out of very many, the commonest class would be the one that the place is not of
             way = ways[probe] if arm.features else only
-            told = _told(arm, keep, answers, len(labelled.classes), probe, way, cache)[:, :, tested]
+            told = _told(arm, keep, answers, len(labelled.classes), probe, way, cache)  # (seeds, repeats, n, ...)
+            told = told[:, :, tested]  # (seeds, repeats, tested, classes), of real values without the last axis
             predicted[arm.name, probe] = told
             for metric, score in metrics.items():
                 scores[arm.name, probe, metric] = _resampled(told, answers[tested], weights, groups, score)
@@ -163,10 +164,11 @@ def _told(
     if not arm.features:
         return np.stack([[_commonest(answers, classes, folds, repeat) for repeat in repeats]])
     tell, told = _neighbours if probe in NEIGHBOURS else _fitted, []
-    for x in (features[keep] for features in arm.features):
+    for x in (features[keep] for features in arm.features):  # (n, D) of a seed
         path = Path(cache) / f"{_key(probe, classes, x, answers, folds.number)}.npy" if cache else None
         kept = read_array(path) if path is not None and path.is_file() else None
         if kept is None:
+            # (repeats, n, classes) or (repeats, n)
             kept = np.stack([tell(x, answers, classes, probe, folds, repeat) for repeat in repeats])
             if path is not None:
                 write_array(path, kept)
@@ -202,7 +204,7 @@ def _neighbours(x: np.ndarray, answers: np.ndarray, classes: int, probe: str, fo
     votes, asked = number != CHOOSES, number >= 0
     k, temperature = NEIGHBOURS[probe]
     found = knn_votes(Split(x[votes], answers[votes], number[votes]), x[asked], k, temperature, number[asked])
-    told[asked, : found.shape[1]] = found
+    told[asked, : found.shape[1]] = found  # (asked, classes), but for last classes that no place of the bank has
     return told
 
 
@@ -230,6 +232,7 @@ def _resampled(
     told: np.ndarray, answers: np.ndarray, weights: np.ndarray, groups: np.ndarray, metric: Metric
 ) -> Resampled:
     """The score of each seed and repeat in each bootstrap sample."""
+    # (seeds, repeats, 1 + draws): the score as it is comes first
     found = np.stack([[metric(repeat, answers, weights) for repeat in seed] for seed in told])
     return Resampled(found[..., 0], found[..., 1:], len(np.unique(groups)))
 

@@ -1,4 +1,9 @@
-"""What a card asks of an observation: its bands, their own parts, NDVI, month and place."""
+"""What a card asks of an observation: its bands, their own parts, NDVI, month and place.
+
+The *own part* of a band is what the other bands cannot predict (`own_parts`): neighbouring bands are so alike that a
+whole band can be told from its neighbours. The *weight of the month* is how much of an embedding is about the month
+(`WEIGHT`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cards as one figure: what is read off embeddings, beside random initialisations and raw bands."""
+"""Cards as one figure: what is read off embeddings, beside random initialisations and raw bands.
+
+A model's *twin* is a random initialisation of its size and tokens; `evaluation.card` explains what is asked.
+"""
 
 from __future__ import annotations
 
