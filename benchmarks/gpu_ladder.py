@@ -35,8 +35,11 @@ ARMS = ("v1", "naive", "v1.1", "v1 tokens")
 AVERAGED = 0.1
 """Part of the samples over which weights are averaged."""
 
-RATES = dict.fromkeys(ARMS, 0.5)
-"""Arm -> its rate, as a part of that for batches of four, which are noisier; none was tried with large batches."""
+RATE = 0.5
+"""Of the rate for batches of four, which are noisier; no rate was tried with large batches."""
+
+RATES = dict.fromkeys(ARMS, RATE)
+"""Arm -> the same of its own."""
 
 WARM_UP = 128
 """Steps until the rate is reached."""
@@ -50,7 +53,7 @@ def of_batch(name, size, batch, rate=None):
     recipe = two_cores(name, size)
     optimisation = replace(
         recipe.optimisation,
-        rate=rate or RATES.get(name, 0.5) * recipe.optimisation.rate,
+        rate=rate or RATES.get(name, RATE) * recipe.optimisation.rate,
         batch=batch,
         micro_batch=batch,
         warmup=WARM_UP * batch,
