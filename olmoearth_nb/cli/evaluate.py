@@ -33,9 +33,10 @@ def places(
     groups: Annotated[str | None, typer.Option(help="column of a table whose rows must not be divided")] = None,
     split: Annotated[str | None, typer.Option(help="column of a table that says train, valid or test")] = None,
     apart: Annotated[float | None, typer.Option(help="kilometres from which two chips are independent")] = None,
+    part: Annotated[str | None, typer.Option(help="some of the places: 1/5 a fifth by groups, 2-5/5 the rest")] = None,
 ) -> dict[str, Any]:
     """What is said of a labelled set, as `open_set` takes it."""
-    given = {"label": label, "unit": unit, "groups": groups, "split": split, "apart": apart}
+    given = {"label": label, "unit": unit, "groups": groups, "split": split, "apart": apart, "part": part}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -108,6 +108,7 @@ def test_a_table_of_real_values_and_an_encoder_alone(tmp_path):
         (("mini-v1-0", "--probes", "ridge"), "say --probes kNN-5,kNN-20,linear, or some of them"),
         (("mini-v1-0", "--label", "x"), "label"),
         (("mini-v1-0", "--folds", "2"), "folds must be from 3 to the 36 groups of EuroSAT"),
+        (("mini-v1-0", "--part", "1/5"), "no class of EuroSAT (part 1/5) has a place for each of 5 folds"),
         (("mini-v1-0", "--apart", "10000"), "folds must be from 3 to the 1 groups of EuroSAT"),
         (("mini-v1-0", "--repeats", "0"), "at least once"),
     ],
