@@ -165,6 +165,8 @@ def _told(
         return np.stack([[_commonest(answers, classes, folds, repeat) for repeat in repeats]])
     tell, told = _neighbours if probe in NEIGHBOURS else _fitted, []
     for x in (features[keep] for features in arm.features):  # (n, D) of a seed
+        # a ridge regression solves its equations in the numbers that it is given, and embeddings are float32
+        x = x.astype(np.float64) if probe == "ridge" else x
         path = Path(cache) / f"{_key(probe, classes, x, answers, folds.number)}.npy" if cache else None
         kept = read_array(path) if path is not None and path.is_file() else None
         if kept is None:
