@@ -32,8 +32,9 @@ from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.io.durable import write_json
 from olmoearth_nb.pretrain.engine import DivergedError
 from olmoearth_nb.pretrain.log import LOG, read_log
-from olmoearth_nb.pretrain.plan import Plan, budgets_of
+from olmoearth_nb.pretrain.plan import TRUNK, Plan, budgets_of
 from olmoearth_nb.pretrain.run import pretrain, samples_in
+from olmoearth_nb.pretrain.saves import Checkpoints
 from olmoearth_nb.weights.trained import load_trained, load_untrained
 
 ROUNDS = 3
@@ -126,10 +127,11 @@ def cell(study: Study, folder: Path, arm: Arm, seed: int) -> dict[str, Any]:
     return {"arm": arm.name, "seed": seed, "budgets": found}
 
 
-def _forget(run: Path) -> None:
+def _forget(run: Path, but: Path | None = None) -> None:
     """Removes the checkpoints of a run that is done and scored; models and logs stay."""
     for path in run.rglob("*.pt"):
-        path.unlink()
+        if path != but:
+            path.unlink()
 
 
 def environment() -> dict[str, Any]:
@@ -174,7 +176,8 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
         found = _run(study, folder, job) | {"environment": environment()}
     write_json(done(folder, job), found)
     if job.kind == "cell":
-        _forget(run_of(folder, job))
+        run = run_of(folder, job)
+        _forget(run, but=Checkpoints(run / TRUNK).last_kept())  # longer budgets that join later go on from there
     return found
 
 

@@ -51,7 +51,7 @@ def ablate(
     Args:
         study: arms, seeds, data, budgets, tasks.
         folder: of the sweep; all workers must see it under this path. One that holds part of this study, or this
-            study with fewer arms, is gone on with.
+            study with fewer arms or shorter budgets of samples, is gone on with.
         workers: processes of the local cluster.
         scheduler: address of a Dask scheduler instead, such as "tcp://host:8786".
         timings: folder of another sweep, whose timings are taken so that budgets in minutes are the same.
@@ -83,28 +83,40 @@ def ablate(
             if study.rates:
                 run([Job("rate", arm.name, repr(rate)) for arm in study.arms for rate in study.rates.choose])
                 _choose(study, folder)
-            # seeds outermost: a sweep that is cut short has compared all arms on its first seeds
-            cells = [Job("cell", arm.name, str(seed)) for seed in study.seeds for arm in study.arms]
-            run(cells, notebook=str(notebook and Path(notebook).resolve()))
+            run(_cells(study), notebook=str(notebook and Path(notebook).resolve()))
         return write_scores(folder)
 
 
 def _remember(study: Study, folder: Path) -> None:
-    """Writes what the study is, or checks that it is what was written; arms may join, nothing else may change.
+    """Writes what the study is, or checks that it is what was written; arms and longer budgets of samples may join.
 
-    Arms that are there already keep their results. More seeds may not join: to stop when a difference shows would make
-    false findings likelier than stated.
+    Arms that are there already keep their results; their trainings go on to longer budgets, and are scored anew. More
+    seeds may not join: to stop when a difference shows would make false findings likelier than stated.
     """
     path = folder / "study.json"
     given = study.to_dict()
     if path.is_file():
         written = read_study(folder).to_dict()
-        differs = [key for key in given if key != "arms" and written[key] != given[key]]
+        longer = _longer(written["samples"], given["samples"])
+        differs = [key for key in given if key not in ("arms", *longer) and written[key] != given[key]]
         differs += [f"arm {name}" for name, arm in written["arms"].items() if given["arms"].get(name) != arm]
         differs += ["baseline"] if next(iter(written["arms"])) != next(iter(given["arms"])) else []
         if differs:
             raise FileExistsError(f"{folder} holds another study ({', '.join(differs)} differ); give another folder")
+        for job in _cells(study) if longer else ():
+            done(folder, job).unlink(missing_ok=True)
     write_json(path, given)
+
+
+def _longer(written: Sequence[int], given: Sequence[int]) -> tuple[str, ...]:
+    """("samples",) if those given are those written and longer ones, which trainings can go on to."""
+    added = {*given} - {*written}
+    return ("samples",) if added and {*written} < {*given} and min(added) > max(written, default=0) else ()
+
+
+def _cells(study: Study) -> list[Job]:
+    """All trainings, seeds outermost: a sweep that is cut short has compared all arms on its first seeds."""
+    return [Job("cell", arm.name, str(seed)) for seed in study.seeds for arm in study.arms]
 
 
 def _take_timing(arm: Arm, folder: Path, other: Path | None) -> None:

@@ -65,6 +65,10 @@ class Checkpoints:
                     warnings.warn(f"{error}; going on from the one before it", UserWarning, stacklevel=3)
         return None
 
+    def last_kept(self) -> Path | None:
+        """The newest file that stays, if there is one."""
+        return self._named("kept")[-1][1] if self._named("kept") else None
+
     def _named(self, kind: str) -> list[tuple[int, Path]]:
         """Steps and files of a kind, oldest first."""
         files = self.folder.glob(f"{kind}-*.pt") if self.folder.is_dir() else iter(())

@@ -29,6 +29,7 @@ from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.tasks import Task, raw
 from olmoearth_nb.io.durable import write_json
 from olmoearth_nb.pretrain.crops import Crops
+from olmoearth_nb.pretrain.log import read_log
 from olmoearth_nb.pretrain.recipes import two_cores
 from olmoearth_nb.tokenization import Tokenization
 
@@ -239,6 +240,20 @@ def test_an_arm_joins_a_finished_sweep(world, whole, tmp_path):
     for row in rows(whole, "scores.csv"):
         assert row in rows(folder, "scores.csv")
     assert "mine" in report(folder).read_text()
+
+
+def test_a_longer_budget_joins_a_finished_sweep(world, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "sweep")
+    study = tiny(world, minutes=(0.005,))
+    longer = replace(study, samples=(*study.samples, 3 * max(study.samples)))
+    ablate(longer, folder, quiet=True)
+    for row in rows(whole, "scores.csv"):
+        assert row in rows(folder, "scores.csv")  # what was trained is not trained again
+    assert f"{longer.samples[-1]} samples" in read_scores(folder).budgets
+    steps = [line["step"] for line in read_log(folder / "runs" / "cell naive 0" / "trunk" / "log.jsonl")]
+    assert steps == sorted(set(steps))  # the trunk went on from where it ended
+    with pytest.raises(FileExistsError, match=r"holds another study \(samples differ\)"):
+        ablate(replace(longer, samples=study.samples), folder, quiet=True)
 
 
 def test_a_mistake_in_a_task_shows_before_anything_is_trained(world, tmp_path):
