@@ -155,9 +155,20 @@ class ShapleyInteraction:
     @property
     def toward(self) -> np.ndarray:
         """(B, n, n) `pairs` without diagonal, positive where a pair moves the scalar the way that all bands move it."""
-        found = self.pairs * np.sign(self.total)[:, None, None]
+        found = self.pairs * np.where(self.total < 0, -1, 1)[:, None, None]
         found[:, range(len(self.players)), range(len(self.players))] = 0
         return found
+
+    @property
+    def strength(self) -> np.ndarray:
+        """(n, n) mean over samples of the absolute values of `pairs`, whatever their direction; 0 on the diagonal."""
+        return abs(self.toward).mean(0)
+
+    @property
+    def strongest(self) -> tuple[int, int]:
+        """The pair that interacts most, by `strength`."""
+        strength = self.strength
+        return max(self.players.pairs, key=lambda pair: strength[pair])
 
     @property
     def incomplete(self) -> float:
