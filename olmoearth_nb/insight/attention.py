@@ -46,7 +46,7 @@ def record_attention(
     Several passes may follow each other, of samples that have the same tokens (any of them may be missing or hidden).
     A pass that ends in an error leaves no trace.
 
-    Beside the plain pass this takes some 0.2 GiB, and with `rollout` and `rows` together the queries and keys of all
+    Beside the plain pass this takes some 0.1 GiB, and with `rollout` and `rows` together the queries and keys of all
     blocks: 8 depth N D bytes a sample, N tokens of width D.
 
     Args:

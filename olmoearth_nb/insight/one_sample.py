@@ -15,7 +15,7 @@ from olmoearth_nb.insight.rollout import rows_of_rollout, step
 from olmoearth_nb.insight.token import Token
 from olmoearth_nb.model.transformer import attention_weights
 
-AT_ONCE = 2**25
+AT_ONCE = 2**23
 """Bytes of attention weights that exist at once; a few copies of them do."""
 
 
