@@ -1,0 +1,138 @@
+"""Figures of what bands do together: matrices of pairs, synergy beside redundancy, and stages of encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from olmoearth_nb.bands import modality
+from olmoearth_nb.evaluation.intervals import Interval
+from olmoearth_nb.insight.interactions import ShapleyInteraction
+from olmoearth_nb.insight.players import Players
+from olmoearth_nb.plots.style import COLOURS, RESOLUTION_COLOURS
+from olmoearth_nb.plots.training import RECIPE_COLOURS
+
+ARMS = COLOURS | RECIPE_COLOURS | {"v1 tokens": "#56B4E9"}
+"""Colours of arms; of others those that are left, in order."""
+
+
+def show_pairs(matrices: Mapping[str, np.ndarray], players: Players, label: str = "relative interaction") -> None:
+    """Matrices of pair interactions, players in the order of their wavelengths, all on one scale.
+
+    Args:
+        matrices: title -> (n, n), the diagonal is not drawn.
+        players: what rows and columns are; the ground of a name is the resolution.
+        label: what the values are.
+    """
+    order = by_wavelength(players)
+    off = ~np.eye(len(players), dtype=bool)
+    most = max(float(np.nanmax(abs(matrix[off]))) for matrix in matrices.values())
+    lowest = min(float(np.nanmin(matrix[off])) for matrix in matrices.values())
+    look = (
+        {"cmap": "viridis", "vmin": 0, "vmax": most} if lowest >= 0 else {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
+    )
+    edge = max(2.6, 0.27 * len(players))
+    size = ((edge + 0.3) * len(matrices) + 1.5, edge + 1.1)
+    _, axes = plt.subplots(1, len(matrices), figsize=size, layout="constrained", squeeze=False)
+    for number, (ax, (title, matrix)) in enumerate(zip(axes[0], matrices.items(), strict=True)):
+        shown = np.where(np.eye(len(players), dtype=bool), np.nan, matrix)[np.ix_(order, order)]
+        image = ax.imshow(shown, **look)
+        ax.set_title(title)
+        _name(ax, players, order, rows=number == 0)
+    plt.colorbar(image, ax=axes[0], label=label, shrink=0.85)
+    plt.show()
+
+
+def show_synergy(found: ShapleyInteraction, title: str = "") -> None:
+    """Synergy above the diagonal, redundancy below it, in the unit of the scalar.
+
+    Args:
+        found: exact interactions.
+        title: of the figure.
+    """
+    players, order = found.players, by_wavelength(found.players)
+    synergy, redundancy = (values[np.ix_(order, order)] for values in (found.synergy, found.redundancy))
+    shown = np.triu(synergy, 1) - np.tril(redundancy, -1)
+    shown[np.eye(len(players), dtype=bool)] = np.nan
+    most, edge = float(np.nanmax(abs(shown))) or 1.0, max(3.0, 0.33 * len(players))
+    _, ax = plt.subplots(figsize=(edge + 2.2, edge + 1.0), layout="constrained")
+    image: AxesImage = ax.imshow(shown, cmap="RdBu_r", vmin=-most, vmax=most)
+    ax.set_title(title)
+    _name(ax, players, order)
+    bar = plt.colorbar(image, ax=ax, shrink=0.85)
+    bar.set_label("redundancy (lower left)   |   synergy (upper right)", fontsize=8)
+    plt.show()
+
+
+def show_stages(
+    trained: Mapping[str, Sequence[Interval]],
+    untrained: Mapping[str, Sequence[Interval]],
+    stages: Sequence[str],
+    label: str = "interaction across resolutions",
+) -> None:
+    """How much players act together at each stage of encoders: one panel an arm, its untrained twin hollow.
+
+    Args:
+        trained: arm -> one interval a stage.
+        untrained: the same of the twins; an arm may lack one.
+        stages: their names, in order.
+        label: of the axis.
+    """
+    size = (2.7 * len(trained) + 0.6, 3.0)
+    _, axes = plt.subplots(1, len(trained), figsize=size, sharey=True, layout="constrained", squeeze=False)
+    spare = iter(["#CC79A7", "#E69F00", "#7F6A3F", "#444444"] * len(trained))
+    places = np.arange(len(stages))
+    for ax, (arm, found) in zip(axes[0], trained.items(), strict=True):
+        colour = ARMS[arm] if arm in ARMS else next(spare)
+        drawn = {
+            "trained": (found, colour, colour, "-"),
+            "untrained": (untrained.get(arm, ()), "#777777", "white", ":"),
+        }
+        for name, (several, edge, face, dashes) in drawn.items():
+            if several:
+                values = np.array([one.value for one in several])
+                ends = abs(np.array([[one.low for one in several], [one.high for one in several]]) - values)
+                look = {"color": edge, "markerfacecolor": face, "ms": 5, "lw": 1.4, "elinewidth": 1.2, "ls": dashes}
+                ax.errorbar(places, values, yerr=ends, fmt="o", label=name, **look)
+        ax.set(title=arm, ylim=(0, None))
+        ax.set_xticks(places, stages, rotation=60, ha="right", fontsize=8)
+        ax.legend(frameon=False, fontsize=8, loc="upper left")
+    axes[0, 0].set_ylabel(label)
+    plt.show()
+
+
+def by_wavelength(players: Players) -> np.ndarray:
+    """(n,) numbers of players in the order of the mean centre of their bands."""
+    return np.argsort([_centre(players, player) for player in range(len(players))], kind="stable")
+
+
+def _centre(players: Players, player: int) -> float:
+    """Mean centre of a player's bands in nm; infinite where the word has no meaning."""
+    centres = {band.name: band.centre for band in modality(players.modality).bands}
+    known = [centres[band] for band in players.bands[player]]
+    return float(np.mean([one for one in known if one is not None])) if any(known) else float("inf")
+
+
+def _name(ax: Axes, players: Players, order: np.ndarray, rows: bool = True) -> None:
+    """Names of players on both axes, with the wavelength of single bands, on the ground of their resolution."""
+    resolution = {band.name: band.resolution for band in modality(players.modality).bands}
+    names = []
+    for player in order.tolist():
+        one = len(players.bands[player]) == 1 and np.isfinite(_centre(players, player))
+        names.append(f"{players.names[player]}  {_centre(players, player):.0f}" if one else players.names[player])
+    ticks = range(len(order))
+    ax.set_xticks(ticks, [players.names[player] for player in order], rotation=90, fontsize=8)
+    ax.set_yticks(ticks, names if rows else [""] * len(order), fontsize=8)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    for label, player in [
+        *zip(ax.get_xticklabels(), order, strict=True),
+        *zip(ax.get_yticklabels(), order, strict=True),
+    ]:
+        colours = {RESOLUTION_COLOURS.get(int(resolution[band])) for band in players.bands[player]}
+        if label.get_text() and len(colours) == 1 and None not in colours:
+            label.set_bbox({"facecolor": colours.pop(), "edgecolor": "none", "pad": 1.2})
