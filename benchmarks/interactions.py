@@ -1,0 +1,429 @@
+"""What bands do together, validated and measured: python benchmarks/interactions.py validate|measure [--out FOLDER]
+
+    python benchmarks/interactions.py validate
+    python benchmarks/interactions.py measure v1=A,B,C naive=D,E,F v1.1=G,H,I --data EUROSAT_OR_WORLD --name chips
+
+`validate` plants tasks whose truth is known (`olmoearth_nb.insight.planted`) and writes validation.csv: one row a task.
+`measure` takes models as `olmoearth-nb evaluate` does, seeds of one arm as NAME=A,B,C, and writes, beside random twins,
+NAME-stages.csv (cross-resolution interaction at every stage, with intervals over seeds and samples), NAME-pairs.csv
+(pairs of bands), NAME-signs.csv (synergy and redundancy for the right class) and NAME-accuracy.csv (a row a seed).
+One thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.cli.models import asked, opened
+from olmoearth_nb.data.labelled.open import open_set
+from olmoearth_nb.data.official import OfficialDataset, read_tile
+from olmoearth_nb.data.simulate.world import World
+from olmoearth_nb.evaluation.arms import of_encoders
+from olmoearth_nb.evaluation.evaluate import evaluate
+from olmoearth_nb.evaluation.folds import divide
+from olmoearth_nb.evaluation.intervals import accuracy, difference
+from olmoearth_nb.evaluation.probes import Split, fitted_logistic
+from olmoearth_nb.evaluation.tasks import Task, encoded
+from olmoearth_nb.insight import outputs
+from olmoearth_nb.insight.interactions import pair_interaction, shapley
+from olmoearth_nb.insight.planted import (
+    answers_apart,
+    answers_together,
+    band_means,
+    features,
+    fitted_reader,
+    levels,
+    mixed,
+)
+from olmoearth_nb.insight.players import Players
+from olmoearth_nb.insight.removal import by_draws, by_mean, by_zero
+from olmoearth_nb.io.durable import write_csv
+from olmoearth_nb.sample import Batch
+from olmoearth_nb.weights.load import open_encoder, random_encoder
+
+ROOT = Path(__file__).parents[1]
+OUT, TILES = ROOT / "docs" / "results" / "attention", ROOT / "data" / "world" / "tiles"
+NAME = SENTINEL2.name
+PATCH = 4
+READERS = ("raw bands", "mini-v1-long", "mini-naive-long", "mini-v1.1-long")
+GROUPS = Players.of(
+    {
+        "visible": "B02 B03 B04",
+        "near infrared": "B08 B8A",
+        "red edge": "B05 B06 B07",
+        "short-wave": "B11 B12",
+        "B01": "B01",
+        "B09": "B09",
+    }
+)
+SOLVED = 0.75
+"""Accuracy from which a reader counts as solving a task."""
+
+PLANTED = (
+    "players",
+    "reader",
+    "kind",
+    "first",
+    "second",
+    "accuracy",
+    "named first",
+    "named second",
+    "fraction",
+    "relative",
+    "fraction random weights",
+    "right random weights",
+    "without named",
+    "without random",
+    "incomplete",
+)
+
+
+def patches() -> Batch:
+    """All patches of 4 x 4 px and one date of the tiles of the simulated world that come with the project."""
+    tiles, parts = OfficialDataset(TILES), []
+    for number in range(len(tiles)):
+        image = Batch.from_samples(read_tile(tiles.path(number), (NAME,))).images[NAME][0]
+        cut = image.unflatten(0, (-1, PATCH)).unflatten(2, (-1, PATCH)).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+        parts.append(cut[~(cut == MISSING).flatten(1).any(1)].unsqueeze(3))
+    every = torch.cat(parts)
+    return Batch({NAME: every}, torch.tensor([[1, 6, 2020]]).expand(len(every), 1, 3))
+
+
+def validate(given: argparse.Namespace) -> None:
+    """Plants tasks, reads them, explains them; all readers a task at a time, so that a run cut short compares them."""
+    source, rows, known = patches(), [], {}
+    for title, players in (("6 groups", GROUPS), ("12 bands", Players.each_band())):
+        batch = mixed(source, players, given.rows, seed=1)
+        order = np.random.default_rng(2).permutation(len(players.pairs))[: given.tasks]
+        for name in READERS:
+            output = band_means(NAME) if name == READERS[0] else outputs.embedding(open_encoder(name), PATCH)
+            known[title, name] = players, [players.pairs[one] for one in order], output, batch, features(output, batch)
+    for number in range(given.tasks):
+        for (title, name), (players, pairs, output, batch, x) in known.items():
+            found, pair = levels(batch, players), pairs[number]
+            tasks = {"together": answers_together(found, pair)}
+            if number < given.nulls:
+                tasks["apart"] = answers_apart(found, pair, number)
+                tasks["shuffled"] = np.random.default_rng(number).permutation(tasks["together"])
+            for kind, answers in tasks.items():
+                rows.append(planted(title, name, kind, players, pair, output, batch, answers, x))
+        write_csv(given.out / "validation.csv", PLANTED, rows)
+        print(f"{number + 1} of {given.tasks} tasks", flush=True)
+    summary(rows)
+
+
+def planted(title, name, kind, players, pair, output, batch, answers, x) -> dict[str, object]:
+    """A row of validation.csv."""
+    reader = fitted_reader(output, batch, answers, x)
+    found = reader.explain(players)
+    named, whole = found.strongest, found.strength.sum() / 2
+    row = {"players": title, "reader": name, "kind": kind, "first": players.names[pair[0]]}
+    row |= {"second": players.names[pair[1]], "accuracy": round(reader.accuracy, 4)}
+    row |= {"named first": players.names[named[0]], "named second": players.names[named[1]]}
+    row |= {"fraction": round(found.strength[pair] / whole, 4), "incomplete": f"{found.incomplete:.1e}"}
+    row["relative"] = round(found.strength[pair] / abs(found.single).sum(1).mean(), 4)
+    if kind != "together":
+        return row
+    if name != READERS[0]:
+        chance = reader.explain(players, output=outputs.embedding(random_encoder(name, 1), PATCH))
+        row["fraction random weights"] = round(2 * chance.strength[pair] / chance.strength.sum(), 4)
+        row["right random weights"] = float(chance.strongest == pair)
+    others = [players.pairs[number] for number in np.random.default_rng(3).permutation(len(players.pairs))[:8]]
+    row["without named"] = round(reader.accuracy_without(players, named), 4)
+    row["without random"] = round(float(np.mean([reader.accuracy_without(players, one) for one in others])), 4)
+    return row
+
+
+def summary(rows: list[dict[str, object]]) -> None:
+    """Prints the table of the four checks."""
+    from scipy.stats import binomtest
+
+    print(f"| {' | '.join(CHECKS)} |\n|{'---|' * len(CHECKS)}")
+    for title in dict.fromkeys(row["players"] for row in rows):
+        for name in READERS:
+            mine = [row for row in rows if (row["players"], row["reader"]) == (title, name)]
+            tasks = [row for row in mine if row["kind"] == "together"]
+            solved = [row for row in tasks if row["accuracy"] >= SOLVED]
+            right, whole = sum(map(is_right, solved)), sum(map(is_right, tasks))
+            bounds = binomtest(right, max(len(solved), 1)).proportion_ci(method="wilson")
+            apart = [row for row in mine if row["kind"] == "apart"]
+            shuffled = [row for row in mine if row["kind"] == "shuffled"]
+            cells = [title, name, f"{len(solved)} of {len(tasks)}", f"{mean(solved, 'accuracy'):.2f}"]
+            cells += [f"{right} of {len(solved)} [{bounds.low:.2f}, {bounds.high:.2f}]", f"{whole} of {len(tasks)}"]
+            cells += [f"{mean(part, 'fraction'):.2f}" for part in (solved, shuffled)]
+            cells += [f"{mean(solved, key):.2f}" for key in ("fraction random weights", "right random weights")]
+            cells += [f"{mean(part, 'relative'):.2f}" for part in (solved, apart)]
+            cells += [f"{mean(solved, key):.2f}" for key in ("without named", "without random")]
+            cells.append(f"{max(float(row['incomplete']) for row in mine):.0e}")
+            print(f"| {' | '.join(cells)} |")
+
+
+CHECKS = (
+    "players",
+    "reader",
+    "solved",
+    "accuracy",
+    "named rightly",
+    "of all tasks",
+    "fraction of the pair",
+    "answers shuffled",
+    "weights random",
+    "named by random weights",
+    "relative to single players",
+    "where they act apart",
+    "accuracy without the named pair",
+    "without random pairs",
+    "incomplete",
+)
+
+
+def is_right(row: dict[str, object]) -> bool:
+    """Whether the named pair is the planted one."""
+    return (row["first"], row["second"]) == (row["named first"], row["named second"])
+
+
+def mean(rows, key) -> float:
+    """Mean of a column, NaN of none."""
+    values = [row[key] for row in rows if key in row]
+    return float(np.mean(values)) if values else float("nan")
+
+
+STAGES = (
+    "data",
+    "removal",
+    "pairs",
+    "arm",
+    "kind",
+    "stage",
+    "value",
+    "low",
+    "high",
+    "minus twin",
+    "twin low",
+    "twin high",
+    "seeds",
+    "samples",
+)
+PAIRS = ("data", "arm", "kind", "first", "second", "relative", "standard deviation between seeds")
+SIGNS = (
+    "data",
+    "arm",
+    "kind",
+    "first",
+    "second",
+    "synergy",
+    "synergy low",
+    "synergy high",
+    "redundancy",
+    "redundancy low",
+    "redundancy high",
+)
+ACCURACY = ("data", "arm", "kind", "seed", "task", "accuracy", "cross-resolution interaction")
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Measures models beside their random twins."""
+    labelled = open_set(given.data)
+    chosen, groups = apart(labelled, given.samples)
+    others = np.setdiff1d(np.arange(len(labelled)), chosen)
+    explained, background = (one_date(labelled, numbers, given.edge) for numbers in (chosen, others))
+    arms = opened(asked(given.models, False))
+    print(f"{given.name}: {len(chosen)} samples explained, {len(background)} in the background", flush=True)
+    removals = (by_draws(background, 2), by_mean(background), by_zero())
+    found = {
+        (removal.name, name): [staged(encoder, explained, removal) for encoder in encoders]
+        for removal in removals
+        for name, encoders, *_ in arms
+    }
+    write_csv(given.out / f"{given.name}-stages.csv", STAGES, stage_rows(given.name, arms, found, groups))
+    print("stages done", flush=True)
+    answers = np.asarray(labelled.answers)
+    signs = sign_rows(given.name, arms, explained, background, answers[chosen], answers[others], groups)
+    write_csv(given.out / f"{given.name}-signs.csv", SIGNS, signs)
+    print("signs done", flush=True)
+    few = first_of(explained, given.few)
+    write_csv(given.out / f"{given.name}-pairs.csv", PAIRS, pair_rows(given.name, arms, few, by_draws(background, 1)))
+    print("pairs done", flush=True)
+    end = {name: [one.index(one.players.across)[:, -1].mean() for one in found["draws", name]] for name, *_ in arms}
+    write_csv(given.out / f"{given.name}-accuracy.csv", ACCURACY, accuracy_rows(given, labelled, arms, end))
+    print("accuracy done", flush=True)
+
+
+def apart(labelled, samples):
+    """Numbers of one place of each of so many groups, drawn once for all, and their groups."""
+    order = np.random.default_rng(0).permutation(len(labelled))
+    _, first = np.unique(np.asarray(labelled.groups)[order], return_index=True)
+    chosen = order[np.sort(first)][:samples]
+    if len(chosen) < samples:  # a world has few tiles of many scenes: all groups, then more of each
+        rest = np.setdiff1d(order, chosen, assume_unique=True)
+        chosen = np.concatenate([chosen, rest])[: min(samples, len(labelled) // 2)]
+    return chosen, np.asarray(labelled.groups)[chosen]
+
+
+def one_date(labelled, numbers, edge):
+    """The middles of some places at their first date that was observed everywhere; a place without one is an error."""
+    images, dates = [], []
+    for piece in np.array_split(numbers, -(-len(numbers) // 64)):
+        batch = labelled.batch(piece, (NAME,))
+        for image, stamps in zip(batch.images[NAME], batch.timestamps, strict=True):
+            row, column = ((size - min(edge, size)) // 2 for size in image.shape[:2])
+            image = image[row : row + edge, column : column + edge]
+            whole = (~(image == MISSING).permute(2, 0, 1, 3).flatten(1).any(1)).nonzero().flatten()
+            images.append(image[:, :, whole[:1]])
+            dates.append(stamps[whole[:1]])
+    return Batch({NAME: torch.stack(images)}, torch.stack(dates))
+
+
+def first_of(batch, count):
+    """The first samples of a batch."""
+    return Batch({name: image[:count] for name, image in batch.images.items()}, batch.timestamps[:count])
+
+
+def staged(encoder, explained, removal):
+    """Pair interactions of the three resolutions at every stage."""
+    return pair_interaction(outputs.stages(encoder, PATCH), explained, Players.by_resolution(), removal)
+
+
+def by_group(values, groups):
+    """(seeds, groups) sums of (seeds, samples), and (groups,) how many each has."""
+    _, number = np.unique(groups, return_inverse=True)
+    return np.array([np.bincount(number, one) for one in values]), np.bincount(number).astype(float)
+
+
+def twin_of(arms, name):
+    """Name of an arm's random twin."""
+    return next(twin for twin, _, kind, of in arms if kind == "random" and name in of.split(", "))
+
+
+def stage_rows(data, arms, found, groups):
+    """Cross-resolution interaction at every stage, and its difference from the random twin, paired."""
+    for (removal, name), several in found.items():
+        kind = next(kind for arm, _, kind, _ in arms if arm == name)
+        twins = found[removal, twin_of(arms, name)] if kind == "model" else []
+        for at, stage in enumerate(several[0].stages):
+            values, rows = by_group([one.index(one.players.across)[:, at] for one in several], groups)
+            one = accuracy(values, rows, bounds=(0, np.inf))
+            row = {"data": data, "removal": removal, "pairs": "across resolutions", "arm": name, "kind": kind}
+            row |= {"stage": stage, "seeds": len(several), "samples": int(rows.sum())}
+            row |= {"value": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
+            if twins:
+                others, _ = by_group([twin.index(twin.players.across)[:, at] for twin in twins], groups)
+                others = others if len(others) == len(values) else others.mean(0, keepdims=True).repeat(len(values), 0)
+                gap = difference(values, others, rows)
+                row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
+            yield row
+
+
+def accuracy_rows(given, labelled, arms, end):
+    """A row for each seed and task: its accuracy, beside its interaction across resolutions."""
+    scores = world_scores(given, arms) if hasattr(labelled, "world") else class_scores(labelled, arms)
+    for (name, seed, task), value in scores.items():
+        kind = next(kind for arm, _, kind, _ in arms if arm == name)
+        row = {"data": given.name, "arm": name, "kind": kind, "seed": seed, "task": task}
+        yield row | {"accuracy": f"{value:.4f}", "cross-resolution interaction": f"{end[name][seed]:.4f}"}
+
+
+def class_scores(labelled, arms):
+    """(arm, seed, probe) -> accuracy on a labelled set."""
+    folds, neighbours = divide(labelled, repeats=2)
+    rows = [
+        of_encoders(name, encoders, labelled, (NAME,), PATCH, kind=kind, of=of) for name, encoders, kind, of in arms
+    ]
+    found = evaluate(rows, labelled, folds, neighbours, ("kNN-5", "kNN-20"), draws=2)
+    metric = found.metrics[0]
+    return {
+        (arm, seed, probe): float(value)
+        for (arm, probe, which), score in found.scores.items()
+        if which == metric
+        for seed, value in enumerate(score.value.mean(1))
+    }
+
+
+def world_scores(given, arms):
+    """(arm, seed, task) -> accuracy on the designed targets of a world."""
+    world, scores = World(given.data), {}
+    for target in given.targets.split(","):
+        task = Task(target, probe="network", fraction=0.2)
+        for name, encoders, *_ in arms:
+            for seed, encoder in enumerate(encoders):
+                right, rows = task.right(world, encoded(encoder, task), seed)
+                scores[name, seed, task.name] = right.sum() / rows.sum()
+    return scores
+
+
+def sign_rows(data, arms, explained, background, answers, known, groups):
+    """Synergy and redundancy of the resolutions for the right class, by a linear probe fitted to the background."""
+    players, check = Players.by_resolution(), np.arange(len(known)) % 4 == 0
+    for name, encoders, kind, _ in arms:
+        parts = []
+        for encoder in encoders:
+            output = outputs.embedding(encoder, PATCH)
+            x = features(output, background)
+            fit, valid = (Split(x[rows], known[rows], np.flatnonzero(rows)) for rows in (~check, check))
+            score = outputs.linear_scores(fitted_logistic(fit, valid))
+            # in units of what all bands together do, so that a probe of larger logits does not count for more
+            exact = shapley(outputs.logit(output, score, answers), explained, players, by_draws(background, 4))
+            parts.append(exact.toward / np.maximum(abs(exact.single).sum(1), 1e-9)[:, None, None])
+        for i, j in players.pairs:
+            row = {"data": data, "arm": name, "kind": kind, "first": players.names[i], "second": players.names[j]}
+            for sign, title in ((1, "synergy"), (-1, "redundancy")):
+                one = accuracy(
+                    *by_group([np.maximum(sign * part[:, i, j], 0) for part in parts], groups), bounds=(0, np.inf)
+                )
+                row |= {title: f"{one.value:.4f}", f"{title} low": f"{one.low:.4f}", f"{title} high": f"{one.high:.4f}"}
+            yield row
+
+
+def pair_rows(data, arms, explained, removal):
+    """The relative interaction of each pair of bands in the embedding."""
+    players = Players.each_band()
+    for name, encoders, kind, _ in arms:
+        found = np.stack(
+            [
+                pair_interaction(outputs.embedding(encoder, PATCH), explained, players, removal).matrix("embedding")
+                for encoder in encoders
+            ]
+        )
+        for i, j in players.pairs:
+            row = {"data": data, "arm": name, "kind": kind, "first": players.names[i], "second": players.names[j]}
+            yield row | {
+                "relative": f"{found[:, i, j].mean():.4f}",
+                "standard deviation between seeds": f"{found[:, i, j].std(ddof=1):.4f}" if len(found) > 1 else "",
+            }
+
+
+def main() -> None:
+    """Reads the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("validate")
+    one.add_argument("--rows", type=int, default=3000)
+    one.add_argument("--tasks", type=int, default=12, help="planted pairs of each set of players")
+    one.add_argument("--nulls", type=int, default=2, help="tasks that act apart, and with shuffled answers")
+    one.set_defaults(work=validate)
+    two = commands.add_parser("measure")
+    two.add_argument("models", nargs="+", help="names or folders; NAME=A,B,C are seeds of one arm")
+    two.add_argument("--data", type=Path, required=True, help="EuroSAT or a simulated world (folder)")
+    two.add_argument("--name", required=True, help="of the data, in the names of the files")
+    two.add_argument("--samples", type=int, default=96)
+    two.add_argument("--few", type=int, default=32, help="samples of which the twelve bands are players")
+    two.add_argument("--edge", type=int, default=16, help="of the middle of each sample, in pixels")
+    two.add_argument("--targets", default="two resolutions,one resolution,one band", help="of a world")
+    two.set_defaults(work=measure)
+    for command in (one, two):
+        command.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", UserWarning)  # what loaders note of the data is in their own pages
+    given.work(given)
+
+
+if __name__ == "__main__":
+    main()
