@@ -1,1 +1,1 @@
-"""What passes inside an encoder: attention between its tokens."""
+"""What passes inside an encoder: attention between its tokens, and what bands do together."""

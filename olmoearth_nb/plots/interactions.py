@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.evaluation.intervals import Interval
@@ -37,7 +38,7 @@ def show_pairs(matrices: Mapping[str, np.ndarray], players: Players, label: str 
     )
     edge = max(2.6, 0.27 * len(players))
     size = ((edge + 0.3) * len(matrices) + 1.5, edge + 1.1)
-    _, axes = plt.subplots(1, len(matrices), figsize=size, layout="constrained", squeeze=False)
+    _, axes = plt.subplots(1, len(matrices), figsize=size, layout=_roomy(), squeeze=False)
     for number, (ax, (title, matrix)) in enumerate(zip(axes[0], matrices.items(), strict=True)):
         shown = np.where(np.eye(len(players), dtype=bool), np.nan, matrix)[np.ix_(order, order)]
         image = ax.imshow(shown, **look)
@@ -59,12 +60,13 @@ def show_synergy(found: ShapleyInteraction, title: str = "") -> None:
     shown = np.triu(synergy, 1) - np.tril(redundancy, -1)
     shown[np.eye(len(players), dtype=bool)] = np.nan
     most, edge = float(np.nanmax(abs(shown))) or 1.0, max(3.0, 0.33 * len(players))
-    _, ax = plt.subplots(figsize=(edge + 2.2, edge + 1.0), layout="constrained")
+    _, ax = plt.subplots(figsize=(edge + 2.2, edge + 1.0), layout=_roomy())
     image: AxesImage = ax.imshow(shown, cmap="RdBu_r", vmin=-most, vmax=most)
     ax.set_title(title)
     _name(ax, players, order)
     bar = plt.colorbar(image, ax=ax, shrink=0.85)
     bar.set_label("redundancy (lower left)   |   synergy (upper right)", fontsize=8)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.2g}")
     plt.show()
 
 
@@ -82,8 +84,8 @@ def show_stages(
         stages: their names, in order.
         label: of the axis.
     """
-    size = (2.7 * len(trained) + 0.6, 3.0)
-    _, axes = plt.subplots(1, len(trained), figsize=size, sharey=True, layout="constrained", squeeze=False)
+    size = (2.7 * len(trained) + 0.6, 3.2)
+    figure, axes = plt.subplots(1, len(trained), figsize=size, sharey=True, layout="constrained", squeeze=False)
     spare = iter(["#CC79A7", "#E69F00", "#7F6A3F", "#444444"] * len(trained))
     places = np.arange(len(stages))
     for ax, (arm, found) in zip(axes[0], trained.items(), strict=True):
@@ -100,9 +102,15 @@ def show_stages(
                 ax.errorbar(places, values, yerr=ends, fmt="o", label=name, **look)
         ax.set(title=arm, ylim=(0, None))
         ax.set_xticks(places, stages, rotation=60, ha="right", fontsize=8)
-        ax.legend(frameon=False, fontsize=8, loc="upper left")
     axes[0, 0].set_ylabel(label)
+    drawn_once = {name: bar for ax in axes[0] for bar, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(drawn_once.values(), drawn_once.keys(), loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     plt.show()
+
+
+def _roomy() -> ConstrainedLayoutEngine:
+    """A layout that leaves room for the ground of names, which it does not count."""
+    return ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
 
 
 def by_wavelength(players: Players) -> np.ndarray:
