@@ -5,8 +5,9 @@
 
 `validate` plants tasks whose truth is known (`olmoearth_nb.insight.planted`) and writes validation.csv: one row a task.
 `measure` takes models as `olmoearth-nb evaluate` does, seeds of one arm as NAME=A,B,C, and writes, beside random twins,
-NAME-stages.csv (cross-resolution interaction at every stage, with intervals over seeds and samples), NAME-pairs.csv
-(pairs of bands), NAME-signs.csv (synergy and redundancy for the right class) and NAME-accuracy.csv (a row a seed).
+NAME-stages.csv (interaction across and within resolutions at every stage, of 3 groups and of 12 bands, with intervals
+over seeds and samples), NAME-pairs.csv (pairs of bands in the embedding), NAME-signs.csv (synergy and redundancy for
+the right class) and NAME-accuracy.csv (a row a seed and task).
 One thread.
 """
 
@@ -196,6 +197,7 @@ def mean(rows, key) -> float:
 
 STAGES = (
     "data",
+    "players",
     "removal",
     "pairs",
     "arm",
@@ -235,22 +237,27 @@ def measure(given: argparse.Namespace) -> None:
     explained, background = (one_date(labelled, numbers, given.edge) for numbers in (chosen, others))
     arms = opened(asked(given.models, False))
     print(f"{given.name}: {len(chosen)} samples explained, {len(background)} in the background", flush=True)
-    removals = (by_draws(background, 2), by_mean(background), by_zero())
+    resolutions, bands, few = Players.by_resolution(), Players.each_band(), first_of(explained, given.few)
+    asked_of = [(resolutions, explained, one) for one in (by_draws(background, 2), by_mean(background), by_zero())]
+    asked_of.append((bands, few, by_draws(background, 1)))
     found = {
-        (removal.name, name): [staged(encoder, explained, removal) for encoder in encoders]
-        for removal in removals
+        (len(players), removal.name, name): [
+            pair_interaction(outputs.stages(encoder, PATCH), samples, players, removal) for encoder in encoders
+        ]
+        for players, samples, removal in asked_of
         for name, encoders, *_ in arms
     }
     write_csv(given.out / f"{given.name}-stages.csv", STAGES, stage_rows(given.name, arms, found, groups))
+    write_csv(given.out / f"{given.name}-pairs.csv", PAIRS, pair_rows(given.name, arms, found))
     print("stages done", flush=True)
     answers = np.asarray(labelled.answers)
     signs = sign_rows(given.name, arms, explained, background, answers[chosen], answers[others], groups)
     write_csv(given.out / f"{given.name}-signs.csv", SIGNS, signs)
     print("signs done", flush=True)
-    few = first_of(explained, given.few)
-    write_csv(given.out / f"{given.name}-pairs.csv", PAIRS, pair_rows(given.name, arms, few, by_draws(background, 1)))
-    print("pairs done", flush=True)
-    end = {name: [one.index(one.players.across)[:, -1].mean() for one in found["draws", name]] for name, *_ in arms}
+    end = {
+        name: [one.index(one.players.across)[:, -1].mean() for one in found[len(resolutions), "draws", name]]
+        for name, *_ in arms
+    }
     write_csv(given.out / f"{given.name}-accuracy.csv", ACCURACY, accuracy_rows(given, labelled, arms, end))
     print("accuracy done", flush=True)
 
@@ -267,7 +274,7 @@ def apart(labelled, samples):
 
 
 def one_date(labelled, numbers, edge):
-    """The middles of some places at their first date that was observed everywhere; a place without one is an error."""
+    """The middles of some places at their first date that was observed everywhere."""
     images, dates = [], []
     for piece in np.array_split(numbers, -(-len(numbers) // 64)):
         batch = labelled.batch(piece, (NAME,))
@@ -275,6 +282,10 @@ def one_date(labelled, numbers, edge):
             row, column = ((size - min(edge, size)) // 2 for size in image.shape[:2])
             image = image[row : row + edge, column : column + edge]
             whole = (~(image == MISSING).permute(2, 0, 1, 3).flatten(1).any(1)).nonzero().flatten()
+            if not len(whole):
+                raise ValueError(
+                    f"a place of {labelled.name} has no date without gaps; choose other data or a smaller --edge"
+                )
             images.append(image[:, :, whole[:1]])
             dates.append(stamps[whole[:1]])
     return Batch({NAME: torch.stack(images)}, torch.stack(dates))
@@ -283,11 +294,6 @@ def one_date(labelled, numbers, edge):
 def first_of(batch, count):
     """The first samples of a batch."""
     return Batch({name: image[:count] for name, image in batch.images.items()}, batch.timestamps[:count])
-
-
-def staged(encoder, explained, removal):
-    """Pair interactions of the three resolutions at every stage."""
-    return pair_interaction(outputs.stages(encoder, PATCH), explained, Players.by_resolution(), removal)
 
 
 def by_group(values, groups):
@@ -302,22 +308,30 @@ def twin_of(arms, name):
 
 
 def stage_rows(data, arms, found, groups):
-    """Cross-resolution interaction at every stage, and its difference from the random twin, paired."""
-    for (removal, name), several in found.items():
+    """Interaction at every stage, and its difference from the random twin, paired."""
+    for (size, removal, name), several in found.items():
         kind = next(kind for arm, _, kind, _ in arms if arm == name)
-        twins = found[removal, twin_of(arms, name)] if kind == "model" else []
-        for at, stage in enumerate(several[0].stages):
-            values, rows = by_group([one.index(one.players.across)[:, at] for one in several], groups)
-            one = accuracy(values, rows, bounds=(0, np.inf))
-            row = {"data": data, "removal": removal, "pairs": "across resolutions", "arm": name, "kind": kind}
-            row |= {"stage": stage, "seeds": len(several), "samples": int(rows.sum())}
-            row |= {"value": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
-            if twins:
-                others, _ = by_group([twin.index(twin.players.across)[:, at] for twin in twins], groups)
-                others = others if len(others) == len(values) else others.mean(0, keepdims=True).repeat(len(values), 0)
-                gap = difference(values, others, rows)
-                row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
-            yield row
+        twins = found[size, removal, twin_of(arms, name)] if kind == "model" else []
+        players = several[0].players
+        chosen = {"across resolutions": players.across, "within a resolution": ~players.across}
+        for title, pairs in chosen.items():
+            for at, stage in enumerate(several[0].stages if pairs.any() else ()):
+                row = {"data": data, "players": size, "removal": removal, "pairs": title, "arm": name, "kind": kind}
+                yield row | {"stage": stage} | stage_values(several, twins, pairs, at, groups)
+
+
+def stage_values(several, twins, pairs, at, groups):
+    """Columns of one stage: the mean over samples with its interval, and its difference from the random twins."""
+    groups = groups[: len(several[0].together)]
+    values, rows = by_group([one.index(pairs)[:, at] for one in several], groups)
+    one = accuracy(values, rows, bounds=(0, np.inf))
+    row = {"value": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
+    if twins:
+        others, _ = by_group([twin.index(pairs)[:, at] for twin in twins], groups)
+        others = others if len(others) == len(values) else others.mean(0, keepdims=True).repeat(len(values), 0)
+        gap = difference(values, others, rows)
+        row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
+    return row | {"seeds": len(several), "samples": int(rows.sum())}
 
 
 def accuracy_rows(given, labelled, arms, end):
@@ -380,21 +394,16 @@ def sign_rows(data, arms, explained, background, answers, known, groups):
             yield row
 
 
-def pair_rows(data, arms, explained, removal):
+def pair_rows(data, arms, found):
     """The relative interaction of each pair of bands in the embedding."""
     players = Players.each_band()
-    for name, encoders, kind, _ in arms:
-        found = np.stack(
-            [
-                pair_interaction(outputs.embedding(encoder, PATCH), explained, players, removal).matrix("embedding")
-                for encoder in encoders
-            ]
-        )
+    for name, _, kind, _ in arms:
+        matrices = np.stack([one.matrix(one.stages[-1]) for one in found[len(players), "draws", name]])
         for i, j in players.pairs:
             row = {"data": data, "arm": name, "kind": kind, "first": players.names[i], "second": players.names[j]}
             yield row | {
-                "relative": f"{found[:, i, j].mean():.4f}",
-                "standard deviation between seeds": f"{found[:, i, j].std(ddof=1):.4f}" if len(found) > 1 else "",
+                "relative": f"{matrices[:, i, j].mean():.4f}",
+                "standard deviation between seeds": f"{matrices[:, i, j].std(ddof=1):.4f}" if len(matrices) > 1 else "",
             }
 
 
