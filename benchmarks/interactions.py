@@ -259,8 +259,9 @@ def measure(given: argparse.Namespace) -> None:
         name: [one.index(one.players.across)[:, -1].mean() for one in found[len(resolutions), "draws", name]]
         for name, *_ in arms
     }
-    write_csv(given.out / f"{given.name}-accuracy.csv", ACCURACY, accuracy_rows(given, labelled, arms, end))
-    print("accuracy done", flush=True)
+    rows = list(accuracy_rows(given, labelled, arms, end))
+    write_csv(given.out / f"{given.name}-accuracy.csv", ACCURACY, rows)
+    goes_with(rows)
 
 
 def apart(labelled, samples):
@@ -342,6 +343,26 @@ def accuracy_rows(given, labelled, arms, end):
         kind = next(kind for arm, _, kind, _ in arms if arm == name)
         row = {"data": given.name, "arm": name, "kind": kind, "seed": seed, "task": task}
         yield row | {"accuracy": f"{value:.4f}", "cross-resolution interaction": f"{end[name][seed]:.4f}"}
+
+
+def goes_with(rows):
+    """Prints how interaction and accuracy go together over models: rank correlations, and within arms."""
+    from scipy.stats import spearmanr
+
+    print(
+        "| task | trained | trained and untrained | trained, differences from the mean of each arm |\n|---|---|---|---|"
+    )
+    for task in dict.fromkeys(row["task"] for row in rows):
+        cells = []
+        for kinds, centred in ((("model",), False), (("model", "random"), False), (("model",), True)):
+            mine = [row for row in rows if row["task"] == task and row["kind"] in kinds]
+            values = np.array([[float(row["accuracy"]), float(row["cross-resolution interaction"])] for row in mine])
+            if centred:
+                names = np.array([row["arm"] for row in mine])
+                values = values - np.stack([values[names == name].mean(0) for name in names])
+            found = spearmanr(*values.T)
+            cells.append(f"{found.statistic:.2f} (p {found.pvalue:.2f}, {len(mine)} models)")
+        print(f"| {task} | {' | '.join(cells)} |")
 
 
 def class_scores(labelled, arms):
