@@ -7,13 +7,16 @@
 `measure` takes models as `olmoearth-nb evaluate` does, seeds of one arm as NAME=A,B,C, and writes, beside random twins,
 NAME-stages.csv (interaction across and within resolutions at every stage, of 3 groups and of 12 bands, with intervals
 over seeds and samples), NAME-pairs.csv (pairs of bands in the embedding), NAME-signs.csv (synergy and redundancy for
-the right class) and NAME-accuracy.csv (a row a seed and task).
+the right class) and NAME-accuracy.csv (a row a seed and task). `attend`, with the same arguments, writes
+NAME-attention.csv: what the band groups of a patch attend to in the same patch and date, in parts of uniform attention,
+block by block. `publish` puts together what comes with the package (data/published) from the tables of OUT.
 One thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import tempfile
 import warnings
 from pathlib import Path
@@ -24,7 +27,6 @@ import torch
 from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.cli.models import asked, opened
 from olmoearth_nb.data.labelled.open import open_set
-from olmoearth_nb.data.official import OfficialDataset, read_tile
 from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.arms import of_encoders
 from olmoearth_nb.evaluation.evaluate import evaluate
@@ -33,6 +35,7 @@ from olmoearth_nb.evaluation.intervals import accuracy, difference
 from olmoearth_nb.evaluation.probes import Split, fitted_logistic
 from olmoearth_nb.evaluation.tasks import Task, encoded
 from olmoearth_nb.insight import outputs
+from olmoearth_nb.insight.attention import record_attention
 from olmoearth_nb.insight.interactions import pair_interaction, shapley
 from olmoearth_nb.insight.planted import (
     answers_apart,
@@ -42,6 +45,7 @@ from olmoearth_nb.insight.planted import (
     fitted_reader,
     levels,
     mixed,
+    shipped_patches,
 )
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.insight.removal import by_draws, by_mean, by_zero
@@ -50,7 +54,7 @@ from olmoearth_nb.sample import Batch
 from olmoearth_nb.weights.load import open_encoder, random_encoder
 
 ROOT = Path(__file__).parents[1]
-OUT, TILES = ROOT / "docs" / "results" / "attention", ROOT / "data" / "world" / "tiles"
+OUT, PUBLISHED = ROOT / "docs" / "results" / "attention", ROOT / "data" / "published"
 NAME = SENTINEL2.name
 PATCH = 4
 READERS = ("raw bands", "mini-v1-long", "mini-naive-long", "mini-v1.1-long")
@@ -86,20 +90,9 @@ PLANTED = (
 )
 
 
-def patches() -> Batch:
-    """All patches of 4 x 4 px and one date of the tiles of the simulated world that come with the project."""
-    tiles, parts = OfficialDataset(TILES), []
-    for number in range(len(tiles)):
-        image = Batch.from_samples(read_tile(tiles.path(number), (NAME,))).images[NAME][0]
-        cut = image.unflatten(0, (-1, PATCH)).unflatten(2, (-1, PATCH)).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
-        parts.append(cut[~(cut == MISSING).flatten(1).any(1)].unsqueeze(3))
-    every = torch.cat(parts)
-    return Batch({NAME: every}, torch.tensor([[1, 6, 2020]]).expand(len(every), 1, 3))
-
-
 def validate(given: argparse.Namespace) -> None:
     """Plants tasks, reads them, explains them; all readers a task at a time, so that a run cut short compares them."""
-    source, rows, known = patches(), [], {}
+    source, rows, known = shipped_patches(), [], {}
     for title, players in (("6 groups", GROUPS), ("12 bands", Players.each_band())):
         batch = mixed(source, players, given.rows, seed=1)
         order = np.random.default_rng(2).permutation(len(players.pairs))[: given.tasks]
@@ -309,6 +302,61 @@ def twin_of(arms, name):
     return next(twin for twin, _, kind, of in arms if kind == "random" and name in of.split(", "))
 
 
+ATTENTION = ("data", "arm", "kind", "block", "query", "key", "ratio", "low", "high")
+ATTENTION += ("minus twin", "twin low", "twin high", "seeds", "samples")
+
+
+def attend(given: argparse.Namespace) -> None:
+    """Measures attention between band groups beside random twins; arms of one group have none."""
+    labelled = open_set(given.data)
+    chosen, groups = apart(labelled, given.samples)
+    explained = one_date(labelled, chosen, given.edge)
+    arms = [arm for arm in opened(asked(given.models, False)) if len(arm[1][0].config.tokenization.groups_of(NAME)) > 1]
+    found = {name: [attended(encoder, explained) for encoder in encoders] for name, encoders, *_ in arms}
+    write_csv(given.out / f"{given.name}-attention.csv", ATTENTION, attention_rows(given.name, arms, found, groups))
+
+
+def attended(encoder, explained):
+    """A summary of each sample: attention of the groups of a patch to each other at the same date."""
+    encoder.eval()
+    with torch.inference_mode(), record_attention(encoder) as recorded:
+        encoder(explained, PATCH)
+    tables = [one.between_groups(same_patch=True, same_timestep=True).mean_of_heads() for one in recorded.by_sample()]
+    return tables[0], np.stack([table.ratio[:, 0] for table in tables])  # (samples, L, Q, K)
+
+
+def attention_rows(data, arms, found, groups):
+    """Ratios to uniform attention with intervals over seeds and samples, and their difference from the twin's."""
+    for name, _, kind, _ in arms:
+        table, _ = found[name][0]
+        values = np.stack([ratios for _, ratios in found[name]])  # (seeds, samples, L, Q, K)
+        twins = np.stack([ratios for _, ratios in found[twin_of(arms, name)]]) if kind == "model" else None
+        for at in np.ndindex(values.shape[2:]):
+            own, rows = by_group(values[(..., *at)], groups)
+            one = accuracy(own, rows, bounds=(0, np.inf))
+            row = {"data": data, "arm": name, "kind": kind, "block": table.layers[at[0]], "query": table.queries[at[1]]}
+            row |= {"key": table.keys[at[2]], "seeds": len(values), "samples": int(rows.sum())}
+            row |= {"ratio": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
+            if twins is not None:
+                gap = difference(own, by_group(twins[(..., *at)], groups)[0], rows)
+                row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
+            yield row
+
+
+def publish(given: argparse.Namespace) -> None:
+    """Copies the stages of all data, and the planted tasks, to where the package takes them from."""
+    for end, name, columns in (("stages", "interactions", STAGES), ("attention", "interactions_attention", ATTENTION)):
+        rows = [row for path in sorted(given.out.glob(f"*-{end}.csv")) for row in read_rows(path)]
+        write_csv(PUBLISHED / f"{name}.csv", columns, rows)
+    write_csv(PUBLISHED / "interactions_validation.csv", PLANTED, read_rows(given.out / "validation.csv"))
+
+
+def read_rows(path):
+    """Rows of a table."""
+    with path.open(encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def stage_rows(data, arms, found, groups):
     """Interaction at every stage, and its difference from the random twin, paired."""
     for (size, removal, name), several in found.items():
@@ -439,16 +487,19 @@ def main() -> None:
     one.add_argument("--tasks", type=int, default=12, help="planted pairs of each set of players")
     one.add_argument("--nulls", type=int, default=2, help="tasks that act apart, and with shuffled answers")
     one.set_defaults(work=validate)
-    two = commands.add_parser("measure")
-    two.add_argument("models", nargs="+", help="names or folders; NAME=A,B,C are seeds of one arm")
-    two.add_argument("--data", type=Path, required=True, help="EuroSAT or a simulated world (folder)")
-    two.add_argument("--name", required=True, help="of the data, in the names of the files")
-    two.add_argument("--samples", type=int, default=96)
+    two, three = (commands.add_parser(name) for name in ("measure", "attend"))
+    for command, work, edge in ((two, measure, 16), (three, attend, 64)):
+        command.add_argument("models", nargs="+", help="names or folders; NAME=A,B,C are seeds of one arm")
+        command.add_argument("--data", type=Path, required=True, help="EuroSAT or a simulated world (folder)")
+        command.add_argument("--name", required=True, help="of the data, in the names of the files")
+        command.add_argument("--samples", type=int, default=96)
+        command.add_argument("--edge", type=int, default=edge, help="of the middle of each sample, in pixels")
+        command.set_defaults(work=work)
     two.add_argument("--few", type=int, default=32, help="samples of which the twelve bands are players")
-    two.add_argument("--edge", type=int, default=16, help="of the middle of each sample, in pixels")
     two.add_argument("--targets", default="two resolutions,one resolution", help="of a world")
-    two.set_defaults(work=measure)
-    for command in (one, two):
+    four = commands.add_parser("publish")
+    four.set_defaults(work=publish)
+    for command in (one, two, three, four):
         command.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

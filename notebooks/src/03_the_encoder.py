@@ -50,7 +50,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from olmoearth_nb import SENTINEL2, Batch, Encoder, published_config
+from olmoearth_nb import SENTINEL2, Batch, Encoder, load_model, published_config
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place
 from olmoearth_nb.model.encodings import month_table, sincos, space_code
@@ -208,17 +208,25 @@ with torch.no_grad():
     assert_close(fit, attention_weights(q, k))
 print("each of", fit.shape[1], "heads:", fit.shape[2], "queries,", fit.shape[3], "keys")
 
-# %%
-query = int(grid.where(row=row, column=column, time=0, group=0).nonzero())
-of_first_date = fit[0, :3, query, grid.where(time=0, group=0)]
-plots_encoder.show_attention(
-    sample, of_first_date.unflatten(-1, grid.shapes["sentinel2_l2a"][:2]), row, column, patch_size
-)
+# %% [markdown]
+# What such weights look at is nothing as long as they are random. So the picture is of a *trained* model, a small one
+# that comes with the package, at one date. `record_attention` notes the attention of chosen tokens while an encoder
+# runs ([notebook 06](06_where_bands_meet.ipynb)).
+
+# %% tags=["nbval-ignore-output"]
+from olmoearth_nb.insight.attention import record_attention
+from olmoearth_nb.insight.token import Token
+from olmoearth_nb.plots.attention import show_token
+
+one_date, trained = sample.select_times([step]), load_model("mini-v1-long").encoder
+asking = Token(*(side // 4 // 2 for side in one_date.shape), "B05")
+with torch.inference_mode(), record_attention(trained, rows=[asking]) as recorded:
+    trained(Batch.from_samples([one_date]), 4)
+show_token(one_date, recorded.of(asking), layer=2)
 
 # %% [markdown]
-# *Left: the patch of the query. Right: how much its first token takes from the first token of every patch of the same
-# date, in three heads of the first block; brighter is more. With random weights the pattern comes mostly from the
-# position code (the stripes) and from the image, and means nothing more.*
+# *The token of the middle patch (yellow) that holds B05 B06 B07 B8A B11 B12 asks, in the second of three blocks. Red:
+# patches whose token of 10, 20 or 60 m gets more than it would if all got as much; blue: less.*
 
 # %% [markdown]
 # ## Step 5: block after block
@@ -294,7 +302,7 @@ print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the
 # * The rest is an ordinary transformer: attention, a small network, four to twenty-four times.
 #
 # ## Where this stops being true
-# * The weights here are random. They do not show what attention looks at in a trained model.
+# * The weights here are random, except in the picture of attention, which is of a model that was trained for minutes.
 # * We compare with the published *implementation*, with random weights. `load_model("OlmoEarth-v1-Nano")` loads
 #   published weights; this notebook does not.
 # * v1.2 has no codes of timestep and position. It rotates queries and keys by date and position instead

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from olmoearth_nb.bands import MISSING
+from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.data.official import OfficialDataset, read_tile
 from olmoearth_nb.evaluation.network import Fitted, fitted_network
 from olmoearth_nb.evaluation.probes import Split
 from olmoearth_nb.insight import outputs
@@ -20,6 +22,7 @@ from olmoearth_nb.insight.coalitions import Output
 from olmoearth_nb.insight.interactions import ShapleyInteraction, shapley
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.insight.removal import by_draws, without
+from olmoearth_nb.io.shipped import data_dir
 from olmoearth_nb.sample import Batch
 
 SLOPE = 2.0
@@ -30,6 +33,25 @@ BACKGROUND = 500
 
 PASS = 1000
 """Rows that pass an encoder together."""
+
+
+def shipped_patches(patch_size: int = 4) -> Batch:
+    """All patches of one date, wholly observed, of the simulated tiles that come with the package.
+
+    Args:
+        patch_size: edge in pixels.
+
+    Returns:
+        Sentinel-2 alone, normalised, (B, P, P, 1, C), all with the same date.
+    """
+    tiles, parts = OfficialDataset(data_dir() / "world" / "tiles"), []
+    for number in range(len(tiles)):
+        image = Batch.from_samples(read_tile(tiles.path(number), (SENTINEL2.name,))).images[SENTINEL2.name][0]
+        cut = image.unflatten(0, (-1, patch_size)).unflatten(2, (-1, patch_size))  # (rows, P, columns, P, T, C)
+        cut = cut.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)  # (rows columns T, P, P, C)
+        parts.append(cut[~(cut == MISSING).flatten(1).any(1)].unsqueeze(3))
+    every = torch.cat(parts)
+    return Batch({SENTINEL2.name: every}, torch.tensor([[1, 6, 2020]]).expand(len(every), 1, 3))
 
 
 def mixed(batch: Batch, players: Players, count: int, seed: int = 0) -> Batch:
@@ -169,6 +191,6 @@ def band_means(modality_name: str) -> Output:
     return lambda batch, _: batch.images[modality_name].mean((1, 2)).flatten(1)
 
 
-def rows_of(batch: Batch, rows: slice) -> Batch:
+def rows_of(batch: Batch, rows: slice | Tensor) -> Batch:
     """Some samples of a batch."""
     return Batch({name: image[rows] for name, image in batch.images.items()}, batch.timestamps[rows])

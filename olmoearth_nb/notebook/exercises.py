@@ -223,3 +223,26 @@ def equal_to(sample: Sample) -> Callable[[Sample], str]:
         return f"{far:,} values differ from those of the sample" if far else ""
 
     return problem
+
+
+def coalitions_of_ten(answer: object) -> str:
+    """Notebook 06: passes for the exact Shapley interactions of ten players."""
+    return _whole_number(answer, 2**10, "each of the ten players is there or not, in every combination")
+
+
+def interaction_of_a_sum(answer: object) -> str:
+    """Notebook 06: the pair interaction of two players whose functions are added up."""
+    return _near(answer, 0.0, "write down f(N) - f(N-i) - f(N-j) + f(N-ij) with g and h")
+
+
+def where_bands_first_meet(answer: object) -> str:
+    """Notebook 06: the first stage at which B02 and B11 of one patch can act together, in v1 and in v1.1."""
+    right = {"v1": "attention 1", "v1.1": "tokens"}
+    stages = ("tokens", *(f"{part} {block}" for block in (1, 2, 3) for part in ("attention", "MLP")), "norm")
+    pairs = answer.items() if isinstance(answer, Mapping) else ()
+    given = {answers.name(version, tuple(right)): answers.name(stage, stages) for version, stage in pairs}
+    if set(given) != set(right) or None in given.values():
+        return f"give a stage for 'v1' and 'v1.1': {', '.join(stages)}"
+    wrong = next((version for version, stage in right.items() if given[version] != stage), None)
+    hint = {"v1": "B02 and B11 are in different tokens", "v1.1": "look at what the pixel layer does before the token"}
+    return hint[wrong] if wrong else ""

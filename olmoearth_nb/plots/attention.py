@@ -102,6 +102,14 @@ def show_heads(table: Summary, doublings: float | None = None) -> None:
 def show_token(
     sample: Sample, attention: TokenAttention, layer: int, head: int | None = None, doublings: float | None = None
 ) -> None:
+    """What one token attends to, laid on grey pictures of the place; see `token_figure`."""
+    token_figure(sample, attention, layer, head, doublings)
+    plt.show()
+
+
+def token_figure(
+    sample: Sample, attention: TokenAttention, layer: int, head: int | None = None, doublings: float | None = None
+) -> Figure:
     """What one token attends to, laid on grey pictures of the place: one for each timestep and band group.
 
     The asking patch has a yellow frame where its timestep is shown. The picture stays bare where attention is uniform
@@ -140,7 +148,7 @@ def show_token(
     asks = f"{token.band} of patch ({token.row}, {token.column}) at {sample.dates[token.time]}"
     title = f"block {layer}, {which}: what the token of {asks} attends to"
     figure.suptitle(_title(title, "", figure.get_figwidth()), fontsize=10)
-    plt.show()
+    return figure
 
 
 def _panels(dates: Sequence[str], groups: Sequence[BandGroup], shape: float) -> tuple[Figure, np.ndarray]:

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.plots.style import true_colour
-from olmoearth_nb.sample import Sample
 
 
 def show_resize(patch: Tensor, resized: Tensor, bands: tuple[str, ...]) -> None:
@@ -47,30 +44,6 @@ def show_quarters(parts: Mapping[str, tuple[np.ndarray, str]]) -> None:
         ax.set(title=title, xlabel="dimension", ylabel=label)
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     plt.colorbar(picture, ax=axes, shrink=0.8)
-    plt.show()
-
-
-def show_attention(sample: Sample, weights: Tensor, row: int, column: int, patch_size: int, time: int = 0) -> None:
-    """Which patches one patch attends to, head by head, beside the picture.
-
-    Args:
-        sample: the place.
-        weights: (heads, rows, columns) attention of the marked patch.
-        row: its patch row.
-        column: its patch column.
-        patch_size: P in pixels.
-        time: timestep shown.
-    """
-    heads = len(weights)
-    _, axes = plt.subplots(1, heads + 1, figsize=(2.2 * (heads + 1), 2.5), layout="constrained")
-    axes[0].imshow(true_colour(sample, time))
-    corner = (column * patch_size - 0.5, row * patch_size - 0.5)
-    axes[0].add_patch(Rectangle(corner, patch_size, patch_size, fill=False, ec="yellow", lw=2))
-    axes[0].set(title="the asking patch", xticks=[], yticks=[])
-    for head, ax in enumerate(axes[1:]):
-        ax.imshow(weights[head], cmap="viridis", vmin=0, vmax=float(weights.max()))
-        ax.plot(column, row, "s", mfc="none", mec="yellow", ms=8)
-        ax.set(title=f"head {head + 1}", xticks=[], yticks=[])
     plt.show()
 
 

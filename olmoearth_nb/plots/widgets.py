@@ -13,10 +13,19 @@ import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.insight.token import Token
 from olmoearth_nb.model.config import size_config
 from olmoearth_nb.model.cost import encoder_cost
-from olmoearth_nb.sample import Sample
+from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.model.olmoearth import OlmoEarth
+from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
+
+EXPLORED = 4
+"""Edge of the patches that the explorer of attention makes, in pixels."""
 
 
 def calculate(
@@ -112,7 +121,6 @@ def band_browser(sample: Sample) -> None:
     except ModuleNotFoundError:
         print("ipywidgets is not installed; plots.sample.show_band(sample, band, time) draws the same")
         return
-    from olmoearth_nb.bands import SENTINEL2
     from olmoearth_nb.plots.indices import clearest
     from olmoearth_nb.plots.sample import band_figure
     from olmoearth_nb.plots.style import BY_WAVELENGTH
@@ -129,6 +137,60 @@ def band_browser(sample: Sample) -> None:
         "time": ipywidgets.SelectionSlider(options=dates, value=clearest(sample), description="date", **options),
     }
     _controlled(controls, ipywidgets.Image(format="png", layout={"width": "576px"}), draw)
+
+
+def attention_explorer(sample: Sample, models: Mapping[str, Encoder | OlmoEarth]) -> None:
+    """Shows controls above `plots.attention.show_token`: model, token, block, head; without ipywidgets, says so.
+
+    Args:
+        sample: the place, with Sentinel-2.
+        models: name -> an encoder or a model, which reads all bands with patches of 4 px.
+    """
+    try:
+        import ipywidgets
+    except ModuleNotFoundError:
+        print(
+            "ipywidgets is not installed; plots.attention.show_token(sample, attention.of(token), layer) draws the same"
+        )
+        return
+    from olmoearth_nb.plots.style import BY_WAVELENGTH
+
+    encoders = {name: model.encoder if hasattr(model, "encoder") else model for name, model in models.items()}
+    depth = min(len(encoder.blocks) for encoder in encoders.values())
+    heads = min(encoder.config.heads for encoder in encoders.values())
+    rows, columns = (side // EXPLORED for side in sample.shape)
+    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], [(day, i) for i, day in enumerate(sample.dates)]
+    options: dict[str, Any] = {"continuous_update": False, "layout": {"width": "440px"}}
+    controls = {
+        "model": ipywidgets.Dropdown(options=list(encoders)),
+        "band": ipywidgets.SelectionSlider(options=bands, value="B05", **options),
+        "time": ipywidgets.SelectionSlider(options=dates, value=len(dates) // 2, description="date", **options),
+        "row": ipywidgets.IntSlider(rows // 2, 0, rows - 1, **options),
+        "column": ipywidgets.IntSlider(columns // 2, 0, columns - 1, **options),
+        "block": ipywidgets.IntSlider(depth, 1, depth, **options),
+        "head": ipywidgets.Dropdown(options=[("mean of heads", 0), *((str(one), one) for one in range(1, heads + 1))]),
+    }
+
+    def draw(model: str, band: str, time: int, row: int, column: int, block: int, head: int) -> bytes:
+        return _attention_picture(sample, encoders[model], Token(row, column, band, time), block, head or None)
+
+    _controlled(controls, ipywidgets.Image(format="png", layout={"max_width": "100%"}), draw)
+
+
+def _attention_picture(sample: Sample, encoder: Encoder, token: Token, block: int, head: int | None) -> bytes:
+    """The figure of one token's attention as a PNG file."""
+    import torch
+
+    from olmoearth_nb.insight.attention import record_attention
+    from olmoearth_nb.plots.attention import token_figure
+
+    encoder.eval()
+    with torch.inference_mode(), record_attention(encoder, layers=[block], rows=[token]) as attention:
+        encoder(Batch.from_samples([sample]).to(next(encoder.parameters()).device), EXPLORED)
+    figure, picture = token_figure(sample, attention.of(token), block, head), io.BytesIO()
+    figure.savefig(picture, format="png")
+    plt.close(figure)
+    return picture.getvalue()
 
 
 def live_map(places: Sequence[tuple[float, float]], named: Mapping[str, tuple[float, float]]) -> None:

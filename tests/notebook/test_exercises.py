@@ -123,3 +123,16 @@ def test_repaired_reflectance():
     assert problem(replace(repaired, title="x")) == ""
     radar = Sample({"sentinel1": np.full((16, 16, 12, 2), -12.0, "float32")}, sample.timestamps)
     assert problem(radar) == "it has no image of Sentinel-2"
+
+
+def test_where_bands_meet():
+    assert exercises.coalitions_of_ten(2**10) == ""
+    assert "every combination" in exercises.coalitions_of_ten(45)
+    assert exercises.interaction_of_a_sum(0) == ""
+    assert "g and h" in exercises.interaction_of_a_sum(1)
+    right = {"v1": "attention 1", "v1.1": "tokens"}
+    assert exercises.where_bands_first_meet(right) == ""
+    assert "different tokens" in exercises.where_bands_first_meet(right | {"v1": "tokens"})
+    assert "pixel layer" in exercises.where_bands_first_meet(right | {"v1.1": "MLP 1"})
+    for none in ({"v1": "attention 1"}, {"v1": "attention 1", "v1.1": 3}, "tokens"):
+        assert exercises.where_bands_first_meet(none).startswith("give a stage")

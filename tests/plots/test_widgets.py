@@ -6,9 +6,9 @@ import sys
 import matplotlib.pyplot as plt
 import pytest
 
-from olmoearth_nb import TOKENIZATIONS, Tokenization
+from olmoearth_nb import TOKENIZATIONS, Encoder, Tokenization, size_config
 from olmoearth_nb.data import load_embedded
-from olmoearth_nb.plots.widgets import band_browser, calculate, live_map, token_calculator
+from olmoearth_nb.plots.widgets import attention_explorer, band_browser, calculate, live_map, token_calculator
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from olmoearth_nb.plots.widgets import band_browser, calculate, live_map, token_
     [
         ("ipywidgets", token_calculator),
         ("ipywidgets", lambda: band_browser(load_embedded())),
+        ("ipywidgets", lambda: attention_explorer(load_embedded(), {})),
         ("folium", lambda: live_map([(0, 0)], {})),
     ],
 )
@@ -90,3 +91,18 @@ def test_the_map_holds_every_place(shown):
     assert page.count("L.circleMarker") == 2
     for text in ("[10.5, 20.25]", "[-30.0, 40.0]", "mine", "[1.0, 2.0]"):
         assert text in page
+
+
+def test_the_explorer_of_attention_follows_its_controls(shown):
+    sample = load_embedded("fields").window(0, 0, 16, 24).select_times([3, 5])
+    models = {name: Encoder(size_config("mini", name)) for name in ("v1", "v1.1")}
+    attention_explorer(sample, models)
+    *controls, picture = shown[0].children
+    assert [control.description for control in controls] == ["model", "band", "date", "row", "column", "block", "head"]
+    assert (controls[3].max, controls[4].max, controls[5].max) == (3, 5, 3)
+    seen = {picture.value}
+    for control, value in zip(controls, ("v1.1", "B11", 0, 3, 5, 1, 2), strict=True):
+        control.value = value
+        seen.add(picture.value)
+    assert len(seen) == 8
+    assert not plt.get_fignums(), "figures are closed"

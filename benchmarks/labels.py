@@ -1,0 +1,208 @@
+"""What do m-eurosat's wrong names of bands cost, and which tokens pay?
+
+    python benchmarks/labels.py v1=A,B,C naive=D,E,F --data EUROSAT_OR_WORLD
+
+The same models, trained as they are, read the same places under several conditions:
+
+* right: every band is what its name says;
+* published: as m-eurosat's files name the pixels. B8A holds B09, B09 holds B10, B11 holds B12, B12 holds B8A;
+* 60 m exchanged: B01 and B09 stand in each other's place, all others are right;
+* means: the bands that m-eurosat names wrongly are replaced by their means over the set.
+
+Of a model with several tokens a patch, each token is also read alone, and those together that hold no wrongly named
+band ("untouched tokens"). In a simulated world, which has no B10, B09 gets what a cirrus band shows of the ground.
+
+Models are given as to `olmoearth-nb evaluate`; the first one is what others are compared with. Writes intervals.csv,
+differences.csv and report.md; costs are differences from the first condition, paired over places, seeds and folds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.cli.models import asked, bar, opened
+from olmoearth_nb.data.labelled.open import open_set
+from olmoearth_nb.data.sets import LabelledSet
+from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
+from olmoearth_nb.evaluation.evaluate import evaluate
+from olmoearth_nb.evaluation.folds import divide
+from olmoearth_nb.evaluation.summary import (
+    DIFFERENCES,
+    INTERVALS,
+    difference_rows,
+    differences,
+    interval_rows,
+    markdown,
+)
+from olmoearth_nb.io.durable import write, write_csv
+from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.sample import Batch, Sample
+
+NAME = SENTINEL2.name
+PUBLISHED = {"B8A": "B09", "B11": "B12", "B12": "B8A"}
+"""Band that is read -> band that it holds under m-eurosat's names; B09 holds B10, which only level 1C has."""
+
+TOUCHED = (*PUBLISHED, "B09")
+"""Bands that are read wrongly."""
+
+CIRRUS = 12.0
+"""Digital number of B10 over ground that is not covered by cirrus: next to no light comes through."""
+
+Change = Callable[[np.ndarray], np.ndarray]
+"""(H, W, T, C) digital numbers as read -> the same as a condition has them; missing stays missing."""
+
+
+class Changed:
+    """A labelled set whose Sentinel-2 bands are changed; all else is the set's own.
+
+    Args:
+        labelled: the set.
+        change: of each image.
+        note: in words.
+    """
+
+    def __init__(self, labelled: LabelledSet, change: Change, note: str) -> None:
+        self.labelled, self.change, self.notes = labelled, change, (*labelled.notes, note)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.labelled, name)
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def samples(self, numbers: np.ndarray, modalities: tuple[str, ...] = (NAME,)) -> list[Sample]:
+        """The samples, changed."""
+        return [
+            replace(one, images={**one.images, NAME: self.change(one.images[NAME])})
+            for one in self.labelled.samples(numbers, modalities)
+        ]
+
+    def batch(self, numbers: np.ndarray, modalities: tuple[str, ...] = (NAME,)) -> Batch:
+        """The same as one normalised batch."""
+        return Batch.from_samples(self.samples(numbers, modalities))
+
+
+def channel(band: str) -> int:
+    """Place of a band."""
+    return SENTINEL2.indices([band])[0]
+
+
+def as_published(image: np.ndarray) -> np.ndarray:
+    """The permutation where there is no B10: its place in B09 is taken by what a cirrus band shows of the ground."""
+    made = image.copy()
+    for read, held in PUBLISHED.items():
+        made[..., channel(read)] = image[..., channel(held)]
+    made[..., channel("B09")] = np.where(image[..., channel("B09")] == MISSING, MISSING, CIRRUS)
+    return made
+
+
+def exchanged(image: np.ndarray) -> np.ndarray:
+    """B01 and B09 in each other's place."""
+    made = image.copy()
+    made[..., [channel("B01"), channel("B09")]] = image[..., [channel("B09"), channel("B01")]]
+    return made
+
+
+def by_means(labelled: LabelledSet) -> Change:
+    """The touched bands replaced by their means over the set, of which no answer is used."""
+    touched = [channel(band) for band in TOUCHED]
+    total, count = np.zeros(len(touched)), np.zeros(len(touched))
+    for piece in np.array_split(np.arange(len(labelled)), -(-len(labelled) // BATCH)):
+        for sample in labelled.samples(piece, (NAME,)):
+            values = sample.images[NAME][..., touched].reshape(-1, len(touched)).astype(np.float64)
+            known = values != MISSING
+            total, count = total + np.where(known, values, 0).sum(0), count + known.sum(0)
+    means = total / count
+
+    def change(image: np.ndarray) -> np.ndarray:
+        made = image.copy()
+        made[..., touched] = np.where(image[..., touched] == MISSING, MISSING, means)
+        return made
+
+    return change
+
+
+def conditions(given: argparse.Namespace) -> dict[str, LabelledSet]:
+    """The set under each condition, the right names first."""
+    options = {"part": given.part} if given.part else {}
+    right = open_set(given.data, **options)
+    if right.classes and hasattr(getattr(right, "whole", right), "world"):
+        wrong: LabelledSet = Changed(right, as_published, "bands are permuted as m-eurosat's names permute them")
+    else:
+        wrong = open_set(given.data, names="published", **options)
+    swapped = Changed(right, exchanged, "B01 and B09 are exchanged")
+    filled = Changed(right, by_means(right), f"{', '.join(TOUCHED)} are replaced by their means")
+    return {"right": right, "published": wrong, "60 m exchanged": swapped, "means": filled}
+
+
+def arms_of(name: str, encoders: Sequence[Encoder], labelled: LabelledSet, kind: str, of: str) -> list[Arm]:
+    """A model read as a whole, by each of its tokens, and by those that hold no wrongly named band."""
+    groups = encoders[0].config.tokenization.groups_of(NAME)
+    untouched = [number for number, group in enumerate(groups) if not set(group) & set(TOUCHED)]
+    read = [means_of_groups(encoder, labelled) for encoder in encoders]  # of each seed (n, G, D)
+    found = [Arm(name, tuple(x.mean(1) for x in read), kind, of)]
+    if len(groups) == 1 or kind != "model":
+        return found
+    for number, group in enumerate(groups):
+        found.append(Arm(f"{name}: {' '.join(group)}", tuple(x[:, number] for x in read)))
+    if len(untouched) > 1:
+        found.append(Arm(f"{name}: untouched tokens", tuple(x[:, untouched].mean(1) for x in read)))
+    return found
+
+
+def means_of_groups(encoder: Encoder, labelled: LabelledSet) -> np.ndarray:
+    """(n, G, D) mean over patches and dates of the tokens of each band group."""
+    encoder.eval()
+    parts = []
+    for piece in np.array_split(np.arange(len(labelled)), -(-len(labelled) // BATCH)):
+        with torch.inference_mode():
+            encoded = encoder(labelled.batch(piece, (NAME,)), 4)
+        if not encoded.online.all():
+            raise ValueError("tokens are compared where all are seen, but something was not observed in this set")
+        parts.append(encoded.of(NAME).mean((1, 2, 3)).float().cpu().numpy())  # (b, G, D)
+    return np.concatenate(parts)
+
+
+def main() -> None:
+    """Reads the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="names or folders; NAME=A,B,C are seeds of one arm")
+    parser.add_argument("--data", type=Path, required=True, help="EuroSAT or a simulated world (folder)")
+    parser.add_argument("--part", default="", help="of the set, such as 2-5/5")
+    parser.add_argument("--probes", default="", help="kNN-5,kNN-20,linear; all by default")
+    parser.add_argument("--repeats", type=int, default=3, help="how often folds are drawn")
+    parser.add_argument("--out", type=Path, default=Path("labels"))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", UserWarning)  # what loaders note stands in the report
+    probes, models = given.probes.split(",") if given.probes else [], opened(asked(given.models, False))
+    found = {}
+    for condition, labelled in conditions(given).items():
+        folds, neighbours = divide(labelled, repeats=given.repeats)
+        with bar(f"embeddings, {condition}", len(models)) as done:
+            arms = []
+            for name, encoders, kind, of in models:
+                arms += arms_of(name, encoders, labelled, kind, of)
+                done()
+        arms += baselines(labelled, (NAME,))
+        with bar(f"probes, {condition}", len(arms) * (len(probes) or 3)) as done:
+            cache = given.out / "predictions"
+            found[condition] = evaluate(arms, labelled, folds, neighbours, probes, cache=cache, done=done)
+    compared = differences(found, models[0][0])
+    write_csv(given.out / "intervals.csv", INTERVALS, (row for item in found.items() for row in interval_rows(*item)))
+    write_csv(given.out / "differences.csv", DIFFERENCES, difference_rows(compared))
+    text = "\n".join(markdown(found, compared))
+    write(given.out / "report.md", lambda part: part.write_text(text, encoding="utf8"))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""What was measured of shipped and studied models, as it comes with the package: docs/results/attention.md says how."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from olmoearth_nb.evaluation.intervals import Interval
+from olmoearth_nb.io.shipped import data_dir
+
+ACROSS = "across resolutions"
+
+TWIN = "random, as "
+"""Before the name of an arm: its random twins."""
+
+
+@dataclass(frozen=True)
+class MeasuredStages:
+    """Interaction across resolutions at every stage of several arms, with intervals over seeds and samples.
+
+    Attributes:
+        stages: names, from the tokens to the norm.
+        trained: arm -> one interval a stage.
+        untrained: arm -> the same of its random twins.
+        gain: arm -> trained minus untrained, paired, one interval a stage.
+        seeds: arm -> how many trainings.
+        samples: places.
+    """
+
+    stages: tuple[str, ...]
+    trained: dict[str, list[Interval]]
+    untrained: dict[str, list[Interval]]
+    gain: dict[str, list[Interval]]
+    seeds: dict[str, int]
+    samples: int
+
+
+def measured_stages(
+    data: str = "chips", players: int = 3, pairs: str = ACROSS, removal: str = "draws"
+) -> MeasuredStages:
+    """Interaction at every stage, read from the tables that come with the package.
+
+    Args:
+        data: "chips" (EuroSAT, models of real chips) or "world" (models of the simulated world).
+        players: 3 for the resolutions, 12 for the bands.
+        pairs: "across resolutions" or "within a resolution".
+        removal: what stood in the place of removed bands: "draws", "mean" or "zero".
+
+    Raises:
+        ValueError: if that was not measured, saying what was.
+    """
+    wanted = {"data": data, "players": str(players), "pairs": pairs, "removal": removal}
+    rows = [row for row in _rows("interactions.csv") if all(row[name] == value for name, value in wanted.items())]
+    if not rows:
+        known = sorted({tuple(row[name] for name in wanted) for row in _rows("interactions.csv")})
+        raise ValueError(f"there is no measurement of {', '.join(wanted.values())}; there are {known}")
+    found = MeasuredStages(tuple(dict.fromkeys(row["stage"] for row in rows)), {}, {}, {}, {}, int(rows[0]["samples"]))
+    for row in rows:
+        arm, interval = row["arm"].removeprefix(TWIN), _interval(row, "value", "low", "high")
+        if row["kind"] == "random":
+            found.untrained.setdefault(arm, []).append(interval)
+            continue
+        found.trained.setdefault(arm, []).append(interval)
+        found.gain.setdefault(arm, []).append(_interval(row, "minus twin", "twin low", "twin high"))
+        found.seeds[arm] = int(row["seeds"])
+    return found
+
+
+def measured_attention(data: str = "chips", arm: str = "v1") -> dict[tuple[str, str, str], tuple[Interval, Interval]]:
+    """Attention of band groups to each other in the same patch and date, in parts of uniform attention.
+
+    Args:
+        data: "chips" or "world".
+        arm: one with several tokens a patch.
+
+    Returns:
+        (block, asking group, asked group) -> (several trainings, their random twins), with intervals over both seeds
+        and samples.
+    """
+    found: dict[tuple[str, str, str], dict[str, Interval]] = {}
+    for row in _rows("interactions_attention.csv"):
+        if row["data"] == data and row["arm"].removeprefix(TWIN) == arm:
+            one = found.setdefault((row["block"], row["query"], row["key"]), {})
+            one[row["kind"]] = _interval(row, "ratio", "low", "high")
+    return {key: (one["model"], one["random"]) for key, one in found.items()}
+
+
+def measured_validation() -> list[dict[str, str]]:
+    """The rows of the planted tasks: who read them, which pair was planted, which one was named."""
+    return list(_rows("interactions_validation.csv"))
+
+
+def _interval(row: dict[str, str], *names: str) -> Interval:
+    """Three columns of a row."""
+    return Interval(*(float(row[name]) for name in names))
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    """Rows of a table that comes with the package."""
+    with (data_dir() / "published" / name).open(encoding="utf8", newline="") as file:
+        yield from csv.DictReader(file)

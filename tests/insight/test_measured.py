@@ -1,0 +1,42 @@
+"""What comes with the package of measured interactions."""
+
+import pytest
+
+from olmoearth_nb.insight.measured import measured_attention, measured_stages, measured_validation
+
+
+@pytest.mark.parametrize(
+    ("data", "arms"), [("chips", {"v1", "naive", "v1.1", "v1 tokens"}), ("world", {"v1", "naive", "v1.1"})]
+)
+def test_every_arm_has_every_stage_beside_its_twin(data, arms):
+    found = measured_stages(data)
+    assert set(found.trained) == set(found.untrained) == set(found.gain) == arms
+    assert found.stages[0] == "tokens"
+    assert found.stages[-1] == "norm"
+    assert set(found.seeds.values()) == {3}
+    for several in (*found.trained.values(), *found.untrained.values(), *found.gain.values()):
+        assert len(several) == len(found.stages)
+        assert all(one.low <= one.value <= one.high for one in several)
+
+
+def test_a_linear_patch_embedding_has_no_interaction_and_a_pixel_layer_has():
+    tokens = {arm: stages[0].value for arm, stages in measured_stages().trained.items()}
+    assert tokens["v1"] == tokens["naive"] == 0
+    assert tokens["v1.1"] > 0.05
+
+
+def test_what_was_not_measured_is_named():
+    with pytest.raises(ValueError, match=r"no measurement of chips, 5, .*there are .*'chips', '3'"):
+        measured_stages(players=5)
+
+
+def test_planted_tasks_have_both_answers_and_nulls():
+    kinds = {task["kind"] for task in measured_validation()}
+    assert kinds == {"together", "apart", "shuffled"}
+
+
+@pytest.mark.parametrize(("data", "arm"), [("chips", "v1"), ("chips", "v1 tokens"), ("world", "v1")])
+def test_attention_has_every_pair_of_groups_in_every_block(data, arm):
+    found = measured_attention(data, arm)
+    assert len(found) == 3 * 3 * 3
+    assert all(one.low <= one.value <= one.high for pair in found.values() for one in pair)
