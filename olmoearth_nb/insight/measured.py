@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from olmoearth_nb.evaluation.intervals import Interval
-from olmoearth_nb.io.shipped import data_dir
+from olmoearth_nb.io.shipped import published
 
 ACROSS = "across resolutions"
 
@@ -51,9 +49,9 @@ def measured_stages(
         ValueError: if that was not measured, saying what was.
     """
     wanted = {"data": data, "players": str(players), "pairs": pairs, "removal": removal}
-    rows = [row for row in _rows("interactions.csv") if all(row[name] == value for name, value in wanted.items())]
+    rows = [row for row in published("interactions") if all(row[name] == value for name, value in wanted.items())]
     if not rows:
-        known = sorted({tuple(row[name] for name in wanted) for row in _rows("interactions.csv")})
+        known = sorted({tuple(row[name] for name in wanted) for row in published("interactions")})
         raise ValueError(f"there is no measurement of {', '.join(wanted.values())}; there are {known}")
     found = MeasuredStages(tuple(dict.fromkeys(row["stage"] for row in rows)), {}, {}, {}, {}, int(rows[0]["samples"]))
     for row in rows:
@@ -79,7 +77,7 @@ def measured_attention(data: str = "chips", arm: str = "v1") -> dict[tuple[str, 
         and samples.
     """
     found: dict[tuple[str, str, str], dict[str, Interval]] = {}
-    for row in _rows("interactions_attention.csv"):
+    for row in published("interactions_attention"):
         if row["data"] == data and row["arm"].removeprefix(TWIN) == arm:
             one = found.setdefault((row["block"], row["query"], row["key"]), {})
             one[row["kind"]] = _interval(row, "ratio", "low", "high")
@@ -88,15 +86,9 @@ def measured_attention(data: str = "chips", arm: str = "v1") -> dict[tuple[str, 
 
 def measured_validation() -> list[dict[str, str]]:
     """The rows of the planted tasks: who read them, which pair was planted, which one was named."""
-    return list(_rows("interactions_validation.csv"))
+    return published("interactions_validation")
 
 
 def _interval(row: dict[str, str], *names: str) -> Interval:
     """Three columns of a row."""
     return Interval(*(float(row[name]) for name in names))
-
-
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    """Rows of a table that comes with the package."""
-    with (data_dir() / "published" / name).open(encoding="utf8", newline="") as file:
-        yield from csv.DictReader(file)

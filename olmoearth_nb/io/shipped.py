@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 
@@ -29,3 +30,20 @@ def pretrained_dir(name: str) -> Path:
     if name not in names:
         raise ValueError(f"there is no pretrained model {name!r}; there are {', '.join(names) or 'none'}")
     return data_dir() / "pretrained" / name
+
+
+def published(name: str) -> list[dict[str, str]]:
+    """The rows of a table of measurements, each as column -> text.
+
+    Args:
+        name: of the table, without `.csv`.
+
+    Raises:
+        ValueError: for an unknown table, listing the valid ones.
+    """
+    folder = data_dir() / "published"
+    names = sorted(path.stem for path in folder.glob("*.csv"))
+    if name not in names:
+        raise ValueError(f"there is no table {name!r}; there are {', '.join(names) or 'none'}")
+    with (folder / f"{name}.csv").open(encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -60,9 +60,9 @@ def _draw(ax: Axes, design: Tokenization) -> None:
     ax.axis("off")
 
 
-def _band(ax: Axes, left: float, band: str, resolution: int) -> None:
+def _band(ax: Axes, left: float, band: str, resolution: float) -> None:
     """A band, coloured by how many metres its pixels measure."""
-    colour = RESOLUTION_COLOURS[resolution]
+    colour = RESOLUTION_COLOURS[int(resolution)]
     ax.add_patch(Rectangle((left + 0.05, 0), 0.9, 0.8, facecolor=colour, edgecolor="#888888", lw=0.6))
     ax.text(left + 0.5, 0.4, band, ha="center", va="center", fontsize=7)
     ax.add_patch(FancyArrowPatch((left + 0.5, 0.82), (left + 0.5, 1.66), arrowstyle="-", color=GREY, lw=0.8))

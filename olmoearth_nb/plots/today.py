@@ -5,13 +5,12 @@ The tables are those of `data/published`; `data/README.md` says where each comes
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from olmoearth_nb.io.shipped import data_dir
+from olmoearth_nb.io.shipped import published
 from olmoearth_nb.plots.training import RECIPE_COLOURS
 
 MARKS = {"nano": "o", "tiny": "s", "base": "D"}
@@ -19,23 +18,6 @@ MARKS = {"nano": "o", "tiny": "s", "base": "D"}
 
 MISLABELLED = "#999999"
 """Colour of results on images whose band labels are wrong."""
-
-
-def published(name: str) -> list[dict[str, str]]:
-    """The rows of a kept table, each as column -> text.
-
-    Args:
-        name: of the table, without `.csv`.
-
-    Raises:
-        ValueError: for an unknown table, listing the valid ones.
-    """
-    folder = data_dir() / "published"
-    names = sorted(path.stem for path in folder.glob("*.csv"))
-    if name not in names:
-        raise ValueError(f"there is no table {name!r}; there are {', '.join(names) or 'none'}")
-    with (folder / f"{name}.csv").open(encoding="utf8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def milliseconds(size: str, version: str, shape: Sequence[int]) -> float:

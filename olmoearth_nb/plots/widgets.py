@@ -155,8 +155,8 @@ def attention_explorer(sample: Sample, models: Mapping[str, Encoder | OlmoEarth]
         return
     from olmoearth_nb.plots.style import BY_WAVELENGTH
 
-    encoders = {name: model.encoder if hasattr(model, "encoder") else model for name, model in models.items()}
-    depth = min(len(encoder.blocks) for encoder in encoders.values())
+    encoders = {name: model.encoder if isinstance(model, OlmoEarth) else model for name, model in models.items()}
+    depth = min(encoder.config.depth for encoder in encoders.values())
     heads = min(encoder.config.heads for encoder in encoders.values())
     rows, columns = (side // EXPLORED for side in sample.shape)
     bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], [(day, i) for i, day in enumerate(sample.dates)]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from olmoearth_nb.io.shipped import published
 from olmoearth_nb.plots import today
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -16,7 +17,7 @@ def lines_of(source):
 
 def test_times_are_those_of_the_results_page():
     """Where a case stands twice on the page, the second row was measured again on the idle machine."""
-    for row in today.published("encoder_ms"):
+    for row in published("encoder_ms"):
         edge, batch = row["edge"], row["batch"]
         case = f"| {row['version']} {row['size']}, {edge}x{edge}, {row['timesteps']}, {row['patch_size']}, {batch} |"
         line = [line for line in lines_of(row["source"]) if line.startswith(case)][-1]
@@ -25,7 +26,7 @@ def test_times_are_those_of_the_results_page():
 
 def test_long_models_are_those_of_the_results_page():
     recipes = ["v1", "naive", "v1.1"]
-    for row in today.published("long_models"):
+    for row in published("long_models"):
         line = next(line for line in lines_of(row["source"]) if line.startswith(f"| {row['task']} |"))
         cells = [cell.strip(" *") for cell in line.strip("|").split("|")]
         first = 1 + 3 * recipes.index(row["recipe"])
@@ -54,8 +55,8 @@ def test_what_was_not_measured_is_no_number():
     for shape in ((64, 64, 2), (64, 32, 1)):
         with pytest.raises(ValueError, match=r"was not measured on \(64, .*measured are"):
             today.milliseconds("base", "v1", shape)
-    with pytest.raises(ValueError, match="no table 'x'; there are cards, encoder_ms, long_models, torchgeo_bench"):
-        today.published("x")
+    with pytest.raises(ValueError, match="no table 'x'; there are cards, encoder_ms, interactions"):
+        published("x")
 
 
 def test_the_figure_marks_what_has_wrong_labels(figures):
