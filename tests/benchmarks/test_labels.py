@@ -1,0 +1,78 @@
+"""The label test reads the same chips under several conditions, and knows which tokens hold wrongly named bands."""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from labelled_twins import LAND, write_eurosat
+
+from olmoearth_nb import Encoder, size_config
+from olmoearth_nb.bands import MISSING, SENTINEL2
+
+PATH = Path(__file__).parents[2] / "benchmarks" / "labels.py"
+BANDS = SENTINEL2.band_names
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("labels_benchmark", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def found(script, tmp_path_factory):
+    folder = write_eurosat(tmp_path_factory.mktemp("labels") / "eurosat")
+    return script.conditions(argparse.Namespace(data=folder, part=""))
+
+
+def means(labelled):
+    """Band -> mean of a chip of land."""
+    image = labelled.samples(np.array([0]))[0].images[SENTINEL2.name]
+    return dict(zip(BANDS, image.mean((0, 1, 2)).tolist(), strict=True))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_bands_hold_what_each_condition_says(script, found):
+    right, wrong, swapped, filled = (means(one) for one in found.values())
+    assert right["B8A"] == pytest.approx(LAND["B8A"], rel=0.02)
+    for read, held in (script.PUBLISHED | {"B09": "B10"}).items():
+        assert wrong[read] == pytest.approx(LAND[held], rel=0.05), read
+    assert {band: wrong[band] for band in BANDS if band not in script.TOUCHED} == {
+        band: right[band] for band in BANDS if band not in script.TOUCHED
+    }
+    assert (swapped["B01"], swapped["B09"]) == (right["B09"], right["B01"])
+    assert {band for band in BANDS if filled[band] != right[band]} == set(script.TOUCHED)
+
+
+def test_a_world_is_permuted_as_the_chips_are(script):
+    image = np.arange(12, dtype=np.float32)[None, None, None].repeat(2, 1)  # (1, 2, 1, C)
+    image[0, 1] = MISSING
+    made = script.as_published(image)
+    assert (made[0, 1] == MISSING).all()
+    for read, held in script.PUBLISHED.items():
+        assert made[0, 0, 0, BANDS.index(read)] == BANDS.index(held)
+    assert made[0, 0, 0, BANDS.index("B09")] == script.CIRRUS
+    assert np.array_equal(script.exchanged(script.exchanged(image)), image)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found):
+    encoders = [Encoder(size_config("mini", "v1")), Encoder(size_config("mini", "v1"))]
+    whole, ten, twenty, sixty = script.arms_of("v1", encoders, found["right"], "model", "")
+    assert [arm.name for arm in (ten, twenty, sixty)] == [
+        "v1: B02 B03 B04 B08",
+        "v1: B05 B06 B07 B8A B11 B12",
+        "v1: B01 B09",
+    ]
+    for seed in range(2):
+        parts = np.mean([arm.features[seed] for arm in (ten, twenty, sixty)], axis=0)
+        np.testing.assert_allclose(whole.features[seed], parts, atol=1e-5)
+    per_band = script.arms_of("b", [Encoder(size_config("mini", "per_band"))], found["right"], "model", "")
+    assert per_band[-1].name == "b: untouched tokens"
+    assert len(per_band) == 1 + 12 + 1
+    merged = script.arms_of("m", [Encoder(size_config("mini", "v1.1"))], found["right"], "model", "")
+    assert [arm.name for arm in merged] == ["m"]
