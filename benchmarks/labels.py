@@ -159,15 +159,16 @@ def arms_of(name: str, encoders: Sequence[Encoder], labelled: LabelledSet, kind:
 
 
 def means_of_groups(encoder: Encoder, labelled: LabelledSet) -> np.ndarray:
-    """(n, G, D) mean over patches and dates of the tokens of each band group."""
+    """(n, G, D) mean over patches and dates of the observed tokens of each band group; NaN where there is none."""
     encoder.eval()
     parts = []
     for piece in np.array_split(np.arange(len(labelled)), -(-len(labelled) // BATCH)):
         with torch.inference_mode():
             encoded = encoder(labelled.batch(piece, (NAME,)), 4)
-        if not encoded.online.all():
-            raise ValueError("tokens are compared where all are seen, but something was not observed in this set")
-        parts.append(encoded.of(NAME).mean((1, 2, 3)).float().cpu().numpy())  # (b, G, D)
+        shape, span = encoded.grid.shapes[NAME], encoded.grid.slices[NAME]
+        seen = encoded.online[:, span].unflatten(1, shape).unsqueeze(-1)  # (b, rows, columns, T, G, 1)
+        total = (encoded.of(NAME) * seen).sum((1, 2, 3))  # (b, G, D)
+        parts.append((total / seen.sum((1, 2, 3))).float().cpu().numpy())
     return np.concatenate(parts)
 
 
