@@ -65,7 +65,8 @@ def mean_average_precision(predicted: np.ndarray, answers: np.ndarray, weights: 
 def mean_f1(predicted: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean over the classes of F1, 2 right / (told + there are), the harmonic mean of precision and recall.
 
-    A class that a bootstrap sample neither has nor is told is left out of that sample. See `accuracy` for the arguments.
+    A class that a bootstrap sample neither has nor is told is left out of that sample. See `accuracy` for the
+    arguments.
     """
     right, told, there = _counts(predicted, answers, weights)
     return _mean_where(2 * right, told + there)
