@@ -16,12 +16,13 @@ override MINUTES := $(value MINUTES)
 export NB DATA OPTIONS REAL MINUTES
 ONE = $${NB:+"--nb=$$NB"}
 OWN = $${DATA:+"--data=$$DATA"} $${OPTIONS:+"--options=$$OPTIONS"}
+BROWSER = $(BIN)/python tests/helpers/browsers.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lab notebooks slow lock clean
+.PHONY: help run test test-browser fuzz lab notebooks slow lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo; echo "make run NB=02            one notebook"; echo "make run DATA=chip.hdf5   your own sample"; \
 		echo "make run DATA=mine.npz OPTIONS='--scale reflectance'"; echo "                          and how to open it"
 
@@ -36,14 +37,18 @@ $(INSTALLED): requirements.lock pyproject.toml
 run: $(INSTALLED)  ## execute the notebooks into build/ (NB=02 for one, DATA=path for your own sample)
 	$(BIN)/python -m olmoearth_nb run $(ONE) $(OWN)
 
-test: $(INSTALLED)  ## style, types, tests, and the notebooks against their committed outputs
+test: $(INSTALLED)  ## style, types, tests, the notebooks against their committed outputs, and in a browser if there is one
 	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks
 	$(BIN)/ruff format --check olmoearth_nb tests data benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not slow and not browser"
 	aside=$$(mktemp -d) && TMPDIR=$$aside $(BIN)/pytest --nbval --nbval-current-env notebooks \
 		--nbval-cell-timeout=3600 --nbval-kernel-startup-timeout=600 -p no:xdist -p no:hypothesispytest -W default; \
 		code=$$?; rm -rf $$aside; exit $$code  # nbval kills kernels, which leave files
+	$(BROWSER)
+
+test-browser: $(INSTALLED)  ## the notebooks in JupyterLab in Chromium, their widgets moved; pictures in build/browser
+	$(BROWSER)
 
 slow: $(INSTALLED)  ## the tests of large models
 	$(BIN)/pytest -m slow
