@@ -5,7 +5,7 @@ import os
 import browsers
 import pytest
 
-NO_UBUNTU_STUB = pytest.mark.skipif(os.name == "nt", reason="a script of the shell")
+shell = pytest.mark.skipif(os.name == "nt", reason="a script of the shell")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def machine(tmp_path, monkeypatch):
     return program
 
 
-@NO_UBUNTU_STUB
+@shell
 def test_a_browser_is_one_that_runs(machine, monkeypatch):
     assert browsers.find_browser() is None
     machine("chromium-browser", "echo install a snap >&2; exit 1")
@@ -40,7 +40,7 @@ def test_a_browser_is_one_that_runs(machine, monkeypatch):
         browsers.find_browser()
 
 
-@NO_UBUNTU_STUB
+@shell
 @pytest.mark.parametrize(("user", "ci"), [(0, None), (0, "false"), (1000, "true")])
 def test_elsewhere_the_last_line_says_how_to_get_one(user, ci, machine, monkeypatch, capsys):
     machine("apt-get", "echo must not be called; exit 1")
@@ -53,7 +53,7 @@ def test_elsewhere_the_last_line_says_how_to_get_one(user, ci, machine, monkeypa
     assert last.endswith(browsers.ADVICE)
 
 
-@NO_UBUNTU_STUB
+@shell
 def test_continuous_integration_installs_one_or_fails(machine, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("CI", "true")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
