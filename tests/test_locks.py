@@ -89,7 +89,7 @@ def test_a_lock_names_versions_and_nothing_else(lock):
 @both
 def test_a_lock_has_what_the_project_asks_for(lock):
     extras = PROJECT["optional-dependencies"]
-    assert list(extras) == ["notebooks", "data", "simulate", "scale", "test"]
+    assert list(extras) == ["notebooks", "data", "simulate", "insight", "scale", "test"]
     locked = versions(read(lock))
     for text in PROJECT["dependencies"] + [text for extra in EXTRAS for text in extras[extra]]:
         asked = Requirement(text)
