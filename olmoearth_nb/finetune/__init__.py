@@ -1,0 +1,1 @@
+"""Fitting an encoder to labels: heads, low-rank deltas, parts that stand still, learning rates of layers."""
