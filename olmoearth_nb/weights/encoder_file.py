@@ -45,9 +45,7 @@ def save_encoder(
     with torch.device("meta"):
         beside = sorted(encoder.state_dict().keys() - Encoder(config).state_dict().keys())
     if beside:
-        raise ValueError(
-            f"the file would not hold {beside[:3]}; give what finetune.lora.without_lora makes of the encoder"
-        )
+        raise ValueError(f"the file would not hold {beside[:3]}; give it what without_lora makes of the encoder")
     if without_maps:
         config = replace(config, modalities=tuple(n for n in config.modalities if not modality(n).decode_only))
     with torch.device("meta"):  # which weights an encoder of this configuration has
