@@ -6,17 +6,20 @@
 `validate` plants tasks whose truth is known (`olmoearth_nb.insight.planted`) and writes validation.csv: one row a task.
 `measure` takes models as `olmoearth-nb evaluate` does, seeds of one arm as NAME=A,B,C, and writes, beside random twins,
 NAME-stages.csv (interaction across and within resolutions at every stage, of 3 groups and of 12 bands, with intervals
-over seeds and samples), NAME-pairs.csv (pairs of bands in the embedding), NAME-signs.csv (synergy and redundancy for
-the right class) and NAME-accuracy.csv (a row a seed and task). `attend`, with the same arguments, writes
-NAME-attention.csv: what the band groups of a patch attend to in the same patch and date, in parts of uniform attention,
-block by block. `publish` puts together what comes with the package (data/published) from the tables of OUT.
-One thread.
+over seeds and samples), NAME-differences.csv (every arm minus every other, and the same of what training added),
+NAME-pairs.csv (pairs of bands in the embedding), NAME-pattern.csv (is the pattern of these pairs that of random
+weights, and does it follow the tokens?), NAME-signs.csv (synergy and redundancy for the right class),
+NAME-accuracy.csv (a row a seed and task) and NAME-accuracy-correlation.csv. `attend`, with the same arguments, writes
+NAME-attention.csv: what band groups attend to relative to uniform attention, block by block, among the tokens of their
+own patch and date, and among all. `publish` puts together what comes with the package (data/published) from the tables
+of OUT. One thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import tempfile
 import warnings
 from pathlib import Path
@@ -31,7 +34,7 @@ from olmoearth_nb.data.simulate.world import World
 from olmoearth_nb.evaluation.arms import of_encoders
 from olmoearth_nb.evaluation.evaluate import evaluate
 from olmoearth_nb.evaluation.folds import divide
-from olmoearth_nb.evaluation.intervals import accuracy, difference
+from olmoearth_nb.evaluation.intervals import accuracy, contrast
 from olmoearth_nb.evaluation.probes import Split, fitted_logistic
 from olmoearth_nb.evaluation.tasks import Task, encoded
 from olmoearth_nb.insight import outputs
@@ -84,6 +87,9 @@ PLANTED = (
     "relative",
     "fraction random weights",
     "right random weights",
+    "fraction refitted random weights",
+    "right refitted random weights",
+    "accuracy refitted random weights",
     "without named",
     "without random",
     "incomplete",
@@ -107,32 +113,53 @@ def validate(given: argparse.Namespace) -> None:
                 tasks["apart"] = answers_apart(found, pair, number)
                 tasks["shuffled"] = np.random.default_rng(number).permutation(tasks["together"])
             for kind, answers in tasks.items():
-                rows.append(planted(title, name, kind, players, pair, output, batch, answers, x))
+                rows.append(planted(title, name, kind, players, pair, output, batch, answers, x, number))
         write_csv(given.out / "validation.csv", PLANTED, rows)
         print(f"{number + 1} of {given.tasks} tasks", flush=True)
     summary(rows)
 
 
-def planted(title, name, kind, players, pair, output, batch, answers, x) -> dict[str, object]:
-    """A row of validation.csv."""
+def planted(title, name, kind, players, pair, output, batch, answers, x, number) -> dict[str, object]:
+    """A row of validation.csv; the number of the task seeds the random weights, and the random pairs."""
     reader = fitted_reader(output, batch, answers, x)
     found = reader.explain(players)
-    named, whole = found.strongest, found.strength.sum() / 2
+    named = found.strongest
     row = {"players": title, "reader": name, "kind": kind, "first": players.names[pair[0]]}
     row |= {"second": players.names[pair[1]], "accuracy": round(reader.accuracy, 4)}
     row |= {"named first": players.names[named[0]], "named second": players.names[named[1]]}
-    row |= {"fraction": round(found.strength[pair] / whole, 4), "incomplete": f"{found.incomplete:.1e}"}
+    row |= {"fraction": fraction(found, pair), "incomplete": f"{found.incomplete:.1e}"}
     row["relative"] = round(found.strength[pair] / abs(found.single).sum(1).mean(), 4)
     if kind != "together":
         return row
     if name != READERS[0]:
-        chance = reader.explain(players, output=outputs.embedding(random_encoder(name, 1), PATCH))
-        row["fraction random weights"] = round(2 * chance.strength[pair] / chance.strength.sum(), 4)
-        row["right random weights"] = float(chance.strongest == pair)
-    others = [players.pairs[number] for number in np.random.default_rng(3).permutation(len(players.pairs))[:8]]
+        row |= behind_random_weights(reader, name, players, pair, batch, answers, number)
+    others = pairs_apart(players, pair, number)
     row["without named"] = round(reader.accuracy_without(players, named), 4)
     row["without random"] = round(float(np.mean([reader.accuracy_without(players, one) for one in others])), 4)
     return row
+
+
+def behind_random_weights(reader, name, players, pair, batch, answers, number) -> dict[str, float]:
+    """What is named behind random weights: by the trained encoder's probe, and by one that was fitted to them."""
+    output = outputs.embedding(random_encoder(name, 1 + number), PATCH)
+    refitted = fitted_reader(output, batch, answers)
+    row = {"accuracy refitted random weights": round(refitted.accuracy, 4)}
+    explained = {"": reader.explain(players, output=output), "refitted ": refitted.explain(players)}
+    for title, found in explained.items():
+        row[f"fraction {title}random weights"] = fraction(found, pair)
+        row[f"right {title}random weights"] = float(found.strongest == pair)
+    return row
+
+
+def fraction(found, pair) -> float:
+    """Of all interaction, that of a pair."""
+    return round(2 * found.strength[pair] / found.strength.sum(), 4)
+
+
+def pairs_apart(players, pair, seed, count=8) -> list[tuple[int, int]]:
+    """Some pairs, drawn anew for each task, that have no player in common with the planted one."""
+    apart = [one for one in players.pairs if not set(one) & set(pair)]
+    return [apart[place] for place in np.random.default_rng([3, seed]).permutation(len(apart))[:count]]
 
 
 def summary(rows: list[dict[str, object]]) -> None:
@@ -152,13 +179,15 @@ def summary(rows: list[dict[str, object]]) -> None:
             cells = [title, name, f"{len(solved)} of {len(tasks)}", f"{mean(solved, 'accuracy'):.2f}"]
             cells += [f"{right} of {len(solved)} [{bounds.low:.2f}, {bounds.high:.2f}]", f"{whole} of {len(tasks)}"]
             cells += [f"{mean(part, 'fraction'):.2f}" for part in (solved, shuffled)]
-            cells += [f"{mean(solved, key):.2f}" for key in ("fraction random weights", "right random weights")]
+            cells += [f"{mean(solved, key):.2f}" for key in AT_RANDOM]
             cells += [f"{mean(part, 'relative'):.2f}" for part in (solved, apart)]
             cells += [f"{mean(solved, key):.2f}" for key in ("without named", "without random")]
             cells.append(f"{max(float(row['incomplete']) for row in mine):.0e}")
             print(f"| {' | '.join(cells)} |")
 
 
+AT_RANDOM = ("fraction random weights", "right random weights", "fraction refitted random weights")
+AT_RANDOM += ("right refitted random weights", "accuracy refitted random weights")
 CHECKS = (
     "players",
     "reader",
@@ -170,6 +199,9 @@ CHECKS = (
     "answers shuffled",
     "weights random",
     "named by random weights",
+    "weights random, probe refitted",
+    "named by those",
+    "accuracy of those",
     "relative to single players",
     "where they act apart",
     "accuracy without the named pair",
@@ -226,14 +258,13 @@ ACCURACY = ("data", "arm", "kind", "seed", "task", "accuracy", "cross-resolution
 def measure(given: argparse.Namespace) -> None:
     """Measures models beside their random twins."""
     labelled = open_set(given.data)
-    chosen, groups = apart(labelled, given.samples)
-    others = np.setdiff1d(np.arange(len(labelled)), chosen)
+    chosen, groups, others = apart(labelled, given.samples)
     explained, background = (one_date(labelled, numbers, given.edge) for numbers in (chosen, others))
     arms = opened(asked(given.models, False))
     print(f"{given.name}: {len(chosen)} samples explained, {len(background)} in the background", flush=True)
     resolutions, bands, few = Players.by_resolution(), Players.each_band(), first_of(explained, given.few)
     asked_of = [(resolutions, explained, one) for one in (by_draws(background, 2), by_mean(background), by_zero())]
-    asked_of.append((bands, few, by_draws(background, 1)))
+    asked_of += [(bands, few, one) for one in (by_draws(background, 1), by_mean(background))]
     found = {
         (len(players), removal.name, name): [
             pair_interaction(outputs.stages(encoder, PATCH), samples, players, removal) for encoder in encoders
@@ -242,7 +273,10 @@ def measure(given: argparse.Namespace) -> None:
         for name, encoders, *_ in arms
     }
     write_csv(given.out / f"{given.name}-stages.csv", STAGES, stage_rows(given.name, arms, found, groups))
+    gaps = difference_rows(given.name, arms, found, groups)
+    write_csv(given.out / f"{given.name}-differences.csv", DIFFERENCES, gaps)
     write_csv(given.out / f"{given.name}-pairs.csv", PAIRS, pair_rows(given.name, arms, found))
+    write_csv(given.out / f"{given.name}-pattern.csv", PATTERN, pattern_rows(given.name, arms, found, groups))
     print("stages done", flush=True)
     answers = np.asarray(labelled.answers)
     signs = sign_rows(given.name, arms, explained, background, answers[chosen], answers[others], groups)
@@ -254,18 +288,26 @@ def measure(given: argparse.Namespace) -> None:
     }
     rows = list(accuracy_rows(given, labelled, arms, end))
     write_csv(given.out / f"{given.name}-accuracy.csv", ACCURACY, rows)
-    goes_with(rows)
+    together = list(correlation_rows(given.name, rows))
+    write_csv(given.out / f"{given.name}-accuracy-correlation.csv", CORRELATION, together)
+    for row in together:
+        print(" | ".join(str(value) for value in row.values()))
 
 
 def apart(labelled, samples):
-    """Numbers of one place of each of so many groups, drawn once for all, and their groups."""
+    """Places that are explained, their groups, and the places of all other groups, which is where probes train.
+
+    They are drawn once for all: one place of each of so many groups, at most half of all groups; more of each of them
+    where that is too few.
+    """
     order = np.random.default_rng(0).permutation(len(labelled))
-    _, first = np.unique(np.asarray(labelled.groups)[order], return_index=True)
-    chosen = order[np.sort(first)][:samples]
-    if len(chosen) < samples:  # a world has few tiles of many scenes: all groups, then more of each
-        rest = np.setdiff1d(order, chosen, assume_unique=True)
-        chosen = np.concatenate([chosen, rest])[: min(samples, len(labelled) // 2)]
-    return chosen, np.asarray(labelled.groups)[chosen]
+    groups = np.asarray(labelled.groups)
+    names, first = np.unique(groups[order], return_index=True)
+    explained = names[np.argsort(first)][: min(samples, len(names) // 2)]
+    chosen = order[np.sort(first)][: len(explained)]
+    rest = [place for place in order if groups[place] in explained and place not in chosen]
+    chosen = np.concatenate([chosen, rest]).astype(int)[:samples]
+    return chosen, groups[chosen], np.flatnonzero(~np.isin(groups, explained))
 
 
 def one_date(labelled, numbers, edge):
@@ -299,17 +341,20 @@ def by_group(values, groups):
 
 def twin_of(arms, name):
     """Name of an arm's random twin."""
-    return next(twin for twin, _, kind, of in arms if kind == "random" and name in of.split(", "))
+    return next(twin for twin, _, kind, of in arms if kind == "random" and f", {name}, " in f", {of}, ")
 
 
-ATTENTION = ("data", "arm", "kind", "block", "query", "key", "ratio", "low", "high")
-ATTENTION += ("minus twin", "twin low", "twin high", "seeds", "samples")
+KEYS = {"own patch and date": {"same_patch": True, "same_timestep": True}, "all": {}}
+"""Which tokens of a group are asked."""
+
+ATTENTION = ("data", "arm", "kind", "keys", "block", "query", "key", "ratio", "low", "high")
+ATTENTION += ("times twin", "twin low", "twin high", "seeds", "samples")
 
 
 def attend(given: argparse.Namespace) -> None:
     """Measures attention between band groups beside random twins; arms of one group have none."""
     labelled = open_set(given.data)
-    chosen, groups = apart(labelled, given.samples)
+    chosen, groups, _ = apart(labelled, given.samples)
     explained = one_date(labelled, chosen, given.edge)
     arms = [arm for arm in opened(asked(given.models, False)) if len(arm[1][0].config.tokenization.groups_of(NAME)) > 1]
     found = {name: [attended(encoder, explained) for encoder in encoders] for name, encoders, *_ in arms}
@@ -317,30 +362,43 @@ def attend(given: argparse.Namespace) -> None:
 
 
 def attended(encoder, explained):
-    """A summary of each sample: attention of the groups of a patch to each other at the same date."""
+    """For each choice of keys a summary, and (samples, L, Q, K) ratios, the mean of the heads."""
     encoder.eval()
     with torch.inference_mode(), record_attention(encoder) as recorded:
         encoder(explained, PATCH)
-    tables = [one.between_groups(same_patch=True, same_timestep=True).mean_of_heads() for one in recorded.by_sample()]
-    return tables[0], np.stack([table.ratio[:, 0] for table in tables])  # (samples, L, Q, K)
+    found = {}
+    for keys, which in KEYS.items():
+        tables = [one.between_groups(**which).mean_of_heads() for one in recorded.by_sample()]
+        found[keys] = tables[0], np.stack([table.ratio[:, 0] for table in tables])
+    return found
 
 
 def attention_rows(data, arms, found, groups):
-    """Ratios to uniform attention with intervals over seeds and samples, and their difference from the twin's."""
-    for name, _, kind, _ in arms:
-        table, _ = found[name][0]
-        values = np.stack([ratios for _, ratios in found[name]])  # (seeds, samples, L, Q, K)
-        twins = np.stack([ratios for _, ratios in found[twin_of(arms, name)]]) if kind == "model" else None
-        for at in np.ndindex(values.shape[2:]):
-            own, rows = by_group(values[(..., *at)], groups)
-            one = accuracy(own, rows, bounds=(0, np.inf))
-            row = {"data": data, "arm": name, "kind": kind, "block": table.layers[at[0]], "query": table.queries[at[1]]}
-            row |= {"key": table.keys[at[2]], "seeds": len(values), "samples": int(rows.sum())}
-            row |= {"ratio": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
-            if twins is not None:
-                gap = difference(own, by_group(twins[(..., *at)], groups)[0], rows)
-                row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
-            yield row
+    """How often band groups ask each other, relative to uniform attention; each arm's random twins behind it."""
+    models = [name for name, _, kind, _ in arms if kind == "model"]
+    for name, keys in itertools.product(models, KEYS):
+        table = found[name][0][keys][0]
+        values, twins = (np.stack([one[keys][1] for one in found[arm]]) for arm in (name, twin_of(arms, name)))
+        several = {"model": (name, values), "random": (f"random, as {name}", twins)}
+        for (kind, (arm, ratios)), at in itertools.product(several.items(), np.ndindex(table.ratio[:, 0].shape)):
+            row = {"data": data, "arm": arm, "kind": kind, "keys": keys, "block": table.layers[at[0]]}
+            row |= {"query": table.queries[at[1]], "key": table.keys[at[2]]}
+            row |= {"seeds": len(ratios), "samples": ratios.shape[1]}
+            # twice as much and half as much are as far from 1; so the interval is that of the logarithm
+            own, rows = by_group(np.log(ratios[(..., *at)]), groups)
+            less = {"ratio": [], "times twin": [by_group(np.log(twins[(..., *at)]), groups)[0]]}
+            yield row | ratio_cells(own, less, rows, kind)
+
+
+def ratio_cells(own, less, rows, kind):
+    """Columns of logarithms, written as ratios: as they are, and for a model against its random twins."""
+    row = {}
+    for (title, several), ends in zip(less.items(), ("", "twin "), strict=True):
+        if title == "ratio" or kind == "model":
+            one = contrast([own], several, rows)
+            cells = zip((title, f"{ends}low", f"{ends}high"), (one.value, one.low, one.high), strict=True)
+            row |= {column: f"{np.exp(value):.4f}" for column, value in cells}
+    return row
 
 
 def publish(given: argparse.Namespace) -> None:
@@ -377,11 +435,74 @@ def stage_values(several, twins, pairs, at, groups):
     one = accuracy(values, rows, bounds=(0, np.inf))
     row = {"value": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
     if twins:
-        others, _ = by_group([twin.index(pairs)[:, at] for twin in twins], groups)
-        others = others if len(others) == len(values) else others.mean(0, keepdims=True).repeat(len(values), 0)
-        gap = difference(values, others, rows)
+        gap = contrast([values], [by_group([twin.index(pairs)[:, at] for twin in twins], groups)[0]], rows)
         row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
     return row | {"seeds": len(several), "samples": int(rows.sum())}
+
+
+STAGES_COMPARED = ("tokens", "attention 1", "norm")
+DIFFERENCES = ("data", "players", "removal", "stage", "arm", "minus", "difference", "low", "high")
+DIFFERENCES += ("difference of gains", "gain low", "gain high", "samples")
+
+
+def difference_rows(data, arms, found, groups):
+    """Every arm minus every other across resolutions, and the same of what each has more than its random twins."""
+    models = [name for name, _, kind, _ in arms if kind == "model"]
+    for size, removal in dict.fromkeys((size, removal) for size, removal, _ in found):
+        for stage, (first, second) in itertools.product(STAGES_COMPARED, itertools.combinations(models, 2)):
+            values = {}
+            for name in {first, second, twin_of(arms, first), twin_of(arms, second)}:
+                several = found[size, removal, name]
+                at, across = several[0].stage(stage), several[0].players.across
+                of_samples = groups[: len(several[0].together)]
+                values[name], rows = by_group([one.index(across)[:, at] for one in several], of_samples)
+            row = {"data": data, "players": size, "removal": removal, "stage": stage, "arm": first, "minus": second}
+            one = contrast([values[first]], [values[second]], rows)
+            row |= {"difference": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
+            twins = [twin_of(arms, name) for name in (second, first)]
+            if twins[0] != twins[1]:  # one twin of both takes nothing from their difference
+                one = contrast([values[first], values[twins[0]]], [values[second], values[twins[1]]], rows)
+            row |= {"difference of gains": f"{one.value:.4f}", "gain low": f"{one.low:.4f}"}
+            yield row | {"gain high": f"{one.high:.4f}", "samples": int(rows.sum())}
+
+
+PATTERN = ("data", "arm", "kind", "correlation with twin", "correlation between seeds")
+PATTERN += tuple(f"{pairs}{end}" for pairs in ("within a token", "across tokens") for end in ("", " low", " high"))
+
+
+def pattern_rows(data, arms, found, groups):
+    """Do the pairs of bands interact as in random weights, and more within a token than across tokens?
+
+    Correlations are Spearman's of the 66 pairs: of the means over seeds with those of the random twins, and of seeds
+    with each other (mean over pairs of seeds), which is what the former can reach.
+    """
+    players = Players.each_band()
+    above = np.array(players.pairs).T
+    for name, encoders, kind, _ in arms:
+        several = found[len(players), "draws", name]
+        patterns = np.array([one.matrix(one.stages[-1])[tuple(above)] for one in several])  # (seeds, 66)
+        row = {"data": data, "arm": name, "kind": kind}
+        if kind == "model":
+            twins = found[len(players), "draws", twin_of(arms, name)]
+            random = np.mean([one.matrix(one.stages[-1])[tuple(above)] for one in twins], 0)
+            row["correlation with twin"] = f"{spearman(patterns.mean(0), random):.3f}"
+        if len(patterns) > 1:
+            between = [spearman(*two) for two in itertools.combinations(patterns, 2)]
+            row["correlation between seeds"] = f"{np.mean(between):.3f}"
+        token = {band: at for at, group in enumerate(encoders[0].config.tokenization.groups_of(NAME)) for band in group}
+        within = np.array([token[players.names[i]] == token[players.names[j]] for i, j in players.pairs])
+        for title, pairs in (("within a token", within), ("across tokens", ~within)):
+            if pairs.any():
+                cells = stage_values(several, [], pairs, -1, groups)
+                row |= {f"{title}{end}": cells[key] for end, key in (("", "value"), (" low", "low"), (" high", "high"))}
+        yield row
+
+
+def spearman(first, second) -> float:
+    """Rank correlation."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(first, second).statistic)
 
 
 def accuracy_rows(given, labelled, arms, end):
@@ -393,24 +514,30 @@ def accuracy_rows(given, labelled, arms, end):
         yield row | {"accuracy": f"{value:.4f}", "cross-resolution interaction": f"{end[name][seed]:.4f}"}
 
 
-def goes_with(rows):
-    """Prints how interaction and accuracy go together over models: rank correlations, and within arms."""
-    from scipy.stats import spearmanr
+CORRELATION = ("data", "task", "models", "correlation", "low", "high", "n")
 
-    print(
-        "| task | trained | trained and untrained | trained, differences from the mean of each arm |\n|---|---|---|---|"
-    )
-    for task in dict.fromkeys(row["task"] for row in rows):
-        cells = []
-        for kinds, centred in ((("model",), False), (("model", "random"), False), (("model",), True)):
-            mine = [row for row in rows if row["task"] == task and row["kind"] in kinds]
-            values = np.array([[float(row["accuracy"]), float(row["cross-resolution interaction"])] for row in mine])
-            if centred:
-                names = np.array([row["arm"] for row in mine])
-                values = values - np.stack([values[names == name].mean(0) for name in names])
-            found = spearmanr(*values.T)
-            cells.append(f"{found.statistic:.2f} (p {found.pvalue:.2f}, {len(mine)} models)")
-        print(f"| {task} | {' | '.join(cells)} |")
+
+def correlation_rows(data, rows):
+    """How interaction and accuracy go together over models: rank correlations, and within arms.
+
+    The interval is Fisher's with the variance of Bonett and Wright (2000). It takes models for independent.
+    """
+    chosen = {"trained": ("model",), "trained and untrained": ("model", "random"), "within arms": ("model",)}
+    for task, (title, kinds) in itertools.product(dict.fromkeys(row["task"] for row in rows), chosen.items()):
+        mine = [row for row in rows if row["task"] == task and row["kind"] in kinds]
+        values = np.array([[float(row["accuracy"]), float(row["cross-resolution interaction"])] for row in mine])
+        freedom = len(mine) - 3
+        if title == "within arms":
+            names = np.array([row["arm"] for row in mine])
+            values = values - np.stack([values[names == name].mean(0) for name in names])
+            freedom -= len(set(names)) - 1  # the means of the arms were taken off
+        found = spearman(*values.T)
+        row = {"data": data, "task": task, "models": title, "correlation": f"{found:.3f}", "n": len(mine)}
+        if freedom > 0 and abs(found) < 1:
+            reach = 1.96 * np.sqrt((1 + found**2 / 2) / freedom)
+            low, high = np.tanh(np.arctanh(found) + np.array([-reach, reach]))
+            row |= {"low": f"{low:.3f}", "high": f"{high:.3f}"}
+        yield row
 
 
 def class_scores(labelled, arms):
@@ -488,12 +615,12 @@ def main() -> None:
     one.add_argument("--nulls", type=int, default=2, help="tasks that act apart, and with shuffled answers")
     one.set_defaults(work=validate)
     two, three = (commands.add_parser(name) for name in ("measure", "attend"))
-    for command, work, edge in ((two, measure, 16), (three, attend, 64)):
+    for command, work in ((two, measure), (three, attend)):
         command.add_argument("models", nargs="+", help="names or folders; NAME=A,B,C are seeds of one arm")
         command.add_argument("--data", type=Path, required=True, help="EuroSAT or a simulated world (folder)")
         command.add_argument("--name", required=True, help="of the data, in the names of the files")
         command.add_argument("--samples", type=int, default=96)
-        command.add_argument("--edge", type=int, default=edge, help="of the middle of each sample, in pixels")
+        command.add_argument("--edge", type=int, default=16, help="of the middle of each sample, in pixels")
         command.set_defaults(work=work)
     two.add_argument("--few", type=int, default=32, help="samples of which the twelve bands are players")
     two.add_argument("--targets", default="two resolutions,one resolution", help="of a world")

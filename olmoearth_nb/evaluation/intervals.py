@@ -100,6 +100,40 @@ def difference(
     return _interval(_paired(right, other), rows, level, draws, seed, stretch)
 
 
+def contrast(
+    more: Sequence[np.ndarray],
+    less: Sequence[np.ndarray],
+    rows: np.ndarray,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """A sum of arms minus a sum of others on the same scenes, where no two trainings have anything in common.
+
+    `difference` pairs the first seed of one arm with the first of the other. That is right where they share something,
+    such as the order of their samples. Where they do not, any other pairing would be as good, and would give another
+    interval. So here only scenes are paired; the variances of the seeds of all arms are added, with the degrees of
+    freedom of Welch and Satterthwaite.
+
+    Args:
+        more: (seeds, scenes) of each arm that is added; the number of seeds may differ.
+        less: likewise of each arm that is subtracted.
+        rows: see `accuracy`.
+        level: see `accuracy`.
+        draws: see `accuracy`.
+        seed: see `accuracy`.
+    """
+    arms = [np.atleast_2d(arm) for arm in (*more, *less)]
+    signs = [1] * len(more) + [-1] * len(less)
+    gap = sum(sign * arm.mean(0) for sign, arm in zip(signs, arms, strict=True))
+    means = [arm.sum(1) / rows.sum() for arm in arms if len(arm) > 1]
+    parts = np.array([mean.var(ddof=1) / len(mean) for mean in means])
+    of_each = parts**2 @ np.array([1 / (len(mean) - 1) for mean in means])
+    freedom = float(parts.sum() ** 2 / of_each) if of_each > 0 else 1.0
+    scenes = _Spread.of(np.atleast_2d(gap), rows, draws, seed)
+    return replace(scenes, of_seeds=float(parts.sum()), freedom=(scenes.freedom[0], freedom)).interval(level)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two arms on the same seeds and scenes.
@@ -291,7 +325,7 @@ class _Spread:
     value: float
     of_scenes: float
     of_seeds: float
-    freedom: tuple[int, ...]
+    freedom: tuple[float, ...]
     of_repeats: float = 0.0
 
     @property
@@ -350,7 +384,7 @@ class _Spread:
             low, high = (middle, high) if self.reach(middle) < abs(self.value) else (low, middle)
         return 1 - low
 
-    def detectable(self, level: float, of_seeds: float, freedom: int) -> float:
+    def detectable(self, level: float, of_seeds: float, freedom: float) -> float:
         """The true difference that intervals of that level leave 0 out of with probability `POWER`.
 
         What is estimated here is taken for the truth; a repetition would estimate both parts anew, each with its own
@@ -377,7 +411,7 @@ class _Spread:
 
 
 @lru_cache(maxsize=4)
-def _estimated_anew(freedom: tuple[int, ...], draws: int = 1000) -> np.ndarray:
+def _estimated_anew(freedom: tuple[float, ...], draws: int = 1000) -> np.ndarray:
     """(draws, parts) estimates of variances of 1 with so many degrees of freedom."""
     return np.random.default_rng(0).chisquare(freedom, (draws, len(freedom))) / freedom
 

@@ -65,22 +65,35 @@ def measured_stages(
     return found
 
 
-def measured_attention(data: str = "chips", arm: str = "v1") -> dict[tuple[str, str, str], tuple[Interval, Interval]]:
-    """Attention of band groups to each other in the same patch and date, in parts of uniform attention.
+def measured_attention(
+    data: str = "chips", arm: str = "v1", keys: str = "own patch and date"
+) -> dict[tuple[str, str, str], tuple[Interval, Interval]]:
+    """Attention of band groups to each other relative to uniform attention.
+
+    Ratios are geometric means over places and seeds; their intervals are those of the logarithm.
 
     Args:
         data: "chips" or "world".
         arm: one with several tokens a patch.
+        keys: which tokens of the asked group count: "own patch and date" or "all".
 
     Returns:
         (block, asking group, asked group) -> (several trainings, their random twins), with intervals over both seeds
-        and samples.
+        and samples; of one training over samples alone.
+
+    Raises:
+        ValueError: if that was not measured, saying what was.
     """
+    wanted = (data, arm, keys)
     found: dict[tuple[str, str, str], dict[str, Interval]] = {}
     for row in published("interactions_attention"):
-        if row["data"] == data and row["arm"].removeprefix(TWIN) == arm:
+        if (row["data"], row["arm"].removeprefix(TWIN), row["keys"]) == wanted:
             one = found.setdefault((row["block"], row["query"], row["key"]), {})
             one[row["kind"]] = _interval(row, "ratio", "low", "high")
+    if not found:
+        rows = [row for row in published("interactions_attention") if row["kind"] == "model"]
+        known = sorted({(row["data"], row["arm"], row["keys"]) for row in rows})
+        raise ValueError(f"there is no measurement of {', '.join(wanted)}; there are {known}")
     return {key: (one["model"], one["random"]) for key, one in found.items()}
 
 

@@ -13,7 +13,7 @@ from olmoearth_nb.insight.arrangement import Arrangement
 from olmoearth_nb.insight.groups import BandGroup
 from olmoearth_nb.insight.one_sample import Sums, Wanted
 from olmoearth_nb.insight.rollout import uniform_rollout
-from olmoearth_nb.insight.summary import MEAN, Summary, in_parts_of
+from olmoearth_nb.insight.summary import MEAN, Summary, relative_to
 from olmoearth_nb.insight.token import Token
 
 
@@ -42,8 +42,8 @@ class TokenAttention:
 
     @property
     def ratio(self) -> np.ndarray:
-        """(L, H, T, S, rows, columns) weight in parts of the uniform one; NaN where there is no token."""
-        return in_parts_of(self.uniform, self.weight)
+        """(L, H, T, S, rows, columns) weight relative to the uniform one; NaN where there is no token."""
+        return relative_to(self.uniform, self.weight)
 
 
 class RecordedAttention:

@@ -14,8 +14,8 @@ MEAN = "mean of heads"
 """Name of the head that is the mean of all."""
 
 
-def in_parts_of(uniform: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Attention in parts of uniform attention, which may have fewer axes; NaN where there is nothing to attend to."""
+def relative_to(uniform: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Attention relative to uniform attention, which may have fewer axes; NaN where there is nothing to attend to."""
     there = np.broadcast_to(uniform > 0, weight.shape)
     return np.divide(weight, uniform, out=np.full(weight.shape, np.nan), where=there)
 
@@ -48,8 +48,8 @@ class Summary:
 
     @property
     def ratio(self) -> np.ndarray:
-        """(L, H, Q, K) weight in parts of the uniform one: 1 as much as chance; NaN where there is no such token."""
-        return in_parts_of(self.uniform, self.weight)
+        """(L, H, Q, K) weight relative to the uniform one: 1 as much as chance; NaN where there is no such token."""
+        return relative_to(self.uniform, self.weight)
 
     def mean_of_heads(self) -> Summary:
         """The same with one head, the mean of all that were recorded."""

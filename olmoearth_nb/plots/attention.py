@@ -1,6 +1,6 @@
 """Figures of recorded attention; the look is that of `olmoearth_nb.plots.style`.
 
-Every colour is attention in parts of uniform attention, on a scale of doublings: white is 1, as much as chance; red is
+Every colour is attention relative to uniform attention, on a scale of doublings: white is 1, as much as chance; red is
 more, blue is less. All panels of a figure have one scale.
 """
 
@@ -71,7 +71,7 @@ def show_ratios(table: Summary, groups: Sequence[BandGroup] = (), doublings: flo
     figure.supylabel("tokens that ask", fontsize=9)
     figure.supxlabel("tokens that are asked", fontsize=9)
     _legend(figure, axes.ravel().tolist(), picture, end)
-    figure.suptitle(_title(f"{table.what}, in parts of uniform attention", table.note, size[0]), fontsize=10)
+    figure.suptitle(_title(f"{table.what}, relative to uniform attention", table.note, size[0]), fontsize=10)
     plt.show()
 
 
@@ -205,7 +205,7 @@ def _write(ax: Axes, field: np.ndarray, end: float) -> None:
 
 
 def _legend(figure: Figure, axes: Sequence[Axes], picture: Any, end: float) -> None:
-    """The scale, in parts of uniform attention."""
+    """The scale, relative to uniform attention."""
     bar = figure.colorbar(picture, ax=axes, shrink=0.9, aspect=max(10, 5 * figure.get_figheight()), extend="both")
     ends = [end / 2, end]
     less, more = [f"1/{2**value:.2g}" for value in reversed(ends)], [f"{2**value:.2g}" for value in ends]

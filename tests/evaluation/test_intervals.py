@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from crossed import scores
 
-from olmoearth_nb.evaluation.intervals import accuracy, compare, difference, holm
+from olmoearth_nb.evaluation.intervals import accuracy, compare, contrast, difference, holm
 from olmoearth_nb.evaluation.metrics import bounds
 
 
@@ -28,6 +28,29 @@ def test_coverage_of_a_paired_difference():
         interval = difference(*arms, rows, draws=300, seed=repeat)
         covered.append(interval.low <= truth <= interval.high)
     assert 0.94 <= np.mean(covered) <= 0.998, np.mean(covered)
+
+
+@pytest.mark.parametrize("seeds", [(3, 3), (5, 3)])
+def test_coverage_of_a_contrast_of_independent_trainings(seeds):
+    """Scenes are shared, trainings are not; arms may have different numbers of them."""
+    generator, rows, covered = np.random.default_rng(11), np.full(100, 4.0), []
+    for repeat in range(400):
+        both = scores(generator, sum(seeds), 100)
+        interval = contrast([both[: seeds[0]]], [both[seeds[0] :]], rows, draws=200, seed=repeat)
+        covered.append(interval.low <= 0 <= interval.high)
+    assert 0.93 <= np.mean(covered) <= 0.998, np.mean(covered)
+
+
+def test_a_contrast_does_not_depend_on_which_seed_comes_first():
+    generator, rows = np.random.default_rng(3), np.full(50, 4.0)
+    first, second = scores(generator, 3, 50), scores(generator, 3, 50)
+    one, other = contrast([first], [second], rows), contrast([first[::-1]], [second], rows)
+    assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high))
+    assert difference(first, second, rows).low != pytest.approx(difference(first[::-1], second, rows).low)
+    twice = contrast([first, first], [second, second], rows)
+    assert twice.value == pytest.approx(2 * one.value)
+    assert twice.high - twice.low > one.high - one.low
+    assert contrast([first], [], rows).value == pytest.approx(accuracy(first, rows).value)
 
 
 def test_pairing_narrows():

@@ -35,8 +35,18 @@ def test_planted_tasks_have_both_answers_and_nulls():
     assert kinds == {"together", "apart", "shuffled"}
 
 
+@pytest.mark.parametrize("keys", ["own patch and date", "all"])
 @pytest.mark.parametrize(("data", "arm"), [("chips", "v1"), ("chips", "v1 tokens"), ("world", "v1")])
-def test_attention_has_every_pair_of_groups_in_every_block(data, arm):
-    found = measured_attention(data, arm)
+def test_attention_has_every_pair_of_groups_in_every_block(data, arm, keys):
+    found = measured_attention(data, arm, keys)
     assert len(found) == 3 * 3 * 3
-    assert all(one.low <= one.value <= one.high for pair in found.values() for one in pair)
+    for one in (one for pair in found.values() for one in pair):
+        assert 0 < one.low < one.value < one.high
+        assert one.high / one.value == pytest.approx(one.value / one.low, rel=0.02), "symmetric as logarithms"
+
+
+def test_attention_of_one_training_stands_beside_the_same_random_twins():
+    several, one = (measured_attention("chips", arm) for arm in ("v1", "v1, one long training"))
+    assert {key: twin for key, (_, twin) in several.items()} == {key: twin for key, (_, twin) in one.items()}
+    with pytest.raises(ValueError, match=r"no measurement of chips, v1\.1, all; there are .*'v1 tokens'"):
+        measured_attention("chips", "v1.1", "all")
