@@ -13,7 +13,7 @@ Attention weights say where a block looks, not what comes of it: what is passed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.insight.arrangement import Arrangement
+from olmoearth_nb.insight.given import encoder_of, require_batch
 from olmoearth_nb.insight.one_sample import OneSample, Wanted
 from olmoearth_nb.insight.recorded import RecordedAttention
 from olmoearth_nb.insight.token import Token
@@ -63,18 +64,19 @@ def record_attention(
     Raises:
         ValueError: for something that is no such model, layers or heads that it has not, or, when the encoder runs, a
             token that is not in the sample.
-        RuntimeError: if the encoder is being recorded already, or a block runs without its attention.
+        RuntimeError: if the encoder is being recorded already, or a block runs by itself or without its attention.
     """
-    encoder = _encoder(model)
+    encoder, rows = encoder_of(model), _tokens(rows)
     for token in rows:
         token.group(encoder.config.tokenization)
     depth, all_heads = encoder.config.depth, encoder.config.heads
-    wanted = Wanted(_numbers("layers", layers, depth), _numbers("heads", heads, all_heads), tuple(rows), rollout)
+    wanted = Wanted(_numbers("layers", layers, depth), _numbers("heads", heads, all_heads), rows, rollout)
     if "encode" in vars(encoder):
         raise RuntimeError("this encoder's attention is being recorded already: leave that with block first")
     recorder = _Recorder(encoder, wanted)
     blocks = [(number, encoder.get_submodule(f"blocks.{number}.attn")) for number in recorder.layers]
     hooks = [block.register_forward_pre_hook(partial(recorder.hear, number)) for number, block in blocks]
+    hooks.append(encoder.register_forward_pre_hook(_some_samples, with_kwargs=True))
     vars(encoder)["encode"] = recorder.encode  # stands before the class's own until it is deleted
     try:
         yield recorder.recorded
@@ -113,6 +115,10 @@ class _Recorder:
 
     def hear(self, layer: int, attention: Attention, given: tuple[Any, ...]) -> None:
         """A forward pre-hook: what the block asks and is asked, for each sample of this call."""
+        if not self.turns.get(layer):
+            raise RuntimeError(
+                f"block {layer + 1} was called by itself while attention is recorded: call the encoder as a whole"
+            )
         x, context, _, x_at, context_at = given
         with torch.no_grad():
             q, k = attention.queries_and_keys(x, context, x_at, context_at)  # (b, heads, M, head_dim)
@@ -123,27 +129,33 @@ class _Recorder:
                     self.samples[number].take(layer, q[place], k[place])
 
 
+def _some_samples(_: Encoder, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """A forward pre-hook: there is a batch, and something in it."""
+    require_batch(given[0] if given else named.get("batch"), "samples")
+
+
 def _exact(x: Tensor) -> torch.autocast:
     """Weights are computed in float32, also where the model runs in bfloat16."""
     return torch.autocast(x.device.type, enabled=False)
-
-
-def _encoder(model: object) -> Encoder:
-    """The encoder of what was given."""
-    encoder = model.encoder if isinstance(model, OlmoEarth) else model
-    if not isinstance(encoder, Encoder):
-        raise ValueError(
-            f"attention is recorded of an Encoder or an OlmoEarth, got {type(model).__name__}, which has no attention "
-            "that is known here; of a compiled encoder give the one that was compiled"
-        )
-    return encoder
 
 
 def _numbers(name: str, chosen: Sequence[int] | None, most: int) -> tuple[int, ...]:
     """Numbers that count from 1, as numbers that count from 0."""
     if chosen is None:
         return tuple(range(most))
+    if not isinstance(chosen, Iterable):
+        raise ValueError(f"{name} are numbers in a list: say {name}=[{chosen!r}]")
     numbers = list(chosen)
-    if not numbers or len(set(numbers)) < len(numbers) or not all(number in range(1, most + 1) for number in numbers):
+    known = all(number in range(1, most + 1) and not isinstance(number, bool) for number in numbers)
+    if not numbers or len(set(numbers)) < len(numbers) or not known:
         raise ValueError(f"{name} are different numbers from 1 to {most}, got {numbers}")
     return tuple(number - 1 for number in numbers)
+
+
+def _tokens(rows: Sequence[Token]) -> tuple[Token, ...]:
+    """The chosen tokens, if they are tokens."""
+    if isinstance(rows, Token):
+        raise ValueError(f"rows are tokens in a list: say rows=[{rows}]")
+    if other := [one for one in rows if not isinstance(one, Token)]:
+        raise ValueError(f"rows are tokens such as Token(row=0, column=0, band='B05'), got {other[0]!r}")
+    return tuple(rows)

@@ -28,7 +28,7 @@ PATIENCE = 5.0
 """Seconds after which a bar shows how far the work is."""
 
 
-def outputs(
+def of_coalitions(
     output: Output, batch: Batch, players: Players, removal: Removal, coalitions: np.ndarray
 ) -> Iterator[np.ndarray]:
     """What a model gives for coalitions, sample by sample, so that never more than one sample's are in memory.
@@ -47,11 +47,11 @@ def outputs(
         ValueError: if a player was not observed in a sample, or the background does not fit.
     """
     players.require_in(batch)
-    stand_ins = removal.stand_ins(batch, players.modality)  # (B, draws, H, W, T, C)
+    stand_ins = removal.of_each(batch, players)
     present = torch.from_numpy(coalitions)
     total = removal.draws * len(coalitions)
     rows = int(np.clip(VALUES // max(image[0].numel() for image in batch.images.values()), 1, ROWS))
-    for sample in if_slow(range(len(batch)), "removing bands"):
+    for sample, stand_in in if_slow(enumerate(stand_ins), "removing bands", len(batch)):
         found = []
         for piece in torch.arange(total).split(rows):
             draw, coalition = piece // len(coalitions), piece % len(coalitions)
@@ -59,7 +59,7 @@ def outputs(
                 {name: image[sample].expand(len(piece), *image.shape[1:]) for name, image in batch.images.items()},
                 batch.timestamps[sample].expand(len(piece), -1, -1),
             )
-            changed = without(repeated, players, present[coalition], stand_ins[sample, draw])
+            changed = without(repeated, players, present[coalition], stand_in[draw])
             with torch.inference_mode():
                 found.append(output(changed, np.full(len(piece), sample)).double().cpu().numpy())
         yield np.concatenate(found).reshape(removal.draws, len(coalitions), *found[0].shape[1:])

@@ -1,9 +1,11 @@
 """Which players act together: pair interactions of vectors at every stage, exact Shapley interactions of a scalar.
 
+from olmoearth_nb.insight import outputs
 batch, others = Batch.from_samples(chips[:16]), Batch.from_samples(chips[16:])
 found = pair_interaction(outputs.stages(encoder, 4), batch, Players.by_resolution(), by_draws(others))
 found.matrix("norm")                      # 10 m x 20 m, 10 m x 60 m, 20 m x 60 m, relative
-exact = shapley(outputs.logit(encoder, 4, probe, answers), batch, Players.each_band(), by_draws(others))
+explained = outputs.logit(outputs.embedding(encoder, 4), score, answers)
+exact = shapley(explained, batch, Players.each_band(), by_draws(others))
 exact.synergy, exact.redundancy           # (12, 12) each
 """
 
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from olmoearth_nb.insight.coalitions import Output, outputs
+from olmoearth_nb.insight.coalitions import Output, of_coalitions
 from olmoearth_nb.insight.indices import all_coalitions, shapley_interactions, shapley_taylor, shapley_values
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.insight.removal import Removal
@@ -98,7 +100,7 @@ def pair_interaction(output: Output, batch: Batch, players: Players, removal: Re
     coalitions = np.array([[player not in some for player in range(n)] for some in gone])
     i, j = np.array(players.pairs).T
     together, removed = [], []
-    for values in outputs(output, batch, players, removal, coalitions):  # (draws, 1 + n + pairs, ...)
+    for values in of_coalitions(output, batch, players, removal, coalitions):  # (draws, 1 + n + pairs, ...)
         values = values if values.ndim == 4 else values[:, :, None]  # (draws, coalitions, stages, D)
         if values.ndim != 4:
             raise ValueError(f"pair interactions are those of vectors, got outputs of shape {values.shape[2:]}")
@@ -197,7 +199,7 @@ def shapley(output: Output, batch: Batch, players: Players, removal: Removal) ->
         removal: what takes the place of removed bands.
     """
     found = []
-    for values in outputs(output, batch, players, removal, all_coalitions(len(players))):
+    for values in of_coalitions(output, batch, players, removal, all_coalitions(len(players))):
         if values.ndim != 2:
             raise ValueError(f"Shapley interactions are those of a number for each sample, got {values.shape[2:]}")
         found.append(values.mean(0))

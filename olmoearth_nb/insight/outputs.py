@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from olmoearth_nb.evaluation.embed import read
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.insight.coalitions import Output
+from olmoearth_nb.insight.given import encoder_of
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.sample import Batch
@@ -26,16 +27,16 @@ READOUTS = ("scene", "patches")
 """The mean over all tokens; the mean over dates and band groups of each patch."""
 
 
-def embedding(encoder: Encoder, patch_size: int, readout: str = "scene") -> Output:
+def embedding(model: Encoder | OlmoEarth, patch_size: int, readout: str = "scene") -> Output:
     """The embedding, (R, D); of "patches" all of them one behind the other.
 
     Args:
-        encoder: any, put into evaluation mode.
+        model: an encoder, or a model whose encoder is read; put into evaluation mode.
         patch_size: P.
         readout: one of `READOUTS`.
     """
     _require(readout)
-    encoder.eval()
+    encoder = encoder_of(model).eval()
     return lambda batch, _: read(encoder(batch, patch_size), readout).flatten(1)
 
 
@@ -75,18 +76,18 @@ class Stages:
         return torch.stack([read(replace(encoded, tokens=x), self.readout).flatten(1) for x in heard], 1)
 
 
-def stages(encoder: Encoder, patch_size: int, readout: str = "scene") -> Stages:
+def stages(model: Encoder | OlmoEarth, patch_size: int, readout: str = "scene") -> Stages:
     """The residual stream behind each attention and each MLP, read like the embedding, and the final norm.
 
     Up to "tokens", bands of different tokens cannot have met; behind "attention 1" they can.
 
     Args:
-        encoder: any, put into evaluation mode.
+        model: an encoder, or a model whose encoder is read; put into evaluation mode.
         patch_size: P.
         readout: one of `READOUTS`.
     """
     _require(readout)
-    return Stages(encoder.eval(), patch_size, readout)
+    return Stages(encoder_of(model).eval(), patch_size, readout)
 
 
 def along(output: Output, direction: np.ndarray) -> Output:

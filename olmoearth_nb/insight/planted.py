@@ -151,7 +151,7 @@ class Reader:
         """
         present = torch.ones(len(self.batch), len(players), dtype=torch.bool)
         present[:, list(gone)] = False
-        stand_in = by_draws(self.background, 1, seed).stand_ins(self.batch, players.modality)[:, 0]
+        stand_in = by_draws(self.background, 1, seed).stand_ins(self.batch, players)[:, 0]
         x = features(self.output, without(self.batch, players, present, stand_in))
         return float((self.probe.predict(x) == self.answers).mean())
 

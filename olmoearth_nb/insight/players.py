@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from olmoearth_nb.bands import MISSING, SENTINEL2, modality
+from olmoearth_nb.insight.given import require_batch
 from olmoearth_nb.sample import Batch
 
 FEWEST, MOST = 2, 12
@@ -39,8 +40,9 @@ class Players:
         if len(self.names) != len(self.bands) or len(set(self.names)) < len(self.names):
             raise ValueError(f"players need a name of their own each, got {self.names} for {len(self.bands)} players")
         if not FEWEST <= len(self.bands) <= MOST:
+            advice = "say Players.each_band()" if len(self.bands) < FEWEST else "put bands into groups"
             raise ValueError(
-                f"interactions are computed of {FEWEST} to {MOST} players, got {len(self.bands)}: put bands into groups"
+                f"interactions are computed of {FEWEST} to {MOST} players, got {len(self.bands)}: {advice}"
             )
         every = [band for group in self.bands for band in group]
         modality(self.modality).indices(every)  # a clear error for a band that there is not
@@ -68,10 +70,19 @@ class Players:
 
     @classmethod
     def by_resolution(cls, modality_name: str = SENTINEL2.name) -> Players:
-        """The bands of one resolution are a player: 10 m, 20 m and 60 m of Sentinel-2, as v1's tokens are."""
+        """The bands of one resolution are a player: 10 m, 20 m and 60 m of Sentinel-2, as v1's tokens are.
+
+        Raises:
+            ValueError: for a sensor all of whose bands have one resolution.
+        """
         groups: dict[str, list[str]] = {}
         for band in sorted(modality(modality_name).bands, key=lambda band: band.resolution):
             groups.setdefault(f"{band.resolution:g} m", []).append(band.name)
+        if len(groups) < FEWEST:
+            raise ValueError(
+                f"the bands of {modality(modality_name).title} have one resolution, {', '.join(groups)}; to make each "
+                f"of them a player, say Players.each_band({modality_name!r})"
+            )
         return cls.of(groups, modality_name)
 
     def __len__(self) -> int:
@@ -104,7 +115,8 @@ class Players:
         return number
 
     def require_in(self, batch: Batch) -> None:
-        """Raises a ValueError unless every sample of a batch has seen every player."""
+        """Raises a ValueError unless there are samples, and each has seen every player."""
+        require_batch(batch, "samples")
         if self.modality not in batch.images:
             raise ValueError(
                 f"the samples have no {modality(self.modality).title}, only {', '.join(batch.images)}; its bands "

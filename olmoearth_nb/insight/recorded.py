@@ -187,8 +187,8 @@ class RecordedAttention:
         arrangement, wanted = self._arrangement, self._wanted
         places = [chosen.index(arrangement.grid) for chosen in wanted.rows]
         if token.index(arrangement.grid) not in places:  # another band of its group names the same token
-            chosen = f"; chosen are {', '.join(map(str, wanted.rows))}" if wanted.rows else ""
-            raise ValueError(f"attention of {token} was not kept: name it in rows={chosen}")
+            kept = f"; kept are {', '.join(map(str, wanted.rows))}" if wanted.rows else ""
+            raise ValueError(f"attention of {token} was not kept: say rows=[{token}] when recording{kept}")
         if not 0 <= sample < len(self):
             raise ValueError(f"samples run from 0 to {len(self) - 1}, got {sample}")
         sums, number = self._samples[sample], places.index(token.index(arrangement.grid))

@@ -15,6 +15,7 @@ What was not observed stays unobserved, so that the same tokens exist whatever i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from olmoearth_nb.bands import MISSING, modality
+from olmoearth_nb.insight.given import require_batch
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.sample import Batch
 
@@ -42,38 +44,47 @@ class Removal:
     background: Batch | None = None
     seed: int = 0
 
-    def stand_ins(self, batch: Batch, modality_name: str) -> Tensor:
-        """What may stand in the place of an image's bands.
+    def stand_ins(self, batch: Batch, players: Players) -> Tensor:
+        """What may stand in the place of an image's bands, of all samples at once; see `of_each`.
+
+        Returns:
+            (B, draws, H, W, T, C), H = W = T = 1 where a band has one value.
+        """
+        return torch.stack(list(self.of_each(batch, players)))
+
+    def of_each(self, batch: Batch, players: Players) -> Iterator[Tensor]:
+        """What may stand in the place of an image's bands, sample by sample.
 
         Args:
             batch: the samples whose bands will be removed.
-            modality_name: their sensor.
+            players: which bands may be removed; those that no player holds need not be in the background.
 
-        Returns:
-            (B, draws, H, W, T, C), H = W = T = 1 where a band has one value. Of draws, those of each sample follow
-            from the seed and its place in the batch, and none is the sample itself.
+        Yields:
+            (draws, H, W, T, C) of each sample, H = W = T = 1 where a band has one value. Of draws, those of each sample
+            follow from the seed and its place in the batch, and none is the sample itself.
 
         Raises:
             ValueError: if the background has no such sensor, images of another shape, or too few other samples.
         """
-        image = batch.images[modality_name]
+        image, name = batch.images[players.modality], players.modality
         if self.background is None:
-            return image.new_zeros(1, 1, 1, 1, 1, image.shape[-1]).expand(len(batch), -1, -1, -1, -1, -1)
-        if modality_name not in self.background.images:
-            raise ValueError(
-                f"the background has no {modality(modality_name).title}, only {', '.join(self.background.images)}"
-            )
-        others = self.background.images[modality_name].to(image.device)
-        mean = _band_means(others, modality_name)  # (C,)
+            yield from image.new_zeros(len(image), 1, 1, 1, 1, image.shape[-1])
+            return
+        if name not in self.background.images:
+            raise ValueError(f"the background has no {modality(name).title}, only {', '.join(self.background.images)}")
+        others = self.background.images[name].to(image.device)
+        mean = _band_means(others, players)  # (C,)
         if self.name == "mean":
-            return mean.view(1, 1, 1, 1, 1, -1).expand(len(batch), -1, -1, -1, -1, -1)
+            yield from mean.expand(len(image), 1, 1, 1, 1, -1)
+            return
         if others.shape[1:] != image.shape[1:]:
             raise ValueError(
                 f"draws need a background of the same height, width, dates and bands as the samples, "
                 f"{tuple(image.shape[1:])}, got {tuple(others.shape[1:])}"
             )
-        filled = torch.where(others == MISSING, mean, others)
-        return filled[self._drawn(image, others)]
+        for drawn in self._drawn(image, others):
+            chosen = others[drawn]
+            yield torch.where(chosen == MISSING, mean, chosen)
 
     def _drawn(self, image: Tensor, others: Tensor) -> Tensor:
         """(B, draws) numbers of background samples, each of a sample once and never itself."""
@@ -101,9 +112,9 @@ def by_mean(background: Batch) -> Removal:
         background: normalised samples of any size.
 
     Raises:
-        ValueError: for an empty background.
+        ValueError: for an empty background, or one that is no batch.
     """
-    _require_some(background)
+    require_batch(background, "background")
     return Removal("mean", 1, background)
 
 
@@ -116,9 +127,9 @@ def by_draws(background: Batch, draws: int = 4, seed: int = 0) -> Removal:
         seed: of the draws.
 
     Raises:
-        ValueError: for an empty background, or less than one draw.
+        ValueError: for an empty background, or one that is no batch, or less than one draw.
     """
-    _require_some(background)
+    require_batch(background, "background")
     if draws < 1:
         raise ValueError(f"there must be at least one draw, got {draws}")
     return Removal("draws", draws, background, seed)
@@ -140,19 +151,12 @@ def without(batch: Batch, players: Players, present: Tensor, stand_in: Tensor) -
     return Batch({**batch.images, players.modality: torch.where(kept, image, stand_in)}, batch.timestamps)
 
 
-def _band_means(images: Tensor, modality_name: str) -> Tensor:
-    """(C,) mean of each band over what was observed of (B, H, W, T, C)."""
+def _band_means(images: Tensor, players: Players) -> Tensor:
+    """(C,) mean of each band over what was observed of (B, H, W, T, C); 0 of a band that was not, and stays."""
     known = images != MISSING
     rows = known.flatten(0, -2).sum(0)
-    if (rows == 0).any():
-        names = [
-            name for name, count in zip(modality(modality_name).band_names, rows.tolist(), strict=True) if not count
-        ]
+    absent = (rows == 0).cpu().numpy() & (players.player_of_channel >= 0)
+    if absent.any():
+        names = [modality(players.modality).band_names[channel] for channel in absent.nonzero()[0]]
         raise ValueError(f"the background never observed {', '.join(names)}: it has no mean to put there")
-    return (torch.where(known, images, 0).flatten(0, -2).double().sum(0) / rows).to(images.dtype)
-
-
-def _require_some(background: Batch) -> None:
-    """Raises a ValueError for an empty background."""
-    if not len(background):
-        raise ValueError("the background is empty: it needs at least one sample; by_zero() needs none")
+    return (torch.where(known, images, 0).flatten(0, -2).double().sum(0) / rows.clamp(min=1)).to(images.dtype)

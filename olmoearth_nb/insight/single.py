@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from olmoearth_nb.insight.coalitions import Output, outputs
+from olmoearth_nb.insight.coalitions import Output, of_coalitions
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.insight.removal import Removal
 from olmoearth_nb.sample import Batch
@@ -25,7 +25,7 @@ def ablation(output: Output, batch: Batch, players: Players, removal: Removal) -
         (B, n).
     """
     coalitions = np.concatenate([np.ones((1, len(players)), bool), ~np.eye(len(players), dtype=bool)])
-    found = [values.mean(0) for values in outputs(output, batch, players, removal, coalitions)]  # (1 + n,) each
+    found = [values.mean(0) for values in of_coalitions(output, batch, players, removal, coalitions)]  # (1 + n,) each
     return np.stack([values[0] - values[1:] for values in found])
 
 
@@ -54,16 +54,15 @@ def integrated_gradients(
 
     players.require_in(batch)
     image, player = batch.images[players.modality], torch.from_numpy(players.player_of_channel)
-    stand_ins = removal.stand_ins(batch, players.modality)  # (B, draws, ...)
     found = np.zeros((len(batch), len(players)))
-    for sample in range(len(batch)):
+    for sample, stand_in in enumerate(removal.of_each(batch, players)):
 
         def number(pixels: Tensor, sample: int = sample) -> Tensor:
             dates = batch.timestamps[sample].expand(len(pixels), -1, -1)
             rest = {name: other[sample].expand(len(pixels), *other.shape[1:]) for name, other in batch.images.items()}
             return output(Batch({**rest, players.modality: pixels}, dates), np.full(len(pixels), sample))
 
-        start = torch.where(player.to(image.device) < 0, image[sample], stand_ins[sample])  # (draws, H, W, T, C)
+        start = torch.where(player.to(image.device) < 0, image[sample], stand_in)  # (draws, H, W, T, C)
         here = image[sample].expand_as(start).clone()
         parts = IntegratedGradients(number).attribute(
             here, start, n_steps=steps, internal_batch_size=max(len(start), 64)

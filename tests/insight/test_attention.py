@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from olmoearth_nb import Batch, Encoder, OlmoEarth, Role, load_model, published_config, save_model, size_config
 from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data import load_embedded
 from olmoearth_nb.insight import one_sample
 from olmoearth_nb.insight.attention import record_attention
 from olmoearth_nb.insight.token import Token
@@ -293,6 +294,10 @@ def recorded(encoder, batch=None, **options):
         ({"layers": []}, "layers are different numbers"),
         ({"heads": [5]}, "heads are different numbers from 1 to 4"),
         ({"heads": [1, 1]}, "heads are different numbers"),
+        ({"heads": [True]}, r"heads are different numbers from 1 to 4, got \[True\]"),
+        ({"layers": 2}, r"layers are numbers in a list: say layers=\[2\]"),
+        ({"rows": Token(0, 0, "B02")}, r"tokens in a list: say rows=\[Token\(row=0"),
+        ({"rows": ["B05"]}, r"rows are tokens such as Token\(.*, got 'B05'"),
         ({"rows": [Token(0, 0, "B99")]}, "has no band 'B99'"),
         ({"rows": [Token(0, 0, "B10")]}, "has no band 'B10'"),
         ({"rows": [Token(0, 0, "B01")]}, "tokenization 'satmae' does not read B01; it reads B02 B03"),
@@ -312,7 +317,10 @@ def test_what_is_not_there_is_an_error(options, message):
 def test_errors_of_use():
     encoder = Encoder(size_config("mini", "v1")).eval()
     for model in (torch.nn.Linear(2, 2), torch.compile(encoder, backend="eager"), "mini-v1-long"):
-        with pytest.raises(ValueError, match="of an Encoder or an OlmoEarth, got"), record_attention(model):
+        with (
+            pytest.raises(ValueError, match=r"Encoder or an OlmoEarth, got .*load_model"),
+            record_attention(model),
+        ):
             pass
     with record_attention(encoder) as attention:
         with pytest.raises(RuntimeError, match="recorded already"), record_attention(encoder):
@@ -322,7 +330,7 @@ def test_errors_of_use():
     attention = recorded(encoder, rows=[Token(0, 0, "B02")])
     with pytest.raises(ValueError, match="rollout=True"):
         attention.rollout()
-    with pytest.raises(ValueError, match=r"name it in rows=; chosen are Token\(row=0"):
+    with pytest.raises(ValueError, match=r"say rows=\[Token\(row=0, column=1, .*\] when .*; kept are Token\(row=0"):
         attention.of(Token(0, 1, "B02"))
     with pytest.raises(ValueError, match="samples run from 0 to 1"):
         attention.of(Token(0, 0, "B03"), sample=2)
@@ -349,3 +357,21 @@ def test_a_timestep_or_group_that_nobody_saw_is_nan():
     assert np.isnan(table.weight[:, :, 2]).all()
     assert np.isnan(table.ratio[:, :, :2, 2]).all()
     np.testing.assert_allclose(table.weight[:, :, :2].sum(-1), 1, atol=1e-6)
+
+
+def test_samples_come_as_a_batch_of_some_and_blocks_run_inside_their_encoder():
+    encoder, batch = Encoder(size_config("mini", "v1")).eval(), random_batch((S2,), (8, 8))
+    empty = Batch({S2: batch.images[S2][:0]}, batch.timestamps[:0])
+    with torch.no_grad(), record_attention(encoder) as attention:
+        with pytest.raises(ValueError, match=r"a Batch, got Sample: say Batch.from_samples\("):
+            encoder(load_embedded(), 4)
+        with pytest.raises(ValueError, match="batch given as samples is empty"):
+            encoder(batch=empty, patch_size=4)
+        heard = encoder.blocks[0].register_forward_pre_hook(lambda _, given: calls.append(given))
+        calls = []
+        encoder(batch, 4)
+        heard.remove()
+        x = calls[0][0]
+        with pytest.raises(RuntimeError, match="block 1 was called by itself while attention is recorded"):
+            encoder.blocks[0].attn(x, x, None, None, None)
+    assert len(attention) == len(batch)

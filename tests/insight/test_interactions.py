@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.data import load_embedded
 from olmoearth_nb.evaluation.network import fitted_network
 from olmoearth_nb.evaluation.probes import Split, fitted_logistic
 from olmoearth_nb.insight import outputs
@@ -70,7 +71,7 @@ def test_removed_bands_are_replaced_and_nothing_else():
     present = torch.tensor([[True, True, True], [False, True, False], [False, False, False]])
     channels = RESOLUTIONS.player_of_channel
     for removal in (by_zero(), by_mean(others), by_draws(others, 4)):
-        stand_in = removal.stand_ins(samples, NAME)[:, 0]
+        stand_in = removal.stand_ins(samples, RESOLUTIONS)[:, 0]
         image, changed = samples.images[NAME], without(samples, RESOLUTIONS, present, stand_in).images[NAME]
         assert torch.equal(changed == MISSING, image == MISSING)
         for sample in range(3):
@@ -78,22 +79,22 @@ def test_removed_bands_are_replaced_and_nothing_else():
                 wanted = image if present[sample, player] else stand_in.expand_as(image)
                 known = image[sample, ..., channel] != MISSING
                 assert torch.equal(changed[sample, ..., channel][known], wanted[sample, ..., channel][known])
-    assert (by_zero().stand_ins(samples, NAME) == 0).all()
+    assert (by_zero().stand_ins(samples, RESOLUTIONS) == 0).all()
     observed = others.images[NAME][others.images[NAME][..., 0] != MISSING]
-    torch.testing.assert_close(by_mean(others).stand_ins(samples, NAME)[0, 0, 0, 0, 0], observed.mean(0))
+    torch.testing.assert_close(by_mean(others).stand_ins(samples, RESOLUTIONS)[0, 0, 0, 0, 0], observed.mean(0))
 
 
 def test_draws_are_other_samples_each_once_and_the_same_again():
     samples = batch(4)
-    drawn = by_draws(samples, 3, seed=5).stand_ins(samples, NAME)
-    assert torch.equal(drawn, by_draws(samples, 3, seed=5).stand_ins(samples, NAME))
+    drawn = by_draws(samples, 3, seed=5).stand_ins(samples, RESOLUTIONS)
+    assert torch.equal(drawn, by_draws(samples, 3, seed=5).stand_ins(samples, RESOLUTIONS))
     for sample, found in enumerate(drawn):
         from_where = [
             next(k for k, one in enumerate(samples.images[NAME]) if torch.equal(one, stand)) for stand in found
         ]
         assert sorted([sample, *from_where]) == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="has 3"):
-        by_draws(samples, 4).stand_ins(samples, NAME)
+        by_draws(samples, 4).stand_ins(samples, RESOLUTIONS)
 
 
 def test_scalars_are_those_of_probes_and_predictors():
@@ -156,8 +157,8 @@ THIRTEEN = {f"{number}": ["B02"] for number in range(13)}
         (lambda: Players.of({"a": "B02 B03"}), "2 to 12 players, got 1"),
         (lambda: Players.of({"a": "B02 B03", "b": "B03"}), "overlap.*B03"),
         (lambda: Players.of({"a": "B02", "b": ""}), "'b' holds no band"),
-        (lambda: by_draws(others_only(batch(), 0)), "background is empty"),
-        (lambda: by_mean(others_only(batch(), 0)), "background is empty"),
+        (lambda: by_draws(others_only(batch(), 0)), "batch given as background is empty"),
+        (lambda: by_mean(others_only(batch(), 0)), "batch given as background is empty"),
         (lambda: by_draws(batch(), 0), "at least one draw"),
         (lambda: pair_interaction(means, batch(), RESOLUTIONS, by_draws(batch(2, 1, 4), 1)), "same height"),
         (lambda: pair_interaction(means, batch(), Players.by_resolution("landsat"), by_zero()), "no Landsat 8/9"),
@@ -165,6 +166,14 @@ THIRTEEN = {f"{number}": ["B02"] for number in range(13)}
         (lambda: pair_interaction(means, batch(), RESOLUTIONS, by_zero()).matrix("MLP 9"), "no stage 'MLP 9'"),
         (lambda: outputs.embedding(open_encoder("mini-v1-long"), 4, "pixels"), "no readout 'pixels'"),
         (lambda: outputs.along(means, np.zeros(12)), "direction"),
+        (lambda: outputs.embedding("mini-v1-long", 4), r"Encoder or an OlmoEarth, got str.*load_model"),
+        (lambda: by_draws(load_embedded()), "background must be a Batch, got Sample: say Batch.from_samples"),
+        (lambda: pair_interaction(means, load_embedded(), RESOLUTIONS, by_zero()), "samples must be a Batch, got Sam"),
+        (
+            lambda: pair_interaction(means, others_only(batch(), 0), RESOLUTIONS, by_zero()),
+            "batch given as samples is empty",
+        ),
+        (lambda: Players.by_resolution("sentinel1"), r"have one resolution, 10 m; .* Players.each_band\('sentinel1'\)"),
     ],
 )
 def test_clear_errors(make, message):
@@ -181,3 +190,26 @@ def test_what_is_not_in_a_sample_cannot_be_removed():
     samples.images[NAME][1, 0, 0, 0, 0] = MISSING
     with pytest.raises(ValueError, match="without gaps"):
         pair_interaction(outputs.stages(open_encoder("mini-v1-long"), 4), samples, RESOLUTIONS, by_zero())
+
+
+def test_a_model_is_read_by_its_encoder():
+    model, samples = load_model("mini-v1-long"), batch()
+    for make in (outputs.embedding, outputs.stages):
+        whole, alone = (make(one, 4)(samples, np.arange(3)).detach() for one in (model, model.encoder))
+        assert torch.equal(whole, alone)
+
+
+def test_a_background_may_lack_bands_that_no_player_holds():
+    players, others = Players.of({"blue": "B02", "green": "B03"}), batch(5, 1)
+    others.images[NAME][..., 10:] = MISSING
+    for removal in (by_mean(others), by_draws(others, 2)):
+        assert pair_interaction(means, batch(), players, removal).together.max() < 1e-6
+        with pytest.raises(ValueError, match="never observed B01, B09"):
+            pair_interaction(means, batch(), RESOLUTIONS, removal)
+
+
+def test_stand_ins_are_made_sample_by_sample():
+    """Draws of a sample take the memory of these draws, however many samples there are."""
+    samples = batch(2)
+    drawn = by_draws(batch(40, 1), 3).of_each(samples, RESOLUTIONS)
+    assert next(drawn).untyped_storage().nbytes() == 3 * 4 * samples.images[NAME][0].numel()
