@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.io.shipped import published
@@ -100,6 +103,79 @@ def measured_attention(
 def measured_validation() -> list[dict[str, str]]:
     """The rows of the planted tasks: who read them, which pair was planted, which one was named."""
     return published("interactions_validation")
+
+
+@dataclass(frozen=True)
+class Check:
+    """How the planted tasks of one reader went; fractions are NaN where nothing was measured.
+
+    Attributes:
+        players: "6 groups" or "12 bands".
+        reader: raw bands or an encoder.
+        tasks: with a planted pair.
+        solved: those that the reader answers with an accuracy of `SOLVED` or more.
+        named: (a) fraction of the solved ones in which the planted pair is named.
+        chance: that of naming it by chance.
+        together: interaction of the planted pair relative to single players.
+        apart: the same where the answer is a sum of both.
+        named_random: (b) fraction of all in which the pair is named behind random weights, with a probe fitted to them.
+        without_named: (c) accuracy without the named pair.
+        without_random: the same without random pairs.
+        incomplete: (d) what the parts miss of the whole, relative, at most.
+    """
+
+    players: str
+    reader: str
+    tasks: int
+    solved: int
+    named: float
+    chance: float
+    together: float
+    apart: float
+    named_random: float
+    without_named: float
+    without_random: float
+    incomplete: float
+
+
+SOLVED = 0.75
+"""Accuracy from which a planted task counts as solved."""
+
+
+def validation_checks() -> list[Check]:
+    """The planted tasks of each reader in one row."""
+    of_reader: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in measured_validation():
+        of_reader.setdefault((row["players"], row["reader"]), []).append(row)
+    return [_check(*key, rows) for key, rows in of_reader.items()]
+
+
+def _check(players: str, reader: str, rows: Sequence[dict[str, str]]) -> Check:
+    """The row of one reader."""
+    tasks = [row for row in rows if row["kind"] == "together"]
+    solved = [row for row in tasks if float(row["accuracy"]) >= SOLVED]
+    named = [(row["first"], row["second"]) == (row["named first"], row["named second"]) for row in solved]
+    count = int(players.split()[0])
+    return Check(
+        players,
+        reader,
+        len(tasks),
+        len(solved),
+        float(np.mean(named)) if named else float("nan"),
+        2 / (count * (count - 1)),
+        _mean(solved, "relative"),
+        _mean([row for row in rows if row["kind"] == "apart"], "relative"),
+        _mean(tasks, "right refitted random weights"),
+        _mean(solved, "without named"),
+        _mean(solved, "without random"),
+        max(float(row["incomplete"]) for row in rows),
+    )
+
+
+def _mean(rows: Sequence[dict[str, str]], column: str) -> float:
+    """Mean of what is there of a column; NaN if nothing is."""
+    values = [float(row[column]) for row in rows if row[column]]
+    return float(np.mean(values)) if values else float("nan")
 
 
 def _interval(row: dict[str, str], *names: str) -> Interval:

@@ -123,7 +123,7 @@ class RecordedAttention:
             return table
         note = (
             f"Sentinel-2 has one band group here ({own[0].name}), so attention between its bands is undefined: they "
-            "meet in the patch embedding and the MLPs alone"
+            "act together inside their token"
         )
         return replace(table, note=note)
 

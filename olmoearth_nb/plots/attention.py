@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -27,7 +28,7 @@ from olmoearth_nb.sample import Sample
 _MORE_OR_LESS = plt.get_cmap("RdBu_r").with_extremes(bad="#d9d9d9")
 """Grey where there is no such token."""
 
-_STEPS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+_STEPS = (1.0, 2.0, 3.0, 4.0)
 """Ends of the scale, in doublings; what lies beyond has the colour of the end."""
 
 WRITTEN = 8
@@ -112,8 +113,8 @@ def token_figure(
 ) -> Figure:
     """What one token attends to, laid on grey pictures of the place: one for each timestep and band group.
 
-    The asking patch has a yellow frame where its timestep is shown. The picture stays bare where attention is uniform
-    or a token is missing.
+    The asking patch has a yellow frame where its timestep is shown. The picture stays bare where attention is uniform;
+    a patch whose token is missing is crossed out in grey.
 
     Args:
         sample: the place that was encoded, with Sentinel-2.
@@ -170,12 +171,15 @@ def _panels(dates: Sequence[str], groups: Sequence[BandGroup], shape: float) -> 
 
 
 def _lay(ax: Axes, grey: np.ndarray, field: np.ndarray, end: float) -> Any:
-    """A field of doublings on a picture, the denser the farther from uniform."""
+    """A field of doublings on a picture, the denser the farther from uniform; crossed out where it is NaN."""
     height, width = grey.shape
     ax.imshow(grey, cmap="gray", vmin=0, vmax=1)
     dense = np.nan_to_num(np.clip(np.abs(field) / end, 0, 1)) ** 0.5 * 0.85
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     ax.imshow(np.nan_to_num(field), cmap=_MORE_OR_LESS, vmin=-end, vmax=end, alpha=dense, extent=extent)
+    edge = height / len(field)
+    missing = [Rectangle((x * edge - 0.5, y * edge - 0.5), edge, edge) for y, x in np.argwhere(np.isnan(field))]
+    ax.add_collection(PatchCollection(missing, facecolor="#d9d9d9", edgecolor="#888888", hatch="xxx", linewidth=0))
     return ScalarMappable(Normalize(-end, end), _MORE_OR_LESS)
 
 
@@ -207,10 +211,9 @@ def _write(ax: Axes, field: np.ndarray, end: float) -> None:
 def _legend(figure: Figure, axes: Sequence[Axes], picture: Any, end: float) -> None:
     """The scale, relative to uniform attention."""
     bar = figure.colorbar(picture, ax=axes, shrink=0.9, aspect=max(10, 5 * figure.get_figheight()), extend="both")
-    ends = [end / 2, end]
-    less, more = [f"1/{2**value:.2g}" for value in reversed(ends)], [f"{2**value:.2g}" for value in ends]
-    bar.set_ticks([-end, -end / 2, 0, end / 2, end], labels=[*less, "1", *more])
-    bar.set_label("times uniform", fontsize=9)
+    steps = range(-int(end), int(end) + 1)
+    bar.set_ticks(list(steps), labels=[f"1/{2**-step}" if step < 0 else f"{2**step}" for step in steps])
+    bar.set_label("relative to uniform", fontsize=9)
 
 
 def _label(name: str, groups: Sequence[BandGroup]) -> str:

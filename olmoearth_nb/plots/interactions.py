@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.evaluation.intervals import Interval
@@ -81,30 +82,31 @@ def show_stages(
     Args:
         trained: arm -> one interval a stage.
         untrained: the same of the twins; an arm may lack one.
-        stages: their names, in order.
+        stages: their names, in order; what stands behind the last norm is shown as the embedding.
         label: of the axis.
     """
     size = (2.7 * len(trained) + 0.6, 3.2)
     figure, axes = plt.subplots(1, len(trained), figsize=size, sharey=True, layout="constrained", squeeze=False)
     spare = iter(["#CC79A7", "#E69F00", "#7F6A3F", "#444444"] * len(trained))
-    places = np.arange(len(stages))
+    places, names = np.arange(len(stages)), ["embedding" if stage == "norm" else stage for stage in stages]
     for ax, (arm, found) in zip(axes[0], trained.items(), strict=True):
         colour = ARMS[arm] if arm in ARMS else next(spare)
-        drawn = {
-            "trained": (found, colour, colour, "-"),
-            "untrained": (untrained.get(arm, ()), "#777777", "white", ":"),
-        }
-        for name, (several, edge, face, dashes) in drawn.items():
+        drawn = ((found, colour, colour, "-"), (untrained.get(arm, ()), "#777777", "white", ":"))
+        for several, edge, face, dashes in drawn:
             if several:
                 values = np.array([one.value for one in several])
                 ends = abs(np.array([[one.low for one in several], [one.high for one in several]]) - values)
                 look = {"color": edge, "markerfacecolor": face, "ms": 5, "lw": 1.4, "elinewidth": 1.2, "ls": dashes}
-                ax.errorbar(places, values, yerr=ends, fmt="o", label=name, **look)
+                ax.errorbar(places, values, yerr=ends, fmt="o", **look)
         ax.set(title=arm, ylim=(0, None))
-        ax.set_xticks(places, stages, rotation=60, ha="right", fontsize=8)
+        ax.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
     axes[0, 0].set_ylabel(label)
-    drawn_once = {name: bar for ax in axes[0] for bar, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(drawn_once.values(), drawn_once.keys(), loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    looks = {"trained": ("black", "black", "-"), "untrained": ("#777777", "white", ":")}  # of no arm's colour
+    handles = [
+        Line2D([], [], color=edge, markerfacecolor=face, ls=dashes, marker="o", ms=5, label=name)
+        for name, (edge, face, dashes) in looks.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     plt.show()
 
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
 
-from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.insight.given import encoder_of
 from olmoearth_nb.insight.token import Token
 from olmoearth_nb.model.config import size_config
 from olmoearth_nb.model.cost import encoder_cost
@@ -26,6 +29,9 @@ from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 
 EXPLORED = 4
 """Edge of the patches that the explorer of attention makes, in pixels."""
+
+DOUBLINGS = 2.0
+"""Ends of the explorer's scale of colours: a quarter and four times as much as uniform."""
 
 
 def calculate(
@@ -139,11 +145,13 @@ def band_browser(sample: Sample) -> None:
     _controlled(controls, ipywidgets.Image(format="png", layout={"width": "576px"}), draw)
 
 
-def attention_explorer(sample: Sample, models: Mapping[str, Encoder | OlmoEarth]) -> None:
-    """Shows controls above `plots.attention.show_token`: model, token, block, head; without ipywidgets, says so.
+def attention_explorer(places: Sample | Mapping[str, Sample], models: Mapping[str, Encoder | OlmoEarth]) -> None:
+    """Shows controls above `plots.attention.show_token`: place, model, token, block, head.
+
+    All pictures have one scale of colours, so that they can be compared. Without ipywidgets it says so.
 
     Args:
-        sample: the place, with Sentinel-2.
+        places: a sample with Sentinel-2, or name -> sample of several; dates that were wholly observed are offered.
         models: name -> an encoder or a model, which reads all bands with patches of 4 px.
     """
     try:
@@ -155,39 +163,64 @@ def attention_explorer(sample: Sample, models: Mapping[str, Encoder | OlmoEarth]
         return
     from olmoearth_nb.plots.style import BY_WAVELENGTH
 
-    encoders = {name: model.encoder if isinstance(model, OlmoEarth) else model for name, model in models.items()}
+    samples = {"": places} if isinstance(places, Sample) else dict(places)
+    encoders = {name: encoder_of(model) for name, model in models.items()}
     depth = min(encoder.config.depth for encoder in encoders.values())
     heads = min(encoder.config.heads for encoder in encoders.values())
-    rows, columns = (side // EXPLORED for side in sample.shape)
-    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], [(day, i) for i, day in enumerate(sample.dates)]
+    first = next(iter(samples.values()))
+    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], _whole_dates(first)
+    rows, columns = (side // EXPLORED for side in first.shape)
     options: dict[str, Any] = {"continuous_update": False, "layout": {"width": "440px"}}
     controls = {
+        "place": ipywidgets.Dropdown(options=list(samples)),
         "model": ipywidgets.Dropdown(options=list(encoders)),
         "band": ipywidgets.SelectionSlider(options=bands, value="B05", **options),
-        "time": ipywidgets.SelectionSlider(options=dates, value=len(dates) // 2, description="date", **options),
+        "time": ipywidgets.SelectionSlider(options=dates, index=len(dates) // 2, description="date", **options),
         "row": ipywidgets.IntSlider(rows // 2, 0, rows - 1, **options),
         "column": ipywidgets.IntSlider(columns // 2, 0, columns - 1, **options),
         "block": ipywidgets.IntSlider(depth, 1, depth, **options),
         "head": ipywidgets.Dropdown(options=[("mean of heads", 0), *((str(one), one) for one in range(1, heads + 1))]),
     }
 
-    def draw(model: str, band: str, time: int, row: int, column: int, block: int, head: int) -> bytes:
-        return _attention_picture(sample, encoders[model], Token(row, column, band, time), block, head or None)
+    def move(change: Any) -> None:
+        sample = samples[change["new"]]
+        controls["row"].max, controls["column"].max = (side // EXPLORED - 1 for side in sample.shape)
+        dates = _whole_dates(sample)
+        with controls["time"].hold_trait_notifications():
+            controls["time"].options, controls["time"].index = dates, len(dates) // 2
 
+    def draw(place: str, model: str, band: str, time: int, row: int, column: int, block: int, head: int) -> bytes:
+        return _attention_picture(samples[place], encoders[model], Token(row, column, band, time), block, head or None)
+
+    controls["place"].observe(move, "value")  # before the picture is drawn anew
+    if len(samples) == 1:
+        draw = partial(draw, controls.pop("place").value)
     _controlled(controls, ipywidgets.Image(format="png", layout={"max_width": "100%"}), draw)
 
 
+def _whole_dates(sample: Sample) -> list[tuple[str, int]]:
+    """Dates of Sentinel-2 and their numbers, those that were wholly observed where there are any."""
+    gaps = (sample.images[SENTINEL2.name] == MISSING).any((0, 1, 3))  # (T,)
+    dates = [(day, number) for number, day in enumerate(sample.dates)]
+    return [date for date in dates if not gaps[date[1]]] or dates
+
+
 def _attention_picture(sample: Sample, encoder: Encoder, token: Token, block: int, head: int | None) -> bytes:
-    """The figure of one token's attention as a PNG file."""
+    """The figure of one token's attention as a PNG file; what hinders it, in words, where there is none."""
     import torch
 
     from olmoearth_nb.insight.attention import record_attention
     from olmoearth_nb.plots.attention import token_figure
 
     encoder.eval()
-    with torch.inference_mode(), record_attention(encoder, layers=[block], rows=[token]) as attention:
-        encoder(Batch.from_samples([sample]).to(next(encoder.parameters()).device), EXPLORED)
-    figure, picture = token_figure(sample, attention.of(token), block, head), io.BytesIO()
+    try:
+        with torch.inference_mode(), record_attention(encoder, layers=[block], rows=[token]) as attention:
+            encoder(Batch.from_samples([sample]).to(next(encoder.parameters()).device), EXPLORED)
+        figure = token_figure(sample, attention.of(token), block, head, DOUBLINGS)
+    except ValueError as error:  # such as a token that was not observed: the last picture would be one of another token
+        figure = plt.figure(figsize=(7, 1))
+        figure.text(0.01, 0.5, fill(str(error), 100), va="center", fontsize=9)
+    picture = io.BytesIO()
     figure.savefig(picture, format="png")
     plt.close(figure)
     return picture.getvalue()

@@ -2,7 +2,12 @@
 
 import pytest
 
-from olmoearth_nb.insight.measured import measured_attention, measured_stages, measured_validation
+from olmoearth_nb.insight.measured import (
+    measured_attention,
+    measured_stages,
+    measured_validation,
+    validation_checks,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,16 @@ def test_attention_of_one_training_stands_beside_the_same_random_twins():
     assert {key: twin for key, (_, twin) in several.items()} == {key: twin for key, (_, twin) in one.items()}
     with pytest.raises(ValueError, match=r"no measurement of chips, v1\.1, all; there are .*'v1 tokens'"):
         measured_attention("chips", "v1.1", "all")
+
+
+def test_every_reader_has_the_four_checks():
+    checks = validation_checks()
+    assert {(one.players, one.tasks) for one in checks} == {("6 groups", 12), ("12 bands", 12)}
+    assert len(checks) == 8
+    for one in checks:
+        assert one.chance == pytest.approx(1 / 15 if one.players == "6 groups" else 1 / 66)
+        assert one.incomplete < 1e-5
+        if one.solved >= 5:
+            assert one.named == 1
+            assert one.together > 2 * one.apart
+            assert one.without_named < one.without_random

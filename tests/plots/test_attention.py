@@ -49,6 +49,8 @@ def test_ratios_are_written_and_have_one_scale_with_uniform_in_the_middle(figure
     assert low == -high
     assert [label.get_text() for label in matrices[0].get_yticklabels()][2] == "B01 B09\n443, 945 nm"
     show_ratios(table, attention.groups, doublings=2)
+    bar = next(ax for ax in figures[1].axes if not ax.images)
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["1/4", "1/2", "1", "2", "4"]
     assert {image.get_clim() for image in pictures(figures[1])} == {(-2, 2)}
 
 
@@ -86,6 +88,10 @@ def test_attention_lies_on_the_picture_and_leaves_it_bare_where_nothing_is(figur
         laid = axes[0, group].images[1]
         assert laid.get_extent() == [-0.5, 23.5, 15.5, -0.5]
         assert laid.get_alpha()[0, 0] == 0  # the hole
+        (missing,) = axes[0, group].collections
+        assert missing.get_hatch()
+        assert [path.vertices.min(0).tolist() for path in missing.get_paths()] == [[-0.5, -0.5]]
+        assert not any(one.get_paths() for ax in axes[1:, group] for one in ax.collections)
         assert (laid.get_alpha()[1:] > 0).all()
         expected = np.log2(row.ratio[1].mean(0)[0, group][1:])
         np.testing.assert_allclose(laid.get_array()[1:], expected)

@@ -48,4 +48,7 @@ def test_stages_beside_untrained_twins(figures):
     left, right = figures[0].axes
     assert [len(ax.containers) for ax in (left, right)] == [2, 1]
     assert list(left.containers[0].lines[0].get_ydata()) == [0.1, 0.3]
-    assert [text.get_text() for text in left.get_xticklabels()] == ["tokens", "norm"]
+    assert [text.get_text() for text in left.get_xticklabels()] == ["tokens", "embedding"]
+    handles = dict(zip(("trained", "untrained"), figures[0].legends[0].legend_handles, strict=True))
+    assert handles["trained"].get_markerfacecolor() == "black", "the colour of no arm"
+    assert handles["untrained"].get_markerfacecolor() == "white"

@@ -6,7 +6,8 @@ import sys
 import matplotlib.pyplot as plt
 import pytest
 
-from olmoearth_nb import TOKENIZATIONS, Encoder, Tokenization, size_config
+from olmoearth_nb import TOKENIZATIONS, Encoder, Sample, Tokenization, size_config
+from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_embedded
 from olmoearth_nb.plots.widgets import attention_explorer, band_browser, calculate, live_map, token_calculator
 
@@ -106,3 +107,46 @@ def test_the_explorer_of_attention_follows_its_controls(shown):
         seen.add(picture.value)
     assert len(seen) == 8
     assert not plt.get_fignums(), "figures are closed"
+
+
+def picture_of(shown):
+    return bytes(shown[0].children[-1].value)
+
+
+def test_the_explorer_moves_to_another_place_and_offers_its_whole_dates(shown):
+    whole = load_embedded("fields").window(0, 0, 16, 24).select_times([3, 5, 7])
+    image = whole.images["sentinel2_l2a"][:8, :12].copy()
+    image[:4, :4, 1] = MISSING
+    other = Sample({"sentinel2_l2a": image}, whole.timestamps)
+    attention_explorer({"large": whole, "small": other}, {"v1": Encoder(size_config("mini", "v1"))})
+    place, _, _, date, row, column, *_ = shown[0].children
+    assert list(place.options) == ["large", "small"]
+    assert [number for _, number in date.options] == [0, 1, 2]
+    before = picture_of(shown)
+    row.value, column.value = 3, 5
+    place.value = "small"
+    assert [number for _, number in date.options] == [0, 2], "the date with a gap is not offered"
+    assert (row.max, column.max) == (1, 2)
+    assert (row.value, column.value) == (1, 2)
+    assert picture_of(shown) != before
+    place.value = "large"
+    assert [number for _, number in date.options] == [0, 1, 2]
+    assert not plt.get_fignums()
+
+
+def test_the_explorer_says_why_it_has_no_picture(shown, monkeypatch):
+    """A place without any whole date offers all; of a token that was not observed no old picture stays."""
+    sample = load_embedded("fields").window(0, 0, 8, 8).select_times([3])
+    image = sample.images["sentinel2_l2a"].copy()
+    image[:4, :4] = MISSING
+    written = []
+    monkeypatch.setattr("olmoearth_nb.plots.widgets.fill", lambda text, width: written.append(text) or text)
+    models = {"v1": Encoder(size_config("mini", "v1"))}
+    attention_explorer(Sample({"sentinel2_l2a": image}, sample.timestamps), models)
+    _, _, _, row, column, *_ = shown[0].children
+    before = picture_of(shown)
+    assert not written
+    row.value, column.value = 0, 0
+    assert "did not see Token(row=0, column=0" in written[-1]
+    assert picture_of(shown) != before
+    assert not plt.get_fignums()
