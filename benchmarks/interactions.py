@@ -458,12 +458,17 @@ def difference_rows(data, arms, found, groups):
                 values[name], rows = by_group([one.index(across)[:, at] for one in several], of_samples)
             row = {"data": data, "players": size, "removal": removal, "stage": stage, "arm": first, "minus": second}
             one = contrast([values[first]], [values[second]], rows)
-            row |= {"difference": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
+            row |= written(one, "difference", "low", "high")
             twins = [twin_of(arms, name) for name in (second, first)]
             if twins[0] != twins[1]:  # one twin of both takes nothing from their difference
                 one = contrast([values[first], values[twins[0]]], [values[second], values[twins[1]]], rows)
-            row |= {"difference of gains": f"{one.value:.4f}", "gain low": f"{one.low:.4f}"}
-            yield row | {"gain high": f"{one.high:.4f}", "samples": int(rows.sum())}
+            yield row | written(one, "difference of gains", "gain low", "gain high") | {"samples": int(rows.sum())}
+
+
+def written(one, *columns):
+    """An interval in three columns; what rounds to 0 has no sign."""
+    ends = (one.value, one.low, one.high)
+    return {column: f"{round(value, 4) + 0.0:.4f}" for column, value in zip(columns, ends, strict=True)}
 
 
 PATTERN = ("data", "arm", "kind", "correlation with twin", "correlation between seeds")
