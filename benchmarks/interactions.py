@@ -433,10 +433,10 @@ def stage_values(several, twins, pairs, at, groups):
     groups = groups[: len(several[0].together)]
     values, rows = by_group([one.index(pairs)[:, at] for one in several], groups)
     one = accuracy(values, rows, bounds=(0, np.inf))
-    row = {"value": f"{one.value:.4f}", "low": f"{one.low:.4f}", "high": f"{one.high:.4f}"}
+    row = written(one, "value", "low", "high")
     if twins:
         gap = contrast([values], [by_group([twin.index(pairs)[:, at] for twin in twins], groups)[0]], rows)
-        row |= {"minus twin": f"{gap.value:.4f}", "twin low": f"{gap.low:.4f}", "twin high": f"{gap.high:.4f}"}
+        row |= written(gap, "minus twin", "twin low", "twin high")
     return row | {"seeds": len(several), "samples": int(rows.sum())}
 
 
