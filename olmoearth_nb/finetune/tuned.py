@@ -7,7 +7,6 @@ skipped branches, so that the head learns from other embeddings than it will be 
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from olmoearth_nb.model.encoder import Encoder
@@ -62,6 +61,4 @@ class Tuned(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """What the head tells of a batch."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            encoded = self.encoder(batch, self.patch_size)
-        return self.head(encoded)
+        return self.head(self.encoder(batch, self.patch_size))
