@@ -7,11 +7,13 @@
 # that no attention between bands is left. Ai2 *hypothesises* that separate tokens let the model relate bands. **Do the
 # bands of v1.1 no longer meet, or do they meet elsewhere?**
 #
-# The short answer, of our small models on real chips: they meet elsewhere. The first figure shows how much of an
-# embedding changes only if bands of two resolutions are there together, stage by stage. v1 gets it from attention, in
-# the second block above all. v1.1 has half of it before the first attention, in the layer that mixes the bands of each
-# pixel, and ends where v1 ends. The naive merge, which has neither, ends lowest. No model is more accurate for having
-# more of it, and in the simulated world the order is another one.
+# The short answer, of our small models: the bands of v1.1 still act together, only elsewhere. The first figure shows,
+# stage by stage, how much of an embedding is there only because bands of two resolutions are there *together* (their
+# *interaction*). In v1 that begins with the first attention, and most of it comes with the second. In v1.1 half of it is
+# there before any attention: the layer that mixes the bands of each pixel makes it, and does so without any training.
+# At the end v1 and v1.1 have about as much between resolutions, and v1.1 more between single bands; the naive merge has
+# least. In the simulated world no such difference is clear, and whether interaction makes a model better, twelve small
+# models cannot say.
 #
 # | you need | why |
 # |---|---|
@@ -61,7 +63,7 @@ from torch.testing import assert_close
 from olmoearth_nb import TOKENIZATIONS, Batch, load_model
 from olmoearth_nb.data.load import load_place
 from olmoearth_nb.insight.attention import record_attention
-from olmoearth_nb.insight.measured import measured_attention, measured_stages, measured_validation
+from olmoearth_nb.insight.measured import measured_attention, measured_stages, validation_checks
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
 from olmoearth_nb.plots.interactions import show_stages
@@ -69,18 +71,26 @@ from olmoearth_nb.plots.interactions import show_stages
 # %% [markdown]
 # ## What was measured
 # Four recipes, each trained three times on 2,116 real chips, are read on 96 chips of EuroSAT (one date, Sentinel-2
-# alone). All bands of one resolution are replaced by those of another chip, then those of another resolution, then
-# both. What both do beyond the sum of each alone is their *interaction*. The section "Interaction" below explains the
-# formula.
+# alone):
+#
+# | arm | tokens of a patch | recipe of pretraining |
+# |---|---|---|
+# | v1 | three, by resolution (10, 20, 60 m) | that of v1 |
+# | naive | one | that of v1 |
+# | v1.1 | one, behind a layer that mixes the bands of each pixel | that of v1.1 |
+# | v1 tokens | three, each behind such a layer of its own | that of v1.1 |
+#
+# All bands of one resolution are replaced by those of another chip, then those of another resolution, then both. What
+# both removals do beyond the sum of each alone is the interaction; it is given as a fraction of what removing both
+# changes, the three pairs of resolutions together. The section *Interaction* below has the formula.
 
 # %% tags=["headline"]
 chips = measured_stages("chips")
-show_stages(chips.trained, chips.untrained, chips.stages, "interaction across resolutions")
+show_stages(chips.trained, chips.untrained, chips.stages)
 
 # %% [markdown]
-# *Interaction across resolutions as a fraction of what both removals change, behind each part of the encoder. Filled:
-# three trainings, intervals of 95 % over them and over chips. Hollow: the same encoders with random weights. A random
-# pixel layer mixes bands as much as a trained one, so of what v1.1 has, training added less than in v1.*
+# *Interaction across resolutions behind each part of the encoder. Filled: three trainings, intervals of 95 % over them
+# and over chips. Hollow: the same encoders with random weights.*
 
 # %% tags=["headline"]
 for arm, stages in chips.trained.items():
@@ -88,20 +98,21 @@ for arm, stages in chips.trained.items():
     print(f"{arm:10} tokens {first.value:.2f}, embedding {last}, trained minus random {gain.value:+.2f}")
 
 # %% [markdown]
-# ## Two ways in which bands can meet
-# A patch embedding and an MLP work inside one token. Attention carries information from token to token. So bands of
-# different tokens can meet in attention only, and in the MLPs after it, which get what attention brought; bands of one
-# token can meet in the patch embedding and in every MLP.
+# ## Where bands can act together
+# Attention carries information from token to token. Everything else works inside one token. So bands of different
+# tokens can first act together in attention. Bands of one token can act together in every part that is not linear: in a
+# pixel layer, in an MLP, and also in the norm and the softmax of an attention, which act on all that a token holds.
 
 # %%
 from olmoearth_nb.plots.meeting import show_meeting
+from olmoearth_nb.pretrain.recipes import RECIPES
 
-show_meeting(TOKENIZATIONS["v1"], TOKENIZATIONS["v1.1"])
+show_meeting(*(RECIPES[name] for name in ("v1", "naive", "v1.1")))
 
 # %% [markdown]
-# *From the bands (below, coloured by resolution) to the first block. Orange: where bands of different resolution can
-# meet. The projection of a patch is linear: it adds bands up, and a sum is no interaction. v1.1 lets the bands of a
-# pixel pass a small network before it, the pixel layer, which the naive merge does not have.*
+# *From the bands (below, coloured by resolution) to the first block. Orange: parts in which bands of different
+# resolution can act together. Dashed: the projection of a patch is linear; it adds bands up, and a sum is no
+# interaction.*
 #
 # ## Attention: where a block looks
 # A token with query $q$ gives to the token with key $k_j$ the weight
@@ -127,9 +138,10 @@ with torch.no_grad():
 print(f"{sample.title}, {sample.provenance}: {x.shape[1]} tokens; {heads} heads of {weights[0, 0].numel():,} weights")
 
 # %% [markdown]
-# Millions of weights say nothing. `record_attention` sums them by kind while the encoder runs: which group of bands
-# asks which, in the same patch or another, at the same date or another, how far away. Each sum stands beside what
-# *uniform* attention would give, since there are many more tokens in other patches than in one's own.
+# Millions of weights say nothing. `record_attention` sums them by kind while the encoder runs: how much the tokens of one
+# band group (the queries: they *ask*) attend to those of another (the keys: they *are asked*), in the same patch or
+# another, at the same date or another, how far away. Each sum stands beside what *uniform* attention would give, since
+# there are many more tokens in other patches than in one's own.
 
 # %%
 from olmoearth_nb.insight.token import Token
@@ -153,10 +165,10 @@ near = attention.between_groups(same_patch=True, same_timestep=True)
 show_ratios(near, attention.groups)
 
 # %% [markdown]
-# *Attention to a token of the own patch and date, mean of the heads, in parts of uniform attention (white, 1). In this
-# model each group looks at itself most from the second block on, and the groups of 10 m and 20 m look at each other far
-# more than chance. The group of 60 m is asked less. A look at all keys would hide this: the own patch and date are
-# three of thousands of tokens.*
+# *Attention to a token of the own patch and date, mean of the heads, relative to uniform attention (1, white). In this
+# model the groups of 10 m and 20 m look at each other, and at themselves, far more than chance from the second block
+# on. The group of 60 m is hardly asked. A look at all keys would hide this: the own patch and date are three of
+# thousands of tokens.*
 #
 # Heads differ. The same, head by head:
 
@@ -177,8 +189,7 @@ for (block, query, key), (trained, untrained) in looks.items():
         print(f"{block}, {asks}: {trained}, random weights {untrained}")
 
 # %% [markdown]
-# In no block do the intervals leave out 1: each training looks somewhere else. So the picture above is of *that* model
-# and not of v1.
+# The three trainings do not agree on where they look. So the picture above is of *that* model and not of v1.
 #
 # Where else does a token look? The one that holds B05, of the middle patch, at one date:
 
@@ -186,8 +197,8 @@ for (block, query, key), (trained, untrained) in looks.items():
 show_token(sample, attention.of(token), layer=len(attention.between_groups().layers))
 
 # %% [markdown]
-# *The token that asks has a yellow frame. Red patches get more attention than uniform, blue ones less, bare ones as
-# much.*
+# *The token that asks has a yellow frame. Red patches get more attention than uniform, blue ones less; where the picture
+# shows through, they get as much.*
 #
 # With ipywidgets you can choose the place of the token, the block, the head and the model. The figure above is its
 # twin that does not move.
@@ -219,7 +230,7 @@ print(merged.between_groups().note)
 
 # %%
 from olmoearth_nb.insight import outputs
-from olmoearth_nb.insight.interactions import pair_interaction, shapley
+from olmoearth_nb.insight.interactions import pair_interaction
 from olmoearth_nb.insight.planted import rows_of, shipped_patches
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.insight.removal import by_draws
@@ -230,25 +241,30 @@ explained, others = (rows_of(patches, part) for part in (order[:24], order[24:42
 removal, three = by_draws(others, draws=2, seed=seed), Players.by_resolution()
 for name, model in models.items():
     found = pair_interaction(outputs.stages(model.encoder, 4), explained, three, removal)
-    of_pairs = found.matrix("tokens")
-    print(f"{name}: {len(found.stages)} stages; tokens {'do not' if found.index()[:, 0].max() < 1e-4 else 'do'} interact")
+    part = found.index(three.across).mean(0)  # of each stage
+    shown = ", ".join(f"{stage} {value:.2f}" for stage, value in zip(found.stages, part, strict=True))
+    print(f"{name}: {shown}")
 
 # %% [markdown]
-# The same with single bands. Which pairs act together in the embedding?
+# On single patches of the simulated world v1.1 is far ahead, nearly all of it from its pixel layer: here the order is not
+# that of the chips. Stages of v1 begin at 0, since its projections are linear and its tokens apart.
+#
+# The same with single bands. Which pairs act together in the embedding, and which do so with random weights?
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.plots.interactions import show_pairs
+from olmoearth_nb.weights.load import random_encoder
 
-bands = Players.each_band()
-pairs = {
-    name: pair_interaction(outputs.embedding(model.encoder, 4), explained, bands, removal).matrix("embedding")
-    for name, model in models.items()
-}
+bands, pairs = Players.each_band(), {}
+for name, model in models.items():
+    for title, one in ((name, model.encoder), (f"{name}, random", random_encoder(name, seed))):
+        pairs[title] = pair_interaction(outputs.embedding(one, 4), explained, bands, removal).matrix("embedding")
 show_pairs(pairs, bands)
 
 # %% [markdown]
 # *Relative interaction of each pair of bands in the embedding of a patch, bands in the order of wavelength (nm); the
-# ground of a name is its resolution.*
+# colour behind a name is its resolution. In v1 bands of one token act together most. Random weights (right) have much of
+# the pattern, but weaker: it is made by tokens and by the likeness of neighbouring bands.*
 #
 # ### A number instead of a vector: exact Shapley interactions
 # An embedding has no good or bad direction. The logit of a class has: two bands can help more together than each of
@@ -280,41 +296,41 @@ print(f"planted: {' x '.join(groups.names[player] for player in planted)}; named
 assert exact.incomplete < 1e-5  # the parts sum to the whole
 
 # %% [markdown]
-# One task proves little. `python benchmarks/interactions.py validate` did the same many times, with raw bands and three
-# encoders, and with weights and answers that must give nothing:
+# One task proves little. `python benchmarks/interactions.py validate` planted twelve pairs among six groups and twelve
+# among single bands. (a) Is the planted pair named, where the reader solves the task? Does it interact less where the
+# answer is only a *sum* of two players? (b) Is it named when the encoder gets random weights, and how much of all
+# interaction does it have when the answers were shuffled? (c) What is the accuracy without the named pair, and without
+# pairs of others? (d) How much do the parts miss of the whole?
 
 # %%
-rows_of = {}
-for task in measured_validation():
-    rows_of.setdefault((task["players"], task["reader"]), []).append(task)
-print(f"{'':28} {'tasks':>6} {'pair named':>11} {'by chance':>10} {'random weights':>15}")
-for (players, name), tasks in rows_of.items():
-    together = [task for task in tasks if task["kind"] == "together"]
-    right = sum((task["first"], task["second"]) == (task["named first"], task["named second"]) for task in together)
-    by_weights = [float(task["right random weights"]) for task in together if task["right random weights"]]
-    none = f"{sum(by_weights) / len(by_weights):15.2f}" if by_weights else ""
-    chance = 1 / (15 if players == "6 groups" else 66)
-    print(f"{players + ', ' + name:28} {len(together):6} {right / len(together):11.2f} {chance:10.2f} {none}")
+print(f"{'':27} {'solved':>8}  (a) named, chance; pair, sum   (b) random, shuffled   (c) without it, others")
+for one in validation_checks():
+    who, solved = f"{one.players}, {one.reader}", f"{one.solved} of {one.tasks}"
+    random = "   -" if one.named_random != one.named_random else f"{one.named_random:.2f}"  # raw bands have no weights
+    print(f"{who:27} {solved:>8} {one.named:9.2f}, {one.chance:.2f}; {one.together:.2f}, {one.apart:.2f}"
+          f" {random:>14}, {one.shuffled:.2f} {one.without_named:17.2f}, {one.without_random:.2f}")  # fmt: skip
+print(f"(d) at most {max(one.incomplete for one in validation_checks()):.0e} of the whole")
 
 # %% [markdown]
-# Where the reader solves the task (an accuracy of .75 or more), the planted pair was named in all of 76 tasks. Behind
-# random weights it is named in 2 of 72, and where the answer is a sum of two players, they interact little. Without
-# the named pair the reader falls to chance; without random pairs it does not (`docs/results/attention.md`).
+# The method names what its reader uses, and nothing else: a network that is fitted anew behind random weights solves
+# these tasks, too, and then the pair is named there as well (`docs/results/attention.md`). So it explains the encoder
+# and its reader together. A reader that cannot tell what was planted cannot show it: v1.1 solves few of these tasks,
+# whose bands do not fit each other.
 #
 # ## What we learned
-# * Merging did not take interaction away. v1, v1.1 and v1.1's recipe on v1's tokens end alike; the naive merge ends
-#   lower. It enters at different places: in attention, or in the pixel layer.
-# * Inside v1, bands of one token act together more than bands of different tokens. In v1.1 neighbours in wavelength do.
-# * **Attention and interaction disagree.** In three trainings of v1, attention between the groups of 10 m and 20 m
-#   cannot be told from uniform, and the interaction that it carries is three times that of random weights. Where a
-#   block looks does not say what comes of it.
-# * More interaction is no sign of more accuracy: over twelve trainings the two do not go together.
+# * Merging did not take interaction away. Between resolutions v1.1 has about as much as v1, between single bands more;
+#   the naive merge has less than either. It begins elsewhere: in attention, or in the pixel layer.
+# * Much of it is architecture. A random pixel layer mixes bands as much as a trained one, and which pairs act together
+#   hardly changes by training. What training raises is how much.
+# * Attention says where a block looks, not what comes of it. Three trainings of v1 look at different places and end with
+#   the same interaction.
+# * Whether interaction is worth anything for accuracy, twelve small models cannot tell.
 #
 # ## Where this stops being true
 # * The models are small, trained for minutes on chips or in a simulated world. Nothing is said about official weights;
 #   give their names as `v1` and `v11` where you are online.
-# * In the simulated world the order of the recipes is another one, and trained pixel layers mix *less* than random
-#   ones (`docs/results/attention.md`). Do not generalise from the chips.
+# * In the simulated world no difference between recipes is clear of chance (`docs/results/attention.md`). Do not
+#   generalise from the chips.
 # * What stands in the place of removed bands decides what is measured. Draws make images whose bands do not fit.
 #
 # ## Exercises

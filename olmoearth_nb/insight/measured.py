@@ -118,7 +118,10 @@ class Check:
         chance: that of naming it by chance.
         together: interaction of the planted pair relative to single players.
         apart: the same where the answer is a sum of both.
-        named_random: (b) fraction of all in which the pair is named behind random weights, with a probe fitted to them.
+        named_random: (b) fraction of all in which the pair is named behind random weights, by the probe of the trained.
+        shuffled: the interaction of the pair, as a fraction of all, where answers were shuffled before the probe
+            was fitted.
+        named_refitted: as `named_random`, with a probe fitted anew behind the random weights.
         without_named: (c) accuracy without the named pair.
         without_random: the same without random pairs.
         incomplete: (d) what the parts miss of the whole, relative, at most.
@@ -133,6 +136,8 @@ class Check:
     together: float
     apart: float
     named_random: float
+    shuffled: float
+    named_refitted: float
     without_named: float
     without_random: float
     incomplete: float
@@ -165,6 +170,8 @@ def _check(players: str, reader: str, rows: Sequence[dict[str, str]]) -> Check:
         2 / (count * (count - 1)),
         _mean(solved, "relative"),
         _mean([row for row in rows if row["kind"] == "apart"], "relative"),
+        _mean(tasks, "right random weights"),
+        _mean([row for row in rows if row["kind"] == "shuffled"], "fraction"),
         _mean(tasks, "right refitted random weights"),
         _mean(solved, "without named"),
         _mean(solved, "without random"),

@@ -21,13 +21,16 @@ from olmoearth_nb.plots.training import RECIPE_COLOURS
 ARMS = COLOURS | RECIPE_COLOURS | {"v1 tokens": "#56B4E9"}
 """Colours of arms; of others those that are left, in order."""
 
+ACROSS = 3
+"""Matrices that stand in one row at most."""
+
 
 def show_pairs(matrices: Mapping[str, np.ndarray], players: Players, label: str = "relative interaction") -> None:
     """Matrices of pair interactions, players in the order of their wavelengths, all on one scale.
 
     Args:
-        matrices: title -> (n, n), the diagonal is not drawn.
-        players: what rows and columns are; the ground of a name is the resolution.
+        matrices: title -> (n, n), the diagonal is not drawn; more than three stand in two rows.
+        players: what rows and columns are; the colour behind a name is the resolution.
         label: what the values are.
     """
     order = by_wavelength(players)
@@ -37,15 +40,18 @@ def show_pairs(matrices: Mapping[str, np.ndarray], players: Players, label: str 
     look = (
         {"cmap": "viridis", "vmin": 0, "vmax": most} if lowest >= 0 else {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
     )
-    edge = max(2.6, 0.27 * len(players))
-    size = ((edge + 0.3) * len(matrices) + 1.5, edge + 1.1)
-    _, axes = plt.subplots(1, len(matrices), figsize=size, layout=_roomy(), squeeze=False)
-    for number, (ax, (title, matrix)) in enumerate(zip(axes[0], matrices.items(), strict=True)):
+    across = len(matrices) if len(matrices) <= ACROSS else (len(matrices) + 1) // 2
+    down, edge = -(-len(matrices) // across), max(2.6, 0.25 * len(players))
+    size = ((edge + 0.3) * across + 1.5, (edge + 0.5) * down + 0.6)
+    _, axes = plt.subplots(down, across, figsize=size, layout=_roomy(), squeeze=False)
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_visible(False)
+    for number, (ax, (title, matrix)) in enumerate(zip(axes.flat, matrices.items(), strict=False)):
         shown = np.where(np.eye(len(players), dtype=bool), np.nan, matrix)[np.ix_(order, order)]
         image = ax.imshow(shown, **look)
         ax.set_title(title)
-        _name(ax, players, order, rows=number == 0)
-    plt.colorbar(image, ax=axes[0], label=label, shrink=0.85)
+        _name(ax, players, order, rows=number % across == 0)
+    plt.colorbar(image, ax=axes, label=label, shrink=0.85 / down)
     plt.show()
 
 
