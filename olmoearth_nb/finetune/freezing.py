@@ -33,7 +33,7 @@ class FreezeThenThaw:
     @property
     def frozen_steps(self) -> int:
         """Steps in which the encoder is frozen."""
-        return math.ceil(round(self.fraction * self.steps, 9))  # 0.2 x 35 is a little above 7
+        return math.ceil(round(self.fraction * self.steps, 9))  # 0.07 x 100 is a little above 7
 
     def begin(self, tuned: Tuned, step: int) -> float:
         """Freezes or thaws the encoder as a step needs it, also when training goes on from a checkpoint.

@@ -116,6 +116,7 @@ def test_the_head_learns_alone_for_a_fifth(steps, frozen):
         factors.append(protocol.begin(model, number))
         assert model.frozen is (number < frozen)
     assert factors == [1.0] * frozen + [0.1] * (steps - frozen)
+    assert FreezeThenThaw(100, 0.07).frozen_steps == 7
 
 
 def test_the_official_protocol_by_hand_and_from_the_middle():
