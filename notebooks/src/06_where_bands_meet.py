@@ -9,11 +9,11 @@
 #
 # The short answer, of our small models: the bands of v1.1 still act together, only elsewhere. The first figure shows,
 # stage by stage, how much of an embedding is there only because bands of two resolutions are there *together* (their
-# *interaction*). In v1 that begins with the first attention, and most of it comes with the second. In v1.1 half of it is
-# there before any attention: the layer that mixes the bands of each pixel makes it, and does so without any training.
-# At the end v1 and v1.1 have about as much between resolutions, and v1.1 more between single bands; the naive merge has
-# least. In the simulated world no such difference is clear, and whether interaction makes a model better, twelve small
-# models cannot say.
+# *interaction*). In v1 that begins with the first attention, and most of it comes with the second. In v1.1 half of it
+# is there before any attention: the layer that mixes the bands of each pixel makes it, and does so without any
+# training. At the end v1 and v1.1 have about as much between resolutions, and v1.1 more between single bands; the naive
+# merge has least. In the simulated world no such difference is clear, and whether interaction makes a model better,
+# twelve small models cannot say.
 #
 # | you need | why |
 # |---|---|
@@ -60,7 +60,7 @@ seed = 0
 import torch
 from torch.testing import assert_close
 
-from olmoearth_nb import TOKENIZATIONS, Batch, load_model
+from olmoearth_nb import Batch, load_model
 from olmoearth_nb.data.load import load_place
 from olmoearth_nb.insight.attention import record_attention
 from olmoearth_nb.insight.measured import measured_attention, measured_stages, validation_checks
@@ -131,15 +131,16 @@ encoder, grid = models[v1].encoder, batch.grid(models[v1].config.tokenization, 4
 with torch.no_grad():
     x = encoder.patch_embeddings(batch.images, grid) + encoder.composite_encodings(grid, batch.timestamps)
     block = encoder.blocks[0]
-    normed, heads = block.norm1(x), encoder.config.heads
-    q, k, v = (part(normed).unflatten(-1, (heads, -1)).transpose(1, 2) for part in (block.attn.q, block.attn.k, block.attn.v))
+    own, normed, heads = block.attn, block.norm1(x), encoder.config.heads
+    q, k, v = (part(normed).unflatten(-1, (heads, -1)).transpose(1, 2) for part in (own.q, own.k, own.v))
     weights = attention_weights(q, k)  # (B, heads, N, N)
-    assert_close(block.attn.proj((weights @ v).transpose(1, 2).flatten(2)), block.attn(normed, normed), atol=1e-5, rtol=1e-4)
+    by_hand = own.proj((weights @ v).transpose(1, 2).flatten(2))
+    assert_close(by_hand, own(normed, normed), atol=1e-5, rtol=1e-4)
 print(f"{sample.title}, {sample.provenance}: {x.shape[1]} tokens; {heads} heads of {weights[0, 0].numel():,} weights")
 
 # %% [markdown]
-# Millions of weights say nothing. `record_attention` sums them by kind while the encoder runs: how much the tokens of one
-# band group (the queries: they *ask*) attend to those of another (the keys: they *are asked*), in the same patch or
+# Millions of weights say nothing. `record_attention` sums them by kind while the encoder runs: how much the tokens of
+# one band group (the queries: they *ask*) attend to those of another (the keys: they *are asked*), in the same patch or
 # another, at the same date or another, how far away. Each sum stands beside what *uniform* attention would give, since
 # there are many more tokens in other patches than in one's own.
 
@@ -197,8 +198,8 @@ for (block, query, key), (trained, untrained) in looks.items():
 show_token(sample, attention.of(token), layer=len(attention.between_groups().layers))
 
 # %% [markdown]
-# *The token that asks has a yellow frame. Red patches get more attention than uniform, blue ones less; where the picture
-# shows through, they get as much.*
+# *The token that asks has a yellow frame. Red patches get more attention than uniform, blue ones less; where the
+# picture shows through, they get as much.*
 #
 # With ipywidgets you can choose the place of the token, the block, the head and the model. The figure above is its
 # twin that does not move.
@@ -222,7 +223,8 @@ print(merged.between_groups().note)
 # which has an answer for every tokenization: *what of the output changes only if both groups of bands are there?* For
 # an embedding $f$ and two players $i$ and $j$ (groups of bands, or single bands) among all $N$:
 #
-# $$\frac{\lVert f(N) - f(N \setminus i) - f(N \setminus j) + f(N \setminus ij) \rVert}{\lVert f(N) - f(N \setminus ij) \rVert}$$
+# $$\frac{\lVert f(N) - f(N \setminus i) - f(N \setminus j) + f(N \setminus ij) \rVert}
+# {\lVert f(N) - f(N \setminus ij) \rVert}$$
 #
 # If $f$ is a sum of a function of $i$ and a function of $j$, whatever they are, the numerator is 0. Bands are removed
 # from the pixels, before any token is made: another place's bands take their place, so that each band looks like a
@@ -246,8 +248,8 @@ for name, model in models.items():
     print(f"{name}: {shown}")
 
 # %% [markdown]
-# On single patches of the simulated world v1.1 is far ahead, nearly all of it from its pixel layer: here the order is not
-# that of the chips. Stages of v1 begin at 0, since its projections are linear and its tokens apart.
+# On single patches of the simulated world v1.1 is far ahead, nearly all of it from its pixel layer: here the order is
+# not that of the chips. Stages of v1 begin at 0, since its projections are linear and its tokens apart.
 #
 # The same with single bands. Which pairs act together in the embedding, and which do so with random weights?
 
@@ -263,8 +265,8 @@ show_pairs(pairs, bands)
 
 # %% [markdown]
 # *Relative interaction of each pair of bands in the embedding of a patch, bands in the order of wavelength (nm); the
-# colour behind a name is its resolution. In v1 bands of one token act together most. Random weights (right) have much of
-# the pattern, but weaker: it is made by tokens and by the likeness of neighbouring bands.*
+# colour behind a name is its resolution. In v1 bands of one token act together most. Random weights (right) have much
+# of the pattern, but weaker: it is made by tokens and by the likeness of neighbouring bands.*
 #
 # ### A number instead of a vector: exact Shapley interactions
 # An embedding has no good or bad direction. The logit of a class has: two bands can help more together than each of
@@ -272,7 +274,8 @@ show_pairs(pairs, bands)
 # 4,096 for twelve bands, few enough to compute them all. The Shapley interaction index (Grabisch and Roubens 1999)
 # averages the joint part of a pair over all sets $S$ of others:
 #
-# $$I_{ij} = \sum_{S \subseteq N \setminus ij} \frac{|S|!\,(n - |S| - 2)!}{(n - 1)!}\,\bigl[v(S \cup ij) - v(S \cup i) - v(S \cup j) + v(S)\bigr]$$
+# $$I_{ij} = \sum_{S \subseteq N \setminus ij} \frac{|S|!\,(n - |S| - 2)!}{(n - 1)!}
+# \,\bigl[v(S \cup ij) - v(S \cup i) - v(S \cup j) + v(S)\bigr]$$
 #
 # The Shapley-Taylor index (Dhamdhere and others 2020) shares out the same so that all parts sum to what all bands do
 # together, which checks the computation.
@@ -322,8 +325,8 @@ print(f"(d) at most {max(one.incomplete for one in validation_checks()):.0e} of 
 #   the naive merge has less than either. It begins elsewhere: in attention, or in the pixel layer.
 # * Much of it is architecture. A random pixel layer mixes bands as much as a trained one, and which pairs act together
 #   hardly changes by training. What training raises is how much.
-# * Attention says where a block looks, not what comes of it. Three trainings of v1 look at different places and end with
-#   the same interaction.
+# * Attention says where a block looks, not what comes of it. Three trainings of v1 look at different places and end
+#   with the same interaction.
 # * Whether interaction is worth anything for accuracy, twelve small models cannot tell.
 #
 # ## Where this stops being true
@@ -347,8 +350,8 @@ passes = 2**10
 _ = check(1, passes, exercises.coalitions_of_ten)
 
 # %% [markdown]
-# **2.** A model adds up what it makes of each band: $f = g(\text{B04}) + h(\text{B08})$ with wild functions $g$ and $h$.
-# What is the interaction of B04 and B08?
+# **2.** A model adds up what it makes of each band: $f = g(\text{B04}) + h(\text{B08})$ with wild functions $g$ and
+# $h$. What is the interaction of B04 and B08?
 
 # %% tags=["exercise"]
 interaction = None  # a number
