@@ -207,7 +207,8 @@ show_token(sample, attention.of(token), layer=len(attention.between_groups().lay
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.plots.widgets import attention_explorer
 
-attention_explorer(sample, models)
+places = {sample.title: sample} | {name: load_place(name, edge=edge) for name in ("forest", "town")}
+attention_explorer(places, models)
 
 # %% [markdown]
 # And v1.1? Its recording says it itself:

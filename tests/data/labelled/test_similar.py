@@ -24,7 +24,9 @@ pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    return write_similar(tmp_path_factory.mktemp("good"))
+    folder = tmp_path_factory.mktemp("good") / "sbd"  # a folder of its own above it, which tests open as well
+    folder.mkdir()
+    return write_similar(folder)
 
 
 @pytest.fixture
