@@ -40,6 +40,7 @@ from olmoearth_nb.evaluation.tasks import Task, encoded
 from olmoearth_nb.insight import outputs
 from olmoearth_nb.insight.attention import record_attention
 from olmoearth_nb.insight.interactions import pair_interaction, shapley
+from olmoearth_nb.insight.measured import SOLVED
 from olmoearth_nb.insight.planted import (
     answers_apart,
     answers_together,
@@ -48,6 +49,7 @@ from olmoearth_nb.insight.planted import (
     fitted_reader,
     levels,
     mixed,
+    rows_of,
     shipped_patches,
 )
 from olmoearth_nb.insight.players import Players
@@ -71,9 +73,6 @@ GROUPS = Players.of(
         "B09": "B09",
     }
 )
-SOLVED = 0.75
-"""Accuracy from which a reader counts as solving a task."""
-
 PLANTED = (
     "players",
     "reader",
@@ -262,7 +261,7 @@ def measure(given: argparse.Namespace) -> None:
     explained, background = (one_date(labelled, numbers, given.edge) for numbers in (chosen, others))
     arms = opened(asked(given.models, False))
     print(f"{given.name}: {len(chosen)} samples explained, {len(background)} in the background", flush=True)
-    resolutions, bands, few = Players.by_resolution(), Players.each_band(), first_of(explained, given.few)
+    resolutions, bands, few = Players.by_resolution(), Players.each_band(), rows_of(explained, slice(given.few))
     asked_of = [(resolutions, explained, one) for one in (by_draws(background, 2), by_mean(background), by_zero())]
     asked_of += [(bands, few, one) for one in (by_draws(background, 1), by_mean(background))]
     found = {
@@ -326,11 +325,6 @@ def one_date(labelled, numbers, edge):
             images.append(image[:, :, whole[:1]])
             dates.append(stamps[whole[:1]])
     return Batch({NAME: torch.stack(images)}, torch.stack(dates))
-
-
-def first_of(batch, count):
-    """The first samples of a batch."""
-    return Batch({name: image[:count] for name, image in batch.images.items()}, batch.timestamps[:count])
 
 
 def by_group(values, groups):

@@ -161,26 +161,9 @@ def attention_explorer(places: Sample | Mapping[str, Sample], models: Mapping[st
             "ipywidgets is not installed; plots.attention.show_token(sample, attention.of(token), layer) draws the same"
         )
         return
-    from olmoearth_nb.plots.style import BY_WAVELENGTH
-
     samples = {"": places} if isinstance(places, Sample) else dict(places)
     encoders = {name: encoder_of(model) for name, model in models.items()}
-    depth = min(encoder.config.depth for encoder in encoders.values())
-    heads = min(encoder.config.heads for encoder in encoders.values())
-    first = next(iter(samples.values()))
-    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], _whole_dates(first)
-    rows, columns = (side // EXPLORED for side in first.shape)
-    options: dict[str, Any] = {"continuous_update": False, "layout": {"width": "440px"}}
-    controls = {
-        "place": ipywidgets.Dropdown(options=list(samples)),
-        "model": ipywidgets.Dropdown(options=list(encoders)),
-        "band": ipywidgets.SelectionSlider(options=bands, value="B05", **options),
-        "time": ipywidgets.SelectionSlider(options=dates, index=len(dates) // 2, description="date", **options),
-        "row": ipywidgets.IntSlider(rows // 2, 0, rows - 1, **options),
-        "column": ipywidgets.IntSlider(columns // 2, 0, columns - 1, **options),
-        "block": ipywidgets.IntSlider(depth, 1, depth, **options),
-        "head": ipywidgets.Dropdown(options=[("mean of heads", 0), *((str(one), one) for one in range(1, heads + 1))]),
-    }
+    controls = _attention_controls(samples, encoders)
 
     def move(change: Any) -> None:
         sample = samples[change["new"]]
@@ -196,6 +179,30 @@ def attention_explorer(places: Sample | Mapping[str, Sample], models: Mapping[st
     if len(samples) == 1:
         draw = partial(draw, controls.pop("place").value)
     _controlled(controls, ipywidgets.Image(format="png", layout={"max_width": "100%"}), draw)
+
+
+def _attention_controls(samples: Mapping[str, Sample], encoders: Mapping[str, Encoder]) -> dict[str, Any]:
+    """What chooses a token of the first place, and the block and head that are shown of it."""
+    import ipywidgets
+
+    from olmoearth_nb.plots.style import BY_WAVELENGTH
+
+    depth = min(encoder.config.depth for encoder in encoders.values())
+    heads = min(encoder.config.heads for encoder in encoders.values())
+    first = next(iter(samples.values()))
+    bands, dates = [SENTINEL2.band_names[i] for i in BY_WAVELENGTH], _whole_dates(first)
+    rows, columns = (side // EXPLORED for side in first.shape)
+    options: dict[str, Any] = {"continuous_update": False, "layout": {"width": "440px"}}
+    return {
+        "place": ipywidgets.Dropdown(options=list(samples)),
+        "model": ipywidgets.Dropdown(options=list(encoders)),
+        "band": ipywidgets.SelectionSlider(options=bands, value="B05", **options),
+        "time": ipywidgets.SelectionSlider(options=dates, index=len(dates) // 2, description="date", **options),
+        "row": ipywidgets.IntSlider(rows // 2, 0, rows - 1, **options),
+        "column": ipywidgets.IntSlider(columns // 2, 0, columns - 1, **options),
+        "block": ipywidgets.IntSlider(depth, 1, depth, **options),
+        "head": ipywidgets.Dropdown(options=[("mean of heads", 0), *((str(one), one) for one in range(1, heads + 1))]),
+    }
 
 
 def _whole_dates(sample: Sample) -> list[tuple[str, int]]:

@@ -67,7 +67,7 @@ class Checkpoints:
 
     def last_kept(self) -> Path | None:
         """The newest file that stays, if there is one."""
-        return self._named("kept")[-1][1] if self._named("kept") else None
+        return max(self._named("kept"), default=(0, None))[1]
 
     def _named(self, kind: str) -> list[tuple[int, Path]]:
         """Steps and files of a kind, oldest first."""

@@ -1,7 +1,5 @@
 """The benchmark of interactions compares arms with their twins on the same samples, and writes what was planted."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,16 +9,8 @@ from olmoearth_nb.insight.interactions import PairInteraction
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.tokenization import TOKENIZATIONS
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "interactions.py"
+SCRIPT = "interactions"
 PLAYERS = Players.by_resolution()
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("interactions_benchmark", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def found(value, seeds, seed=0):

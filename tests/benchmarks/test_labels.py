@@ -1,8 +1,6 @@
 """The label test reads the same chips under several conditions, and knows which tokens hold wrongly named bands."""
 
 import argparse
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +9,8 @@ from labelled_twins import LAND, write_eurosat
 from olmoearth_nb import Encoder, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "labels.py"
+SCRIPT = "labels"
 BANDS = SENTINEL2.band_names
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("labels_benchmark", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
