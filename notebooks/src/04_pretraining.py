@@ -525,17 +525,14 @@ plot_cards([card])
 # (`docs/results/cards.md`). What it wrote, read from the committed table:
 
 # %%
-import csv
-
-from olmoearth_nb.data import data_dir
+from olmoearth_nb.io.shipped import published
 
 asked = ("own parts", "NDVI", "month", "weight of the month")
 measured = {}
-with (data_dir() / "published" / "cards.csv").open(encoding="utf8") as file:
-    for row in csv.DictReader(file):
-        if row["data"] == "worldcereal_africa_500" and ("long" in row["model"] or row["source"] == "raw bands"):
-            cell = "" if row["question"] not in asked else "{value} [{low}, {high}]".format(**row)
-            measured.setdefault(row["model"], {})[row["question"]] = cell
+for row in published("cards"):
+    if row["data"] == "worldcereal_africa_500" and ("long" in row["model"] or row["source"] == "raw bands"):
+        cell = "" if row["question"] not in asked else "{value} [{low}, {high}]".format(**row)
+        measured.setdefault(row["model"], {})[row["question"]] = cell
 print(f"{'real pixels, six dates':26}", *(f"{name:>20}" for name in asked))
 for name in sorted(measured):
     print(f"{name:26}", *(f"{measured[name][question]:>20}" for question in asked))
