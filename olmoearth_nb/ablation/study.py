@@ -350,6 +350,8 @@ def _recipe(name: str, spec: Mapping[str, Any] | str, size: str) -> Recipe:
 def _as_dict(recipe: Recipe) -> dict[str, Any]:
     """Every field of a recipe as plain data."""
     found: dict[str, Any] = {item.name: getattr(recipe, item.name) for item in fields(recipe) if item.name != "name"}
+    if recipe.pixel_mixer is None:
+        del found["pixel_mixer"]  # studies from before there were mixers lack it, and stay the same study
     groups = {name: recipe.tokenization.groups_of(name) for name in MODALITIES}
     plain = {name: [" ".join(group) for group in own] for name, own in groups.items()}
     found["tokenization"] = {name: own for name, own in plain.items() if own != [" ".join(MODALITIES[name].band_names)]}

@@ -1,4 +1,4 @@
-"""`ModelConfig`: what a model is, in ten fields, and the published sizes.
+"""`ModelConfig`: what a model is, in eleven fields, and the published sizes.
 
 Source of the sizes: the published configurations of OlmoEarth v1, v1.1 and v1.2.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from olmoearth_nb.bands import MODALITIES, modality
+from olmoearth_nb.model.pixel_mixers import PixelMixing, check_pixel_mixing
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 from olmoearth_nb.tokenization import tokenization as named_tokenization
 
@@ -28,6 +29,8 @@ class ModelConfig:
         band_dropout: highest rate of dropped bands in pretraining (v1.1: 0.2).
         drop_path: stochastic depth of the encoder in training.
         modalities: names of the modalities that the model has weights for.
+        pixel_mixer: how the bands of a pixel meet before its patch is projected, beside or in place of a pixel layer:
+            "residual" or "attention" (`pixel_mixers`); None in all releases.
     """
 
     width: int = 128
@@ -40,11 +43,13 @@ class ModelConfig:
     band_dropout: float = 0.0
     drop_path: float = 0.1
     modalities: tuple[str, ...] = tuple(MODALITIES)
+    pixel_mixer: PixelMixing | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "depth", "heads", "decoder_depth"):
             _check_whole(name, getattr(self, name), least=1)
         _check_whole("pixel_hidden", self.pixel_hidden, least=0)
+        check_pixel_mixing(self.pixel_mixer)
         for name in ("band_dropout", "drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be from 0 to below 1, got {getattr(self, name)!r}")

@@ -4,7 +4,8 @@ Formulas follow from the architecture (a MAC is one multiplication and one addit
 
 * every token passes 4 D^2 (q, k, v, out) + 8 D^2 (MLP) a block,
 * attention multiplies N x N scores twice, N^2 D each, a block,
-* a patch costs 64 C D to project, or with a pixel layer of m units 64 C m + 64 m D.
+* a patch costs 64 C D to project, or with a pixel layer of m units 64 C m + 64 m D; mixers of the bands of a pixel add
+  their own (`pixel_mixers`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from olmoearth_nb.bands import modality
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.model.patch_embed import PATCH
+from olmoearth_nb.model.pixel_mixers import mixer_macs
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequ
         for group in config.tokenization.groups_of(name):
             hidden = config.pixel_hidden
             linear += pixels * (len(group) * hidden + hidden * width if hidden else len(group) * width)
+            linear += pixels * mixer_macs(config.pixel_mixer, len(group))
     return Cost(tokens, linear, config.depth * 2 * tokens**2 * width, resize)
 
 

@@ -116,7 +116,12 @@ class Encoder(nn.Module):
             config.width, config.tokenization, config.modalities, config.rotary
         )
         self.patch_embeddings = PatchEmbed(
-            config.width, config.tokenization, config.modalities, config.pixel_hidden, config.band_dropout
+            config.width,
+            config.tokenization,
+            config.modalities,
+            config.pixel_hidden,
+            config.band_dropout,
+            config.pixel_mixer,
         )
 
     def forward(self, batch: Batch, patch_size: int, roles: Tensor | None = None) -> Encoded:

@@ -13,6 +13,7 @@ from olmoearth_nb.bands import modality
 from olmoearth_nb.errors import warn
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.model.config import ModelConfig
+from olmoearth_nb.model.pixel_mixers import mixer_numbers
 
 MANY_TOKENS = 50_000
 """Tokens of one sample above which the encoder warns: every block compares each pair of them, billions of them.
@@ -42,7 +43,7 @@ def activation_bytes(config: ModelConfig, grid: TokenGrid, samples: int, gradien
     pixels = {name: math.prod(shape[:3]) * _PATCH**2 for name, shape in grid.shapes.items()}  # enlarged, over dates
     frames = sum(count * len(modality(name).bands) for name, count in pixels.items())
     groups = [
-        pixels[name] * (len(group) + 2 * config.pixel_hidden)
+        pixels[name] * (len(group) + 2 * config.pixel_hidden + mixer_numbers(config.pixel_mixer, len(group)))
         for name in grid.shapes
         for group in config.tokenization.groups_of(name)
     ]

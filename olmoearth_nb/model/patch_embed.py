@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from olmoearth_nb.bands import MISSING
+from olmoearth_nb.bands import MISSING, modality
 from olmoearth_nb.grid import TokenGrid
 from olmoearth_nb.model.packing import exporting
+from olmoearth_nb.model.pixel_mixers import PixelMixing, pixel_mixer
 from olmoearth_nb.tokenization import Tokenization
 
 PATCH = 8
@@ -71,10 +72,12 @@ class GroupEmbed(nn.Module):
         bands: C, number of bands in the group.
         width: D.
         pixel_hidden: m, units of the pixel layer; 0 for none (v1).
+        mixing: how the bands of a pixel meet before; None in all releases.
     """
 
-    def __init__(self, bands: int, width: int, pixel_hidden: int) -> None:
+    def __init__(self, bands: int, width: int, pixel_hidden: int, mixing: PixelMixing | None = None) -> None:
         super().__init__()
+        self.mixer = pixel_mixer(mixing, bands)
         self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU(inplace=True)) if pixel_hidden else None
         self.proj = nn.Linear(PATCH * PATCH * (pixel_hidden or bands), width)
 
@@ -91,7 +94,10 @@ class GroupEmbed(nn.Module):
         x = frames.permute(0, 2, 3, 1)  # (F, 8h, 8w, C), channels last as the weights expect them
         if keep is not None:
             x = x.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3)[keep]  # (kept, 8, 8, C)
+            x = x if self.mixer is None else self.mixer(x)
             return self.proj((x if self.pixel_proj is None else self.pixel_proj(x)).flatten(1))  # (kept, D)
+        if self.mixer is not None:
+            x = self.mixer(x.contiguous())
         if self.pixel_proj is not None:
             x = self.pixel_proj(x.contiguous())  # (F, 8h, 8w, m): bands meet here for the first time in v1.1
         _, height, width, channels = x.shape
@@ -140,6 +146,7 @@ class PatchEmbed(nn.Module):
         modalities: names of the modalities.
         pixel_hidden: units of the pixel layer; 0 for none.
         band_dropout: highest rate of `BandDropout` in training (v1.1: 0.2).
+        mixing: how the bands of a pixel meet in sensors, see `pixel_mixers`; never in maps, which are not encoded.
     """
 
     def __init__(
@@ -149,6 +156,7 @@ class PatchEmbed(nn.Module):
         modalities: tuple[str, ...],
         pixel_hidden: int,
         band_dropout: float,
+        mixing: PixelMixing | None = None,
     ) -> None:
         super().__init__()
         self.width = width
@@ -157,8 +165,9 @@ class PatchEmbed(nn.Module):
         self.per_modality_embeddings = nn.ModuleDict()
         for name in modalities:
             groups = tokenization.groups_of(name)
+            own = None if modality(name).decode_only else mixing
             self.per_modality_embeddings[name] = nn.ModuleDict(
-                {f"{name}__{i}": GroupEmbed(len(group), width, pixel_hidden) for i, group in enumerate(groups)}
+                {f"{name}__{i}": GroupEmbed(len(group), width, pixel_hidden, own) for i, group in enumerate(groups)}
             )
 
     def forward(self, images: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None = None) -> Tensor:

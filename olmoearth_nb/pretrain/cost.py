@@ -18,6 +18,7 @@ from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.patch_embed import PATCH
+from olmoearth_nb.model.pixel_mixers import mixer_macs
 from olmoearth_nb.pretrain.masking import draw_roles
 from olmoearth_nb.pretrain.plan import Plan
 
@@ -80,7 +81,8 @@ def _embedding(config: ModelConfig, grid: TokenGrid, online: Tensor, hidden: Ten
     bands = torch.tensor([len(config.tokenization.groups_of(name)[group]) for name, group in grid.band_sets])
     inputs = bands[grid.band_set].double() * PATCH**2  # (N,) numbers that a token is made of
     units = config.pixel_hidden
-    reads_pixels = inputs * (units or config.width)
+    mixed = torch.tensor([mixer_macs(config.pixel_mixer, count) for count in bands.tolist()])
+    reads_pixels = inputs * (units or config.width) + PATCH**2 * mixed[grid.band_set].double()
     behind = torch.full_like(inputs, PATCH**2 * units * config.width)
     seen = online.double() @ (2 * reads_pixels + 3 * behind)
     return seen.sum(0) + hidden.any(0).double() @ (reads_pixels + behind)

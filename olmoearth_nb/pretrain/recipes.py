@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from olmoearth_nb.bands import MODALITIES
 from olmoearth_nb.model.config import PUBLISHED, SIZES, ModelConfig, size_config
+from olmoearth_nb.model.pixel_mixers import PixelMixing
 from olmoearth_nb.pretrain.masking import STRATEGIES
 from olmoearth_nb.tokenization import TOKENIZATIONS, Tokenization
 from olmoearth_nb.weights.scaling import Scaling, Statistics, check_scaling
@@ -59,6 +60,7 @@ class Recipe:
         name: short name, shown in tables and figures.
         tokenization: which bands share a token.
         pixel_layer: whether pixels pass a layer of their own before a patch is projected (v1.1).
+        pixel_mixer: another way in which the bands of a pixel meet, "residual" or "attention"; None in all releases.
         band_dropout: highest rate at which the online encoder loses whole bands (v1.1: 0.2).
         masking: one of `masking.STRATEGIES`.
         masked_negatives: whether equal targets of maps are no negatives (v1.1).
@@ -74,6 +76,7 @@ class Recipe:
     name: str
     tokenization: Tokenization = field(default_factory=lambda: TOKENIZATIONS["v1"])
     pixel_layer: bool = False
+    pixel_mixer: PixelMixing | None = None
     band_dropout: float = 0.0
     masking: str = "modality_cross_random"
     masked_negatives: bool = False
@@ -102,6 +105,7 @@ class Recipe:
             self.tokenization,
             pixel_hidden=SIZES[size].pixel_hidden if self.pixel_layer and size in SIZES else 0,
             position=self.position,
+            pixel_mixer=self.pixel_mixer,
             band_dropout=self.band_dropout,
             drop_path=self.optimisation.drop_path,
         )

@@ -153,6 +153,8 @@ def config_to_official(config: ModelConfig) -> dict[str, Any]:
     }
     if config.pixel_hidden:
         encoder["patch_embed_hidden_sizes"] = [config.pixel_hidden]
+    if config.pixel_mixer:
+        encoder["pixel_mixer"] = config.pixel_mixer  # no official key: the official code has no such model
     if config.band_dropout:
         encoder |= {
             "band_dropout_rate": config.band_dropout,
@@ -224,6 +226,7 @@ def _model_config(encoder: dict[str, Any], decoder: dict[str, Any]) -> ModelConf
         band_dropout=encoder.get("band_dropout_rate", 0.0),
         drop_path=encoder.get("drop_path", 0.1),
         modalities=tuple(encoder["supported_modality_names"]),
+        pixel_mixer=encoder.get("pixel_mixer"),
     )
 
 

@@ -78,6 +78,8 @@ def fold(embeddings: PatchEmbed, scaling: str = "standard", statistics: Statisti
             factor, shift = rescaling(scaling, statistics, name)  # (C,)
             for bands, layer in zip(embeddings.tokenization.indices(name), groups.children(), strict=True):
                 assert isinstance(layer, GroupEmbed)
+                if layer.mixer is not None:
+                    layer.mixer.fold(factor[bands], shift[bands])
                 first = layer.proj if layer.pixel_proj is None else layer.pixel_proj[0]
                 assert isinstance(first, nn.Linear)
                 pixels = first.in_features // len(bands)  # 64 of a patch, or 1; bands are the fastest axis
