@@ -7,7 +7,6 @@ end with the sweep. A worker of another scheduler finishes the job that it has b
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -22,15 +21,12 @@ from olmoearth_nb.ablation.study import Arm, Study
 from olmoearth_nb.ablation.tables import write_scores
 from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.errors import PlainError
+from olmoearth_nb.io.cluster import cluster
 from olmoearth_nb.io.durable import alone, write_json
 from olmoearth_nb.pretrain.log import LOG
 
 if TYPE_CHECKING:
     from distributed import Client
-
-
-START = 300.0
-"""Seconds that a local worker has to start."""
 
 
 class SweepError(PlainError):
@@ -74,7 +70,7 @@ def ablate(
         corpus = corpus_of(study, folder)
         if isinstance(corpus, TileCorpus):
             corpus.copy_all(quiet)  # made once, before many ask for it and before anything is timed
-        with _cluster(workers, scheduler) as client:
+        with cluster(workers, scheduler) as client:
             run = partial(_run, client, folder, quiet=quiet)
             run([Job("floors")])  # asks every task, so that a mistake in one shows before anything is trained
             for arm in study.arms if study.minutes else ():
@@ -146,35 +142,6 @@ def _choose(study: Study, folder: Path) -> None:
         at_edge = len(found) > 1 and best in (min(found), max(found))
         tried = [{"rate": rate, "accuracy": accuracy} for rate, accuracy in found.items()]
         write_json(done(folder, Job("chosen", arm.name)), {"rate": best, "at the edge": at_edge, "tried": tried})
-
-
-@contextmanager
-def _cluster(workers: int, scheduler: str) -> Iterator[Client]:
-    """A client of a scheduler, or of one in this process, whose workers end when this process does.
-
-    Local workers are commands (`dask spec`), not children of `multiprocessing`, which would run the caller's script
-    again wherever it has no `if __name__ == "__main__"`.
-    """
-    try:
-        from distributed import Client, Scheduler, SpecCluster
-        from distributed.deploy.subprocess import SubprocessWorker
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f'{error}; pip install "olmoearth_nb[scale]" brings it') from error
-    if scheduler:
-        with Client(scheduler) as client:
-            yield client
-        return
-    quiet = {"host": "127.0.0.1", "silence_logs": logging.CRITICAL}
-    options: dict[str, Any] = {"worker_kwargs": quiet | {"nthreads": 1, "memory_limit": 0}}
-    worker = {"cls": SubprocessWorker, "options": options}  # a nanny, which replaces its worker when that dies
-    here = {
-        "cls": Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
-    }
-    named = dict.fromkeys(range(workers), worker)
-    with SpecCluster(named, here, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
-        client.wait_for_workers(1, timeout=START)
-        yield client
 
 
 def _run(client: Client, folder: Path, jobs: Sequence[Job], notebook: str = "", quiet: bool = False) -> None:
