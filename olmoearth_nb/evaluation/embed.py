@@ -159,10 +159,8 @@ def _key(encoder: Encoder, about: bytes, patch_size: int, readout: str, modaliti
     return digest.hexdigest()[:32]
 
 
-def embed_window(
-    encoder: Encoder, scene: Scene, row: int, column: int, edge: int, patch_size: int
-) -> np.ndarray | None:
-    """Embeddings of the whole patches of a window, of which the encoder sees nothing else.
+def encode_window(encoder: Encoder, scene: Scene, row: int, column: int, edge: int, patch_size: int) -> Encoded | None:
+    """What an encoder makes of the whole patches of a window, of which it sees nothing else.
 
     Args:
         encoder: any encoder, in evaluation mode; it stays on its device.
@@ -173,7 +171,7 @@ def embed_window(
         patch_size: P.
 
     Returns:
-        (rows, columns, D) float32, NaN where a patch was not observed; None if nothing was observed in any.
+        None if nothing was observed in any patch.
     """
     height, width = scene.shape
     rows = min(edge, (height - row) // patch_size * patch_size)
@@ -184,7 +182,22 @@ def embed_window(
     if observed(batch.images, batch.grid(encoder.config.tokenization, patch_size))[1].all():
         return None
     with torch.inference_mode():
-        return encoder(batch, patch_size).pool_patches()[0].float().cpu().numpy()
+        return encoder(batch, patch_size)
+
+
+def embed_window(
+    encoder: Encoder, scene: Scene, row: int, column: int, edge: int, patch_size: int
+) -> np.ndarray | None:
+    """Embeddings of the whole patches of a window; see `encode_window`.
+
+    Returns:
+        (rows, columns, D) float32, NaN where a patch was not observed; None if nothing was observed in any.
+    """
+    encoded = encode_window(encoder, scene, row, column, edge, patch_size)
+    if encoded is None:
+        return None
+    with torch.inference_mode():
+        return encoded.pool_patches()[0].float().cpu().numpy()
 
 
 def embed_place(
