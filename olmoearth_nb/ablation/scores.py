@@ -8,6 +8,7 @@ They are read without anything that trains or simulates; `tables` writes them.
 from __future__ import annotations
 
 import csv
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,11 +108,15 @@ def read_runs(folder: str | Path) -> list[dict[str, str]]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a table of a study.
+    """Rows of a table of a study; one that is large may be kept as `.csv.gz`.
 
     Raises:
         FileNotFoundError: if it is not there.
     """
+    packed = path.with_name(f"{path.name}.gz")
+    if not path.is_file() and packed.is_file():
+        with gzip.open(packed, "rt", encoding="utf8") as text:
+            return list(csv.DictReader(text))
     if not path.is_file():
         raise FileNotFoundError(
             f"{path.parent} has no {path.name}; `olmoearth-nb ablate` writes it when all arms are done"

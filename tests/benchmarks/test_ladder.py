@@ -1,0 +1,78 @@
+"""The primary comparisons, from tables whose truth is known."""
+
+import csv
+import gzip
+
+import numpy as np
+import pytest
+
+from olmoearth_nb.ablation.scores import SCORES
+
+SCRIPT = "ladder"
+SEEDS, GROUPS, EACH = range(10, 15), range(60), 10
+RIGHT = {"v1": 0.80, "naive": 0.60, "v1.1": 0.80, "v1 tokens": 0.80}
+COST = {"v1": 0.05, "naive": 0.25, "v1.1": 0.05, "v1 tokens": 0.05}
+
+
+def write_table(folder, tasks, accuracy, budget="65536 samples", repeat=""):
+    """Answers that are right with a known probability, the same luck for all arms."""
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(0).random((len(tasks), len(SEEDS), len(GROUPS), EACH))
+    with (folder / "scores.csv").open("w", newline="", encoding="utf8") as file:
+        writer = csv.DictWriter(file, SCORES)
+        writer.writeheader()
+        for (arm, (number, task)), (place, seed) in (
+            ((arm, one), own) for arm in RIGHT for one in enumerate(tasks) for own in enumerate(SEEDS)
+        ):
+            for group in GROUPS:
+                right = int((draw[number, place, group] < accuracy(arm, task)).sum())
+                about = {"arm": arm, "seed": seed, "budget": budget, "samples": 1, "rate": 0.1, "task": task}
+                writer.writerow(about | {"tile": group, "right": right, "rows": EACH, "repeat": repeat})
+
+
+@pytest.fixture(scope="module")
+def folder(script, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ladder")
+    tasks = (script.KNN, script.LINEAR, script.published(script.KNN), script.published(script.LINEAR))
+    write_table(folder / "r1", tasks, lambda arm, task: RIGHT[arm] - ("published" in task) * COST[arm], repeat="0")
+    designed = [f"{name}, patches, network" for name in script.DESIGNED]
+    write_table(folder / "s", designed, lambda arm, task: 0.8 - 0.1 * (arm == "naive"), "32768 samples")
+    return folder
+
+
+def test_finds_what_was_planted_and_nothing_else(script, folder):
+    found = {row["comparison"]: row for row in script.primary(folder)}
+    wanted = {"P1": -0.2, "P2": 0.2, "P3": 0.0, "P4": 0.2, "P5": -0.1}
+    for name, value in wanted.items():
+        assert float(found[name]["difference"]) == pytest.approx(value, abs=0.04), name
+        assert (float(found[name]["p_holm"]) < 0.05) == (value != 0), name
+        assert (found[name]["seeds"], found[name]["budget"].split()[1]) == (5, "samples")
+    assert (found["P6"]["budget"], found["P6"]["p_holm"]) == ("not run", "1.000000")
+    assert "| P6 |" in script.lines(script.primary(folder))[-1]
+
+
+def test_takes_a_lower_budget_where_the_planned_one_was_not_reached(script, tmp_path):
+    write_table(tmp_path / "r1", (script.KNN,), lambda arm, task: 0.5, "24576 samples", "0")
+    assert script.budget_of(script.read_scores(tmp_path / "r1"), script.TRACK_R) == "24576 samples"
+
+
+def test_packed_scores_are_read_and_packed_alike(script, folder, tmp_path):
+    for name in ("one", "other"):
+        script.keep(folder / "r1", tmp_path / name)
+    packed = [(tmp_path / name / "scores.csv.gz").read_bytes() for name in ("one", "other")]
+    assert packed[0] == packed[1]
+    assert gzip.decompress(packed[0]) == (folder / "r1" / "scores.csv").read_bytes()
+    plain, read = script.read_scores(folder / "r1"), script.read_scores(tmp_path / "one")
+    assert all(np.array_equal(plain.right[key], read.right[key]) for key in plain.right)
+
+
+def test_effects_of_a_factorial(script):
+    """Each arm's score is made of effects that are known."""
+    truth = {"pixel layer": 3.0, "weaker contrast": -2.0, "pixel layer x band dropout": 1.0}
+    right = {}
+    for arm, own in script.FACTORS.items():
+        has = {label: 1 if use else -1 for label, use in zip(script.NAMES, own, strict=True)}
+        right[arm] = np.array([sum(v / 2 * np.prod([has[part] for part in k.split(" x ")]) for k, v in truth.items())])
+    found = script.effects(right)
+    assert len(found) == 7
+    assert {name: float(value[0]) for name, value in found.items() if value[0]} == truth
