@@ -1,0 +1,185 @@
+"""`make_map`: a scene of any size to a map, block by block.
+
+A block is the unit of work: it reads the windows that touch it, and nothing else. So memory does not grow with the
+scene, and neither the size of blocks nor their order, nor the number of workers, nor a kill in between changes a pixel.
+Blocks that are done lie beside the map until it is whole.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from olmoearth_nb.io.durable import alone, sync, write_json
+from olmoearth_nb.io.json_file import read_json
+from olmoearth_nb.maps.blocks import PLAN, Done, any_observed, here, on_workers, one_thread, path_of
+from olmoearth_nb.maps.cog import free_for, sizes, write_cog
+from olmoearth_nb.maps.plan import Plan, Settings, described, nothing_observed, planned, settings
+from olmoearth_nb.maps.probe import Head
+from olmoearth_nb.maps.sources import Opened, Sources, given, named
+from olmoearth_nb.maps.windows import Block
+from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.scene import Scene
+
+BLOCK = 512
+"""Default edge of a block in pixels of the scene."""
+
+_PARTS = 3
+"""How often the map's numbers lie on the disk at once: as blocks, as a plain file and as the map."""
+
+
+def make_map(
+    model: str | os.PathLike[str] | Encoder,
+    data: str | os.PathLike[str] | Scene,
+    out: str | os.PathLike[str],
+    head: str | os.PathLike[str] | Head | None = None,
+    *,
+    output: str = "",
+    patch_size: int | None = None,
+    window: int | None = None,
+    stride: int | None = None,
+    blending: str = "cosine",
+    block: int = BLOCK,
+    workers: int = 1,
+    scheduler: str = "",
+    overwrite: bool = False,
+    quiet: bool = False,
+    **options: Any,
+) -> Path:
+    """Makes a map of a scene as a cloud-optimised GeoTIFF, which appears whole or not at all.
+
+    The file says in its tags what it was made of. Killed, the same call goes on with the blocks that are not done.
+
+    Args:
+        model: see `open_encoder`; or an encoder, for this process alone.
+        data: see `load_scene`; or a scene, for this process alone.
+        out: the file.
+        head: what `save_probe` wrote; or a head, for this process alone; None for embeddings.
+        output: "classes" (with a head, the default), "probabilities", "embeddings" (without one, the default; int8 with
+            a scale for each number) or "pca" (their three principal components as red, green and blue).
+        patch_size: P, the pixels of the scene along a pixel of the map; the head's, else 4.
+        window: edge of what the encoder sees at once, in pixels; by default 16 patches.
+        stride: from one window to the next; by default half a window. As long as the window, none overlap.
+        blending: "cosine" (a weighted mean of overlapping windows) or "margin" (the one whose border is farthest).
+        block: edge of the unit of work in pixels of the scene; changes no pixel.
+        workers: processes of a local Dask cluster; 1 for this process. Changes no pixel.
+        scheduler: address of a Dask scheduler instead, such as "tcp://host:8786".
+        overwrite: whether a map that is there already is replaced, once the new one is whole.
+        quiet: whether to leave out the progress bar.
+        options: of the scene's loader.
+
+    Returns:
+        The path of the map.
+
+    Raises:
+        FileExistsError: if the map is there already, another process makes it, or a map of something else was begun.
+        ValueError: for a scene without a place or any observed patch, a head of other embeddings, and settings that
+            cannot be.
+        MapError: if a block could not be made.
+        DiskFullError: if the disk is full.
+    """
+    out = Path(out).absolute()
+    _check(out, overwrite, block, workers)
+    sources = named(model, data, head, options)
+    if sources is None and (workers > 1 or scheduler):
+        raise ValueError("several workers open model, data and head by their paths; give paths, or say workers=1")
+    folder = out.with_name(f"{out.name}.work")
+    with alone(folder):
+        with one_thread():
+            opened = sources.open() if sources else given(model, data, head, options)
+            plan = _plan(folder, opened, sources, settings(opened.head, output, patch_size, window, stride, blending))
+        edge = max(1, block // plan.settings.patch_size) * plan.about["cells"]
+        blocks = {one: path_of(folder, one) for one in plan.tiling.blocks(edge)}
+        left = [one for one, path in blocks.items() if not path.is_file()]
+        free_for(folder, _PARTS * sizes(blocks, plan.coding) - sizes(blocks.keys() - left, plan.coding), out.name)
+        with _progress(plan, blocks, left, quiet) as done:
+            if workers > 1 or scheduler:
+                on_workers(folder, left, workers, scheduler, done)
+            else:
+                here(folder, opened, plan, left, done)
+        if not any_observed(blocks, plan):
+            raise nothing_observed(opened.scene.title)
+        made = write_cog(folder, plan.tiling.shape, plan.coding, plan.georeference, plan.tags(), blocks)
+        made.replace(out)
+        sync(out.parent)
+    shutil.rmtree(folder)
+    return out
+
+
+def _check(out: Path, overwrite: bool, block: int, workers: int) -> None:
+    """Raises for what is known to be wrong before anything is opened."""
+    if out.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"a map is a GeoTIFF, .tif, got out={out.name!r}")
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the name of a file in it")
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} is there already; say overwrite=True, or give another name")
+    if block < 1:
+        raise ValueError(f"block must be at least 1 px, got {block}")
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+
+
+def _plan(folder: Path, opened: Opened, sources: Sources | None, chosen: Settings) -> Plan:
+    """The plan of this map: the one that lies in its folder, or a new one, written there.
+
+    Raises:
+        FileExistsError: if a map of something else was begun there.
+    """
+    name = "an encoder" if sources is None else "/".join(Path(sources.model).parts[-2:])
+    about = described(name, opened.encoder, opened.scene, opened.head, chosen)
+    path = folder / PLAN
+    if path.is_file():
+        written = Plan.from_dict(read_json(path)["plan"])
+        differs = [key for key in about if written.about.get(key) != about[key]]
+        differs += [key for key, value in vars(chosen).items() if getattr(written.settings, key) != value]
+        if differs:
+            raise FileExistsError(
+                f"{folder} holds a map that was begun with another {', '.join(differs)}; remove that folder, or give "
+                "another name"
+            )
+        return written
+    plan = planned(opened.encoder, opened.scene, opened.head, chosen, about)
+    write_json(path, {"plan": plan.to_dict(), "sources": sources and vars(sources)})
+    return plan
+
+
+@contextmanager
+def _progress(plan: Plan, blocks: Mapping[Block, Path], left: list[Block], quiet: bool) -> Iterator[Done]:
+    """A bar over the map's area, with its speed in square kilometres a second."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:.3g} km2/s")
+
+    area = math.prod(plan.georeference.pixel_size(*plan.tiling.shape)) / 1e6
+    columns = (TextColumn("{task.description}"), BarColumn(), Speed(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=quiet, speed_estimate_period=600) as bar:
+        total = sum(height * width for _, _, height, width in blocks) * area
+        task = bar.add_task("", total=total)
+        ready = len(blocks) - len(left)
+
+        def done(block: Block | None) -> None:
+            nonlocal ready
+            ready += block is not None
+            size = 0 if block is None else block[2] * block[3]
+            bar.update(task, advance=size * area, description=f"{ready} of {len(blocks)} blocks")
+
+        bar.update(task, completed=total - sum(height * width for _, _, height, width in left) * area)
+        done(None)
+        yield done
