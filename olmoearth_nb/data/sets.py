@@ -1,7 +1,8 @@
-"""What models are pretrained on and what they are tested on, whatever it is: two small protocols.
+"""What models are pretrained on and what they are tested on, whatever it is: three small protocols.
 
-A `Corpus` gives windows, a `LabelledSet` gives places with an answer each. A simulated world is one of each; so are
-folders of real chips, EuroSAT, GeoBench's sets and tables of pixel series.
+A `Corpus` gives windows, a `LabelledSet` gives places with an answer each, and `LabelledPixels` gives places with an
+answer for each pixel. A simulated world is one of each; folders of real chips, EuroSAT, GeoBench's sets and tables of
+pixel series are the first or the second.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Corpus(Protocol):
 
 
 @runtime_checkable
-class LabelledSet(Protocol):
-    """Places of which each has one answer."""
+class _Places(Protocol):
+    """What all labelled places have, whatever their answers are."""
 
     @property
     def name(self) -> str:
@@ -58,11 +59,6 @@ class LabelledSet(Protocol):
     @property
     def ids(self) -> Sequence[str]:
         """(n,) what tells each place from the others of the set, in whatever order they are listed."""
-        ...
-
-    @property
-    def answers(self) -> np.ndarray:
-        """(n,) class indices, or real values in `unit`."""
         ...
 
     @property
@@ -101,3 +97,27 @@ class LabelledSet(Protocol):
     def samples(self, numbers: np.ndarray, modalities: tuple[str, ...] = ("sentinel2_l2a",)) -> list[Sample]:
         """Some of them as samples."""
         ...
+
+
+@runtime_checkable
+class LabelledSet(_Places, Protocol):
+    """Places of which each has one answer."""
+
+    @property
+    def answers(self) -> np.ndarray:
+        """(n,) class indices, or real values in `unit`; (n, classes) 0 or 1 where several classes may hold at once."""
+        ...
+
+
+@runtime_checkable
+class LabelledPixels(_Places, Protocol):
+    """Places of one size of which each pixel has an answer."""
+
+    @property
+    def answers(self) -> np.ndarray:
+        """(n, H, W) class indices, -1 where there is none; or real values in `unit`, NaN where there is none."""
+        ...
+
+
+Labelled = LabelledSet | LabelledPixels
+"""Places with answers of either kind."""

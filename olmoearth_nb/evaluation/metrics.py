@@ -49,17 +49,28 @@ def mean_average_precision(predicted: np.ndarray, answers: np.ndarray, weights: 
 
     Places that a probe gives the same stand or fall together, as in scikit-learn. See `accuracy` for the arguments.
     """
-    precision, rows = [], []
-    for c in np.unique(answers):
-        order = np.argsort(-predicted[:, c], kind="stable")
-        ranked = predicted[order, c]
-        last = np.searchsorted(-ranked, -ranked, side="right") - 1  # the last place of the same value
-        counted = weights[:, order]
-        positive = counted * (answers[order] == c)
-        above = np.maximum(counted.cumsum(1)[:, last], 1e-12)
-        precision.append((positive * positive.cumsum(1)[:, last] / above).sum(1))
-        rows.append(positive.sum(1))
-    return _mean_where(np.stack(precision), np.stack(rows))
+    found = [average_precision(predicted[:, c], answers == c, weights) for c in np.unique(answers)]
+    return _mean_where(*(np.stack(part) for part in zip(*found, strict=True)))
+
+
+def average_precision(given: np.ndarray, holds: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The average precision of one class, times how many places it has, and that number.
+
+    Args:
+        given: (n,) what a probe gives the class.
+        holds: (n,) bool, whether it holds.
+        weights: (m, n) how often each place counts.
+
+    Returns:
+        Two (m,) arrays.
+    """
+    order = np.argsort(-given, kind="stable")
+    ranked = given[order]
+    last = np.searchsorted(-ranked, -ranked, side="right") - 1  # the last place of the same value
+    counted = weights[:, order]
+    positive = counted * holds[order]
+    above = np.maximum(counted.cumsum(1)[:, last], 1e-12)
+    return (positive * positive.cumsum(1)[:, last] / above).sum(1), positive.sum(1)
 
 
 def mean_f1(predicted: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,10 +6,24 @@ real values one number.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from olmoearth_nb.model.encoder import Encoded
+
+
+class Read(NamedTuple):
+    """What a head reads of an encoder: it can be kept while the encoder stands still.
+
+    Attributes:
+        features: (B, D) of places, (B, h, w, D) of patches.
+        seen: (B, h, w) bool of patches, True = at least one token was encoded; None of places.
+    """
+
+    features: Tensor
+    seen: Tensor | None = None
 
 
 class PlaceHead(nn.Module):
@@ -24,9 +38,17 @@ class PlaceHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(width, outputs)
 
+    def read(self, encoded: Encoded) -> Read:
+        """(B, D) means."""
+        return Read(encoded.pool())
+
+    def tell(self, read: Read) -> Tensor:
+        """(B, outputs)."""
+        return self.linear(read.features)
+
     def forward(self, encoded: Encoded) -> Tensor:
         """(B, outputs)."""
-        return self.linear(encoded.pool())
+        return self.tell(self.read(encoded))
 
 
 class PixelHead(nn.Module):
@@ -46,17 +68,61 @@ class PixelHead(nn.Module):
         self.outputs, self.patch_size = outputs, patch_size
         self.linear = nn.Linear(width, outputs * patch_size**2)
 
-    def forward(self, encoded: Encoded) -> Tensor:
-        """(B, H, W, outputs), NaN where no token of the patch was encoded (see `seen_pixels`)."""
+    def read(self, encoded: Encoded) -> Read:
+        """(B, h, w, D) means of patches, 0 where no token was encoded."""
         p = self.patch_size
         if encoded.grid.patch_size != p:
             raise ValueError(f"this head is for patches of {p} pixels, the encoder was given {encoded.grid.patch_size}")
-        seen = seen_patches(encoded).unsqueeze(-1)  # (B, h, w, 1)
+        seen = seen_patches(encoded)
         # a NaN must not reach the layer: multiplied by a gradient of 0 it would make its weights NaN
-        x = torch.where(seen, encoded.pool_patches(), 0.0)  # (B, h, w, D)
-        y = torch.where(seen, self.linear(x), torch.nan)  # (B, h, w, outputs P P)
+        return Read(torch.where(seen.unsqueeze(-1), encoded.pool_patches(), 0.0), seen)
+
+    def tell(self, read: Read) -> Tensor:
+        """(B, H, W, outputs), NaN where no token of the patch was encoded (see `seen_pixels`)."""
+        assert read.seen is not None
+        p = self.patch_size
+        y = torch.where(read.seen.unsqueeze(-1), self.linear(read.features), torch.nan)  # (B, h, w, outputs P P)
         y = y.unflatten(-1, (self.outputs, p, p)).permute(0, 1, 4, 2, 5, 3)  # (B, h, P, w, P, outputs)
         return y.flatten(3, 4).flatten(1, 2)  # (B, H, W, outputs)
+
+    def forward(self, encoded: Encoded) -> Tensor:
+        """(B, H, W, outputs)."""
+        return self.tell(self.read(encoded))
+
+
+class InUnit(nn.Module):
+    """A head of real values that learns standardised ones and tells them in their unit.
+
+    Args:
+        head: tells one number.
+        mean: of the values that train.
+        deviation: of the same.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, head: PlaceHead | PixelHead, mean: float, deviation: float) -> None:
+        super().__init__()
+        self.head = head
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("deviation", torch.tensor(deviation))
+
+    def standard(self, values: Tensor) -> Tensor:
+        """Values in deviations from the mean."""
+        return (values - self.mean) / self.deviation
+
+    def read(self, encoded: Encoded) -> Read:
+        """As the head."""
+        return self.head.read(encoded)
+
+    def tell(self, read: Read) -> Tensor:
+        """What the head tells, in the unit of the values."""
+        return self.head.tell(read) * self.deviation + self.mean
+
+    def forward(self, encoded: Encoded) -> Tensor:
+        """What the head tells, in the unit of the values."""
+        return self.tell(self.read(encoded))
 
 
 def seen_patches(encoded: Encoded) -> Tensor:

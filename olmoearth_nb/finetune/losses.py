@@ -1,4 +1,4 @@
-"""Losses of classes and of real values; what has no label does not count."""
+"""Losses of classes, of several truths at once and of real values; what has no label does not count."""
 
 from __future__ import annotations
 
@@ -50,6 +50,25 @@ def value_loss(values: Tensor, answers: Tensor) -> Tensor:
     kept = ~answers.isnan()
     chosen = values[..., 0][kept].float()  # (n,)
     return F.mse_loss(chosen, answers[kept].float()) if len(chosen) else chosen.sum()
+
+
+def truths_loss(logits: Tensor, answers: Tensor) -> Tensor:
+    """Mean binary cross-entropy of what is known, where several classes may hold at once: multi-label soft margin.
+
+    Args:
+        logits: (..., classes).
+        answers: (..., classes) 1 where a class holds, 0 where it does not, `IGNORED` where nobody knows.
+
+    Returns:
+        () the loss, 0 if nothing is known.
+
+    Raises:
+        ValueError: for answers of another shape.
+    """
+    _require_shape(logits.shape, answers)
+    kept = answers != IGNORED
+    chosen = logits[kept].float()  # (n,)
+    return F.binary_cross_entropy_with_logits(chosen, answers[kept].float()) if len(chosen) else chosen.sum()
 
 
 def class_weights(labels: np.ndarray, classes: int) -> Tensor:

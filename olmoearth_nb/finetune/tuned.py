@@ -7,6 +7,8 @@ skipped branches, so that the head learns from other embeddings than it will be 
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from olmoearth_nb.model.encoder import Encoder
@@ -26,7 +28,8 @@ class Tuned(nn.Module):
 
     def __init__(self, encoder: Encoder, head: nn.Module, patch_size: int) -> None:
         super().__init__()
-        self.encoder, self.head, self.patch_size = encoder, head, patch_size
+        self.encoder, self.patch_size = encoder, patch_size
+        self.head: Any = head
         encoder.patch_embeddings.band_dropout.enabled = False
         self.learning = frozenset(name for name, weight in encoder.named_parameters() if weight.requires_grad)
         self.frozen = False
