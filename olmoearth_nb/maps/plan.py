@@ -160,7 +160,7 @@ class Plan:
     def tags(self) -> dict[str, str]:
         """What the file says of how it was made."""
         given = {**vars(self.settings), **self.about}
-        shown = {name: given[name] for name in given if name not in ("cells", "shape", "crs", "transform", "pixels")}
+        shown = {name: given[name] for name in given if name not in ("shape", "crs", "transform", "pixels")}
         return {
             name.upper(): value if isinstance(value, str) else json.dumps(value)
             for name, value in shown.items()

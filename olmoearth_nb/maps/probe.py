@@ -148,7 +148,7 @@ def fit_probe(
 
     from olmoearth_nb.points.features import embed_features
 
-    answers = _answers(features, label)
+    answers = answers_of(features, label)
     table = embed_features(encoder, scene, features[[features.geometry.name]], patch_size, window=window)
     x, seen = table.filter(regex="^e[0-9]+$").to_numpy(), (table["patches"] > 0).to_numpy()
     classes, y, counts = np.unique(answers[table["feature"].to_numpy()][seen], return_inverse=True, return_counts=True)
@@ -167,7 +167,7 @@ def fit_probe(
     return Probe(weight, bias, names, weights_hash(encoder), patch_size, sensors(scene), len(x), accuracy)
 
 
-def _answers(features: GeoDataFrame, label: str) -> np.ndarray:
+def answers_of(features: GeoDataFrame, label: str) -> np.ndarray:
     """(n,) names of the features' classes."""
     columns = [str(name) for name in features.columns if name != features.geometry.name]
     if label not in columns:
