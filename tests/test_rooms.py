@@ -11,8 +11,9 @@ from layout_graph import PACKAGE, circles, graph_of, imports, modules
 ROOT = Path(__file__).parents[1]
 FILES = modules(ROOT)
 ROOMS = (
-    "vocabulary io model weights data pretrain evaluation points insight finetune maps plots ablation notebook cli".split()
-)
+    "vocabulary io model weights data pretrain evaluation points insight finetune comparison maps plots ablation "
+    "notebook cli"
+).split()
 """From the ground up; the vocabulary is the modules that lie flat in the package."""
 
 SCREEN = 48

@@ -9,11 +9,13 @@ import typer
 
 from olmoearth_nb.cli.ablation import ablate, report
 from olmoearth_nb.cli.card import card
+from olmoearth_nb.cli.compare import compare
 from olmoearth_nb.cli.data import data_app
 from olmoearth_nb.cli.embed import embed
 from olmoearth_nb.cli.errors import Command
 from olmoearth_nb.cli.evaluate import evaluate
 from olmoearth_nb.cli.loading import WordsCommand, loading, takes
+from olmoearth_nb.cli.map import map_
 from olmoearth_nb.cli.pretrain import pretrain
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
@@ -22,8 +24,9 @@ Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
 app.add_typer(data_app, name="data")
-for command in (pretrain, ablate, report, embed, evaluate, card):
+for command in (pretrain, ablate, report, embed, evaluate, compare, card):
     app.command(cls=Command)(command)
+app.command("map", cls=Command)(map_)
 
 
 @app.callback()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from olmoearth_nb.data.sets import LabelledSet
     from olmoearth_nb.evaluation.arms import Arm
+    from olmoearth_nb.evaluation.contenders import Contender
     from olmoearth_nb.evaluation.evaluate import Evaluation
     from olmoearth_nb.evaluation.summary import Difference
-    from olmoearth_nb.model.encoder import Encoder
 
 WRITTEN = ("scores.csv", "intervals.csv", "differences.csv", "scores.png", "report.md")
 
@@ -100,7 +100,7 @@ def _evaluated(
     data: Path,
     names: str,
     given: Mapping[str, Any],
-    encoders: Sequence[tuple[str, list[Encoder], str, str]],
+    encoders: Sequence[Contender],
     division: Mapping[str, Any],
     sensors: tuple[str, ...],
     patch_size: int,
@@ -125,7 +125,7 @@ def _evaluated(
 
 def _arms(
     labelled: LabelledSet,
-    encoders: Sequence[tuple[str, list[Encoder], str, str]],
+    encoders: Sequence[Contender],
     sensors: tuple[str, ...],
     patch_size: int,
     out: Path,

@@ -13,16 +13,13 @@ import typer
 from olmoearth_nb.cli.loading import listed
 
 if TYPE_CHECKING:
-    from olmoearth_nb.model.encoder import Encoder
+    from olmoearth_nb.evaluation.contenders import Contender
 
 Models = Annotated[
     list[str] | None,
     typer.Argument(help="names, folders or encoder.safetensors; NAME=A,B,C are seeds of one, in one row"),
 ]
 Every = Annotated[bool, typer.Option("--all", help="all models that come with the package")]
-
-SEEDS = 3
-"""Random twins of each model, where no model has several seeds."""
 
 
 def asked(models: Sequence[str], every: bool) -> dict[str, list[str]]:
@@ -51,28 +48,11 @@ def asked(models: Sequence[str], every: bool) -> dict[str, list[str]]:
     return rows
 
 
-def opened(rows: Mapping[str, Sequence[str]], seeds: int = SEEDS) -> list[tuple[str, list[Encoder], str, str]]:
-    """(name, encoders, kind, of) of each row: models, then their random twins, each kind of twin once.
+def opened(rows: Mapping[str, Sequence[str]], seeds: int | None = None) -> list[Contender]:
+    """Models and their random twins; see `evaluation.contenders.open_contenders`."""
+    from olmoearth_nb.evaluation.contenders import SEEDS, open_contenders
 
-    Args:
-        rows: name -> the models that are its seeds.
-        seeds: of each twin, where no row has several; else as many as that has, so that they can be compared.
-    """
-    from olmoearth_nb.weights.load import open_encoder, random_encoder
-    from olmoearth_nb.weights.trained import weights_hash
-
-    found: list[tuple[str, list[Encoder], str, str]] = []
-    twins: dict[str, tuple[list[Encoder], list[str]]] = {}
-    several = max(map(len, rows.values()))
-    for name, sources in rows.items():
-        encoders = [open_encoder(source) for source in sources]
-        found.append((name, encoders, "model", ""))
-        like = encoders[0].config if Path(sources[0]).is_file() else sources[0]
-        random = [random_encoder(like, seed) for seed in range(several if several > 1 else seeds)]
-        twins.setdefault(weights_hash(random[0]), (random, []))[1].append(name)
-    for random, of in twins.values():
-        found.append((f"random, as {of[0]}", random, "random", ", ".join(of)))
-    return found
+    return open_contenders(rows, SEEDS if seeds is None else seeds)
 
 
 @contextmanager

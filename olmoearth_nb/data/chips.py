@@ -317,20 +317,21 @@ class ChipFiles:
         return sample
 
 
-def load_chip(path: Path) -> Sample:
+def load_chip(path: Path, **options: Any) -> Sample:
     """Opens a chip; one without a date gets July 2020, with a note.
 
     Args:
         path: of any file that `load_sample` opens.
+        options: what `load_sample` takes.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: see `load_sample`.
     """
     try:
-        return load_sample(path)
+        return load_sample(path, **options)
     except UndatedError:
-        sample = load_sample(path, dates=[EVALUATION_DATE])
+        sample = load_sample(path, **{**options, "dates": [EVALUATION_DATE]})
         return replace(sample, notes=(*sample.notes, UNDATED))
 
 

@@ -117,7 +117,7 @@ def evaluate(
             told = told[:, :, tested]  # (seeds, repeats, tested, classes), of real values without the last axis
             predicted[arm.name, probe] = told
             for metric, score in metrics.items():
-                scores[arm.name, probe, metric] = _resampled(told, answers[tested], weights, groups, score)
+                scores[arm.name, probe, metric] = resampled(told, answers[tested], weights, groups, score)
             done()
     lost = len(labelled) - int(keep.sum())
     notes = (
@@ -230,10 +230,18 @@ def _fitted(x: np.ndarray, answers: np.ndarray, classes: int, probe: str, folds:
     return told
 
 
-def _resampled(
+def resampled(
     told: np.ndarray, answers: np.ndarray, weights: np.ndarray, groups: np.ndarray, metric: Metric
 ) -> Resampled:
-    """The score of each seed and repeat in each bootstrap sample."""
+    """The score of each seed and repeat in each bootstrap sample.
+
+    Args:
+        told: (seeds, repeats, n, classes), or (seeds, repeats, n) real values.
+        answers: (n,) of the places.
+        weights: (1 + draws, n) of `group_weights`.
+        groups: (n,) of the places.
+        metric: what is scored.
+    """
     # (seeds, repeats, 1 + draws): the score as it is comes first
     found = np.stack([[metric(repeat, answers, weights) for repeat in seed] for seed in told])
     return Resampled(found[..., 0], found[..., 1:], len(np.unique(groups)))

@@ -1,4 +1,4 @@
-"""Chips of Sentinel-2 with a class each, such as one file a chip, as a `LabelledSet`.
+"""Chips with an answer each, such as one file a chip, as a `LabelledSet`.
 
 Each chip is read once, as long as all together take no more than `MOST_KEPT`. What a loader has to warn of is warned of
 once for the set, not once for each chip.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -32,25 +33,25 @@ Chip = TypeVar("Chip")
 
 
 class ChipSet(Generic[Chip]):
-    """Chips with a class each.
+    """Chips with a class, or a real value, each.
 
     Args:
         name: what tables call the set.
         paths: file of each chip, or where else it is.
         read: opens one.
-        answers: (n,) class indices.
-        classes: their names.
+        answers: (n,) class indices, or real values.
+        classes: names of the classes; none for real values.
         group: says which chips are not independent: (n,) numbers, and a sentence about them. It is asked when somebody
             wants to know, because it may have to look into every file.
         split: (n,) "train", "valid" or "test", where there is a published one.
         notes: what a reader of scores must know, beyond what all chips note.
         ids: (n,) what tells the chips apart; by default the names of their files.
+        modalities: sensors that every chip has.
+        unit: of real values.
 
     Raises:
         ValueError: if there are no chips, or one of those that are looked at cannot be read.
     """
-
-    unit = ""
 
     def __init__(
         self,
@@ -64,11 +65,14 @@ class ChipSet(Generic[Chip]):
         split: np.ndarray | None = None,
         notes: Sequence[str] = (),
         ids: Sequence[str] | None = None,
+        modalities: Sequence[str] = (SENTINEL,),
+        unit: str = "",
     ) -> None:
         if not len(paths):
             raise ValueError(f"{name} holds no chips")
         self.name, self.paths, self.answers, self.classes, self.split = name, list(paths), answers, classes, split
         self.ids = tuple(Path(str(path)).stem for path in paths) if ids is None else tuple(ids)
+        self.modalities, self.unit = tuple(modalities), unit
         self._read, self._group = read, group
         self._kept: dict[int, Sample] = {}
         self._room, self._told, self._shape = MOST_KEPT, set[str](), (0, 0)
@@ -100,15 +104,22 @@ class ChipSet(Generic[Chip]):
         """Some of the chips as samples.
 
         Raises:
-            ValueError: for a sensor other than Sentinel-2, or a chip that is damaged or of another size.
+            ValueError: for a sensor that there is not, or a chip that is damaged or of another size.
         """
-        if tuple(modalities) != (SENTINEL,):
-            raise ValueError(f"{self.name} has {SENTINEL} alone, not {', '.join(modalities)}")
-        return [self._sample(number) for number in np.arange(len(self))[np.asarray(numbers)].tolist()]
+        if not modalities or set(modalities) - set(self.modalities):
+            raise ValueError(f"{self.name} has {', '.join(self.modalities)} alone, not {', '.join(modalities)}")
+        return [self._seen_by(number, modalities) for number in np.arange(len(self))[np.asarray(numbers)].tolist()]
 
     def batch(self, numbers: np.ndarray, modalities: tuple[str, ...] = (SENTINEL,), /) -> Batch:
         """Some of the chips as one normalised batch."""
         return Batch.from_samples(self.samples(numbers, modalities))
+
+    def _seen_by(self, number: int, modalities: tuple[str, ...]) -> Sample:
+        """A chip as some of its sensors see it."""
+        sample = self._sample(number)
+        if tuple(sample.images) == tuple(modalities):
+            return sample
+        return replace(sample, images={name: sample.images[name] for name in modalities})
 
     def _sample(self, number: int) -> Sample:
         """A chip, from memory if it was read before."""
@@ -131,7 +142,7 @@ class ChipSet(Generic[Chip]):
         if sample.shape != self._shape:
             sizes = [f"{height}x{width}" for height, width in (sample.shape, self._shape)]
             raise ValueError(f"all chips must have one size, but {path} has {sizes[0]} px, others have {sizes[1]}")
-        size = sample.images[SENTINEL].nbytes
+        size = sum(image.nbytes for image in sample.images.values())
         if size <= self._room:
             self._room -= size
             self._kept[number] = sample

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from olmoearth_nb.data.eurosat import CLASSES
+from olmoearth_nb.data.eurosat import CLASSES, is_eurosat_chip
 from olmoearth_nb.data.geobench.dataset import Names, kind_of
 from olmoearth_nb.data.labelled.eurosat import eurosat_set
+from olmoearth_nb.data.labelled.folders import OPTIONS, folder_set, holds_class_folders
 from olmoearth_nb.data.labelled.geobench import geobench_set
 from olmoearth_nb.data.labelled.part import Part, PartSet
 from olmoearth_nb.data.labelled.series import SeriesSet
@@ -21,7 +22,7 @@ from olmoearth_nb.data.series import Checks, to_samples
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.tables import SUFFIXES
 
-Kind = Literal["auto", "eurosat", "m-eurosat", "m-brick-kiln", "similar-but-different", "world", "table"]
+Kind = Literal["auto", "eurosat", "m-eurosat", "m-brick-kiln", "similar-but-different", "world", "table", "folders"]
 
 
 def open_set(
@@ -30,12 +31,13 @@ def open_set(
     """Opens places with an answer each.
 
     Args:
-        path: a folder of EuroSAT's class folders, a data set of GeoBench, similar-but-different, a simulated world, or
-            a table of pixels (``.parquet``, ``.csv``).
+        path: a folder of class folders with chips (EuroSAT's or any other), a data set of GeoBench,
+            similar-but-different, a simulated world, or a table of pixels (``.parquet``, ``.csv``).
         kind: which of them it is; by default it is looked for.
         names: of EuroSAT and GeoBench, "content" or "published" names of the bands; see `data.geobench.chip`.
         part: some of the places, such as "1/5", a fifth by groups, or "2-5/5", the rest (see `labelled.part`).
-        options: of EuroSAT and similar-but-different ``apart``; of GeoBench ``apart`` and ``missing_bands``; of a table
+        options: of EuroSAT and similar-but-different ``apart``; of other class folders ``apart`` and what its loader
+            takes (see `labelled.folders.folder_set`); of GeoBench ``apart`` and ``missing_bands``; of a table
             ``label`` (which it needs), ``groups``, ``unit``, ``split`` and ``name`` (see `labelled.series.SeriesSet`)
             and all that `data.series.to_samples` takes.
 
@@ -73,13 +75,22 @@ def _kind(path: Path) -> str:
         return kind_of(partitions[0].parent)
     if is_similar(path):
         return "similar-but-different"
-    if any(folder.name in CLASSES for folder in path.rglob("*") if folder.is_dir()):
+    if _is_eurosat(path):
         return "eurosat"
+    if holds_class_folders(path):
+        return "folders"
     raise ValueError(
         f"{path} is no set of places with an answer each: it is no {' or '.join(SUFFIXES)} table, and holds no "
         "world.json (a simulated world), no default_partition.json (m-eurosat, m-brick-kiln), no splits.json beside "
-        f"shards (similar-but-different) and no class folders of EuroSAT ({', '.join(CLASSES[:3])}, ...)"
+        f"shards (similar-but-different) and no class folders of chips ({', '.join(CLASSES[:3])}, ...)"
     )
+
+
+def _is_eurosat(path: Path) -> bool:
+    """Whether there are class folders of EuroSAT, and the first chip of one, if there is any, is like EuroSAT's."""
+    folders = [folder for folder in path.rglob("*") if folder.is_dir() and folder.name in CLASSES]
+    first = [next(iter(sorted(folder.glob("*.tif"))), None) for folder in folders]
+    return any(chip is None or is_eurosat_chip(chip) for chip in first)
 
 
 def _table(
@@ -106,12 +117,15 @@ _OPENERS: dict[str, Callable[..., LabelledSet]] = {
     "similar-but-different": similar_set,
     "world": WorldSet,
     "table": _table,
+    "folders": folder_set,
 }
 
 
 def _options(opener: Callable[..., LabelledSet]) -> list[str]:
     """What a kind of set is told beyond its path."""
     names = [name for name in inspect.signature(opener).parameters if name not in ("kind", "reading")][1:]
+    if opener is folder_set:
+        return [*names, *OPTIONS]
     if opener is not _table:
         return names
     reading = [*list(inspect.signature(to_samples).parameters)[1:-1], *Checks.__annotations__]

@@ -42,7 +42,7 @@ class SeriesSet:
         name: str | None = None,
     ) -> None:
         given = _column(series, label)
-        there = _real(given, label) if unit else np.array([not _absent(value) for value in given.tolist()], bool)
+        there = answered(given, label, unit)
         kept = np.flatnonzero(there & series.seen)
         if not len(kept):
             raise ValueError(f"no pixel of {series.title} has both an observed value and a {label}")
@@ -51,8 +51,8 @@ class SeriesSet:
         self.classes: tuple[str, ...] = ()
         self.answers = values.astype(np.float64) if unit else values
         if not unit:
-            self.classes, self.answers = _classes(values, label)
-        self.groups = np.arange(len(kept)) if groups is None else _grouped(_column(self.series, groups), groups)
+            self.classes, self.answers = classes_of(values, label)
+        self.groups = np.arange(len(kept)) if groups is None else groups_of(_column(self.series, groups), groups)
         self.split = None if split is None else _split(_column(self.series, split), split)
         self.notes = (*series.notes, *self._said(series, there, label, groups))
 
@@ -102,19 +102,35 @@ def _column(series: PixelSeries, name: str) -> np.ndarray:
     return np.asarray(series.labels[name])
 
 
+def answered(values: np.ndarray, label: str, unit: str = "") -> np.ndarray:
+    """(n,) bool where there is an answer.
+
+    Args:
+        values: (n,) answers as a table holds them.
+        label: their column.
+        unit: of real values; empty for classes.
+
+    Raises:
+        ValueError: if real values are no numbers.
+    """
+    if unit:
+        return _real_values(values, label)
+    return np.array([not _absent(value) for value in values.tolist()], bool)
+
+
 def _absent(value: object) -> bool:
     """Whether a value means that there is none: None, NaN, NaT, pandas' NA, an empty text."""
     return value is None or str(value).strip().lower() in ("", "nan", "nat", "<na>")
 
 
-def _real(values: np.ndarray, label: str) -> np.ndarray:
+def _real_values(values: np.ndarray, label: str) -> np.ndarray:
     """Where there are real values."""
     if values.dtype.kind not in "iuf":
         raise ValueError(f"with unit=, {label} must hold numbers, it holds {values.dtype}; leave unit= out for classes")
     return np.isfinite(values)
 
 
-def _classes(values: np.ndarray, label: str) -> tuple[tuple[str, ...], np.ndarray]:
+def classes_of(values: np.ndarray, label: str) -> tuple[tuple[str, ...], np.ndarray]:
     """Names of the classes in order, and which of them each value is."""
     if values.dtype.kind == "f" and (values % 1).any():
         raise ValueError(f"{label} holds numbers with a fraction, such as {values[values % 1 != 0][0]:g}; say unit=")
@@ -131,7 +147,7 @@ def _classes(values: np.ndarray, label: str) -> tuple[tuple[str, ...], np.ndarra
     return tuple(map(str, names)), answers.astype(np.int64)
 
 
-def _grouped(values: np.ndarray, name: str) -> np.ndarray:
+def groups_of(values: np.ndarray, name: str) -> np.ndarray:
     """Numbers of groups."""
     absent = sum(map(_absent, values.tolist()))
     if absent:

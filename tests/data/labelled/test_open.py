@@ -63,7 +63,7 @@ def test_what_it_looked_for(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(
-            ValueError, match=r"no world\.json .* no default_partition\.json .* no class folders of Euro"
+            ValueError, match=r"no world\.json .* no default_partition\.json .* no class folders of chips"
         ):
             open_set(path)
     with pytest.raises(FileNotFoundError, match="no file or folder"):
