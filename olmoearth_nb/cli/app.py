@@ -15,6 +15,7 @@ from olmoearth_nb.cli.embed import embed
 from olmoearth_nb.cli.errors import Command
 from olmoearth_nb.cli.evaluate import evaluate
 from olmoearth_nb.cli.loading import WordsCommand, loading, takes
+from olmoearth_nb.cli.map import map_
 from olmoearth_nb.cli.pretrain import pretrain
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
@@ -25,6 +26,7 @@ Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begin
 app.add_typer(data_app, name="data")
 for command in (pretrain, ablate, report, embed, evaluate, compare, card):
     app.command(cls=Command)(command)
+app.command("map", cls=Command)(map_)
 
 
 @app.callback()

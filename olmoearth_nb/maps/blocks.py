@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.cluster import cluster
@@ -19,6 +16,7 @@ from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.io.json_file import parse_json
 from olmoearth_nb.maps.plan import Plan
 from olmoearth_nb.maps.sources import Opened, Sources
+from olmoearth_nb.maps.threads import one_thread
 from olmoearth_nb.maps.windows import Block, blended
 from olmoearth_nb.weights.trained import weights_hash
 
@@ -109,18 +107,6 @@ def _opened(text: str) -> tuple[Opened, Plan]:
     if weights_hash(opened.encoder) != plan.about["encoder"] or list(opened.scene.shape) != plan.about["shape"]:
         raise ValueError(f"this worker finds another model or scene than the plan under {given['sources']}")
     return opened, plan
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Within it, sums are made in one order: how many threads share one changes its last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def any_observed(blocks: Mapping[Block, Path], plan: Plan) -> bool:

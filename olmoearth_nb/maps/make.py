@@ -17,11 +17,12 @@ from typing import Any
 
 from olmoearth_nb.io.durable import alone, sync, write_json
 from olmoearth_nb.io.json_file import read_json
-from olmoearth_nb.maps.blocks import PLAN, Done, any_observed, here, on_workers, one_thread, path_of
+from olmoearth_nb.maps.blocks import PLAN, Done, any_observed, here, on_workers, path_of
 from olmoearth_nb.maps.cog import free_for, sizes, write_cog
 from olmoearth_nb.maps.plan import Plan, Settings, described, nothing_observed, planned, settings
 from olmoearth_nb.maps.probe import Head
 from olmoearth_nb.maps.sources import Opened, Sources, given, named
+from olmoearth_nb.maps.threads import one_thread
 from olmoearth_nb.maps.windows import Block
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.scene import Scene
@@ -84,7 +85,9 @@ def make_map(
         DiskFullError: if the disk is full.
     """
     out = Path(out).absolute()
-    _check(out, overwrite, block, workers)
+    check_out(out, overwrite)
+    if block < 1 or workers < 1:
+        raise ValueError(f"a block has a pixel and there is a worker at least, got block={block}, workers={workers}")
     sources = named(model, data, head, options)
     if sources is None and (workers > 1 or scheduler):
         raise ValueError("several workers open model, data and head by their paths; give paths, or say workers=1")
@@ -111,18 +114,23 @@ def make_map(
     return out
 
 
-def _check(out: Path, overwrite: bool, block: int, workers: int) -> None:
-    """Raises for what is known to be wrong before anything is opened."""
+def check_out(out: Path, overwrite: bool = False) -> None:
+    """Raises unless a map can be written there.
+
+    Args:
+        out: the file.
+        overwrite: whether one that is there already may be replaced.
+
+    Raises:
+        FileExistsError: if it is there already.
+        ValueError: for another ending, or a folder.
+    """
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"a map is a GeoTIFF, .tif, got out={out.name!r}")
     if out.is_dir():
         raise ValueError(f"{out} is a folder; give the name of a file in it")
     if out.exists() and not overwrite:
         raise FileExistsError(f"{out} is there already; say overwrite=True, or give another name")
-    if block < 1:
-        raise ValueError(f"block must be at least 1 px, got {block}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
 
 
 def _plan(folder: Path, opened: Opened, sources: Sources | None, chosen: Settings) -> Plan:

@@ -33,8 +33,8 @@ PATCHES = 16
 _SAMPLED = 16
 """Windows from all over a scene that decide how embeddings become bytes."""
 
-_COMPARED = 4
-"""Windows whose pixels say whether a scene is the one that a map was begun with."""
+_COMPARED, _EDGE = 4, 64
+"""How many windows of so many pixels say whether a scene is the one that a map was begun with."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def described(model: str, encoder: Encoder, scene: Scene, head: Head | None, set
         "shape": scene.shape,
         "crs": scene.georeference.crs,
         "transform": scene.georeference.transform,
-        "pixels": digest(*_pixels(scene, settings)),
+        "pixels": digest(*_pixels(scene)),
     }
     return json.loads(json.dumps(about))
 
@@ -229,10 +229,14 @@ def _spread(scene: Scene, settings: Settings) -> list[tuple[int, int]]:
     return [(corners[i][0] * settings.patch_size, corners[i][1] * settings.patch_size) for i in order]
 
 
-def _pixels(scene: Scene, settings: Settings) -> list[np.ndarray]:
-    """The pixels of some windows."""
-    windows = [scene.window(*corner, settings.window) for corner in _spread(scene, settings)[:_COMPARED]]
-    return [sample.images[name] for sample in windows for name in sensors(scene)]
+def _pixels(scene: Scene) -> list[np.ndarray]:
+    """The pixels of some windows from all over a scene, whatever a map's settings are."""
+    draw, parts = np.random.default_rng(0), []
+    for _ in range(_COMPARED):
+        row, column = (int(draw.integers(max(1, edge - _EDGE + 1))) for edge in scene.shape)
+        sample = scene.window(row, column, _EDGE)
+        parts += [sample.images[name] for name in sensors(scene)]
+    return parts
 
 
 def planned(encoder: Encoder, scene: Scene, head: Head | None, settings: Settings, about: Mapping[str, Any]) -> Plan:

@@ -21,6 +21,7 @@ from olmoearth_nb.io.json_file import parse_json
 from olmoearth_nb.io.tensors import read_safetensors, safetensors_header
 from olmoearth_nb.maps.coding import MOST_CLASSES
 from olmoearth_nb.maps.reading import linear
+from olmoearth_nb.maps.threads import one_thread
 from olmoearth_nb.model.encoder import Encoded, Encoder
 from olmoearth_nb.scene import Scene
 from olmoearth_nb.weights.trained import weights_hash
@@ -149,7 +150,8 @@ def fit_probe(
     from olmoearth_nb.points.features import embed_features
 
     answers = answers_of(features, label)
-    table = embed_features(encoder, scene, features[[features.geometry.name]], patch_size, window=window)
+    with one_thread():
+        table = embed_features(encoder, scene, features[[features.geometry.name]], patch_size, window=window)
     x, seen = table.filter(regex="^e[0-9]+$").to_numpy(), (table["patches"] > 0).to_numpy()
     classes, y, counts = np.unique(answers[table["feature"].to_numpy()][seen], return_inverse=True, return_counts=True)
     x = x[seen]
@@ -159,9 +161,10 @@ def fit_probe(
         place[y == number] = np.arange(counts[number])
     held = place % _FEWEST == _FEWEST - 1
     train, valid = (Split(x[rows], y[rows], np.flatnonzero(rows)) for rows in (~held, held))
-    chosen = fitted_logistic(train, valid)
-    accuracy = float((chosen.predict(valid.x) == valid.y).mean())
-    final = make_pipeline(StandardScaler(), LogisticRegression(C=chosen[-1].C, max_iter=1000)).fit(x, y)
+    with one_thread():
+        chosen = fitted_logistic(train, valid)
+        accuracy = float((chosen.predict(valid.x) == valid.y).mean())
+        final = make_pipeline(StandardScaler(), LogisticRegression(C=chosen[-1].C, max_iter=1000)).fit(x, y)
     weight, bias = _unscaled(final)
     names = tuple(str(name) for name in classes)
     return Probe(weight, bias, names, weights_hash(encoder), patch_size, sensors(scene), len(x), accuracy)
