@@ -14,6 +14,7 @@ from olmoearth_nb.cli.data import data_app
 from olmoearth_nb.cli.embed import embed
 from olmoearth_nb.cli.errors import Command
 from olmoearth_nb.cli.evaluate import evaluate
+from olmoearth_nb.cli.finetune import finetune
 from olmoearth_nb.cli.loading import WordsCommand, loading, takes
 from olmoearth_nb.cli.map import map_
 from olmoearth_nb.cli.pretrain import pretrain
@@ -24,7 +25,7 @@ Folder = Annotated[Path, typer.Option("--notebooks", help="folder that holds the
 Only = Annotated[str, typer.Option("--nb", help="only notebooks whose name begins with this, such as 02")]
 
 app.add_typer(data_app, name="data")
-for command in (pretrain, ablate, report, embed, evaluate, compare, card):
+for command in (pretrain, ablate, report, embed, evaluate, finetune, compare, card):
     app.command(cls=Command)(command)
 app.command("map", cls=Command)(map_)
 

@@ -174,7 +174,9 @@ class Engine:
         """
         self._load()
         started, before = time.monotonic(), self.seconds
-        with Interrupts() as interrupts, self._bar() as moved:
+        # without a folder nothing could be saved, and Ctrl-C stops at once
+        listening = Interrupts() if self.saves else contextlib.nullcontext(Interrupts())
+        with listening as interrupts, self._bar() as moved:
             while not self._done():
                 epoch = self.step // self.batches
                 for numbers in order(self.train, self.settings.seed, epoch, self.settings.batch)[
