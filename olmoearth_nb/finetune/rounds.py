@@ -121,12 +121,15 @@ def chosen(labelled: Labelled, turn: Round, labels: int, seed: int) -> tuple[np.
 
 def _warn_of_absent(labelled: Labelled, target: Target, answers: np.ndarray) -> None:
     """Warns of classes that nothing that trains has: they will never be told."""
-    if target.kind != "classes":
+    if target.kind == "values":
         return
-    there = np.unique(answers[target.known(answers)]).tolist()
-    absent = [name for number, name in enumerate(target.classes) if number not in there]
+    if target.kind == "truths":
+        there = (answers == 1).any(0)
+    else:
+        there = np.bincount(answers[target.known(answers)], minlength=len(target.classes)) > 0
+    absent = [target.classes[number] for number in np.flatnonzero(~there)]
     if absent:
-        warn(f"no place of {labelled.name} that trains is {' or '.join(absent)} in some round; it is never told there")
+        warn(f"no place of {labelled.name} that trains is labelled {', '.join(absent)}: it is never told in some round")
 
 
 def fit_rounds(

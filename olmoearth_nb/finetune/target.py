@@ -40,8 +40,8 @@ class Target:
             labelled: answers are (n,) of places, (n, H, W) of pixels, and (n, classes) where several may hold.
 
         Raises:
-            ValueError: for answers of another shape, no answer at all, one that is none of the classes, or a class
-                that nothing has.
+            ValueError: for answers of another shape, no answer at all, one that is none of the classes, or one class
+                or value alone.
         """
         answers, classes = np.asarray(labelled.answers), tuple(labelled.classes)
         if answers.ndim not in (1, 2, 3):
@@ -77,12 +77,6 @@ class Target:
             raise ValueError(
                 f"all labels of {name} are {self.classes[int(there.argmax())]!r}; to tell classes apart, give places "
                 "of at least one other class"
-            )
-        absent = [self.classes[number] for number in np.flatnonzero(~there)]
-        if absent:
-            raise ValueError(
-                f"{name} has no label of {', '.join(map(repr, absent))}; leave the class out (remove its folder or its "
-                "name), or label some of it"
             )
 
     @property
