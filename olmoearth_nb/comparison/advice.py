@@ -3,8 +3,8 @@
 1. The candidate tells less than the current model: stay.
 2. It tells less of a class: look at that class first, whatever it gains elsewhere.
 3. It tells more: switch, if it costs no more; otherwise weigh the gain against the cost.
-4. No difference is seen, and one larger than the margin could have hidden: undecided, more labels are needed.
-5. No difference is seen, none larger than the margin could have hidden: switch if it is cheaper, otherwise stay.
+4. No difference is seen, but a loss larger than the margin could have hidden: undecided, more labels are needed.
+5. No difference is seen, and no such loss could have hidden: switch if the candidate is cheaper, otherwise stay.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from olmoearth_nb.comparison.classes import ClassDifference
+from olmoearth_nb.comparison.cost import Costs
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.evaluation.summary import LEVEL, Difference
 
@@ -41,15 +42,20 @@ class Advice:
 
 
 def advise(
-    gain: Difference, classes: Sequence[ClassDifference], time: Interval, metric: str = "accuracy",
+    gain: Difference,
+    classes: Sequence[ClassDifference],
+    costs: Costs,
+    groups: int,
+    metric: str = "accuracy",
     margin: float = MARGIN,
-) -> Advice:  # fmt: skip
+) -> Advice:
     """The rule of this module.
 
     Args:
         gain: score of the candidate minus that of the current model.
         classes: single classes; none for real values.
-        time: of the candidate, divided by that of the current model.
+        costs: of both.
+        groups: how many groups of places were tested.
         metric: name of the score.
         margin: see `MARGIN`.
 
@@ -60,31 +66,35 @@ def advise(
         raise ValueError(f"a margin is a loss above 0 that may be ignored, got margin={margin}")
     apart = gain.comparison.difference
     shown = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}]"
-    seen, cost = gain.p_holm < 1 - LEVEL, _cost(time)
+    seen = gain.p_holm < 1 - LEVEL
     if seen and apart.value < 0:
-        return Advice("stay", f"the candidate loses {metric}, {shown}; it takes {cost} the time")
+        return Advice("stay", f"the candidate loses {metric}, {shown}; it {costs}")
     lost = [one for one in classes if one.finding == "regression"]
     if lost:
         named = ", ".join(f"{one.name} ({one.current:.2f} to {one.candidate:.2f})" for one in lost)
         return Advice("look first", f"the candidate loses in {named}; over all classes {metric} changes by {shown}")
     if seen:
-        reason = f"the candidate gains {metric}, {shown}, and takes {cost} the time"
-        return Advice("weigh" if time.low > 1 else "switch", reason)
-    # the estimate alone says nothing here, the end of the interval says what cannot be excluded
-    if apart.low < -margin:
-        reason = (
-            f"no difference in {metric} is seen, {shown}, but a loss larger than {margin:g} could have hidden; label "
-            f"more places, or say margin={-apart.low:.2f} if such a loss does not matter (it takes {cost} the time)"
-        )
-        return Advice("undecided", reason)
-    could = f"a loss larger than {max(-apart.low, 0):.3f} is unlikely"
-    if time.high < 1:
-        return Advice("switch", f"no difference in {metric} is seen, {shown} ({could}), and it takes {cost} the time")
-    return Advice(
-        "stay", f"no difference in {metric} is seen, {shown}, and it is not cheaper: it takes {cost} the time"
-    )
+        action: Action = "weigh" if costs.verdict == "dearer" else "switch"
+        return Advice(action, f"the candidate gains {metric}, {shown}, and {costs}")
+    return _unseen(f"no difference in {metric} is seen, {shown}", _hidden(apart, groups), costs, margin)
 
 
-def _cost(time: Interval) -> str:
-    """A ratio of times in words."""
-    return f"{time.value:.2f} [{time.low:.2f}, {time.high:.2f}] times"
+def _unseen(seen: str, hidden: float, costs: Costs, margin: float) -> Advice:
+    """The advice where no difference is seen, and a loss of so much could have hidden."""
+    if hidden > margin:
+        reason = f"{seen}, but a loss of {hidden:.2f} could have hidden; label more places, or say margin={hidden:.2f}"
+        return Advice("undecided", f"{reason} if that does not matter to you; the candidate {costs}")
+    could = f"a loss larger than {hidden:.3f} is unlikely"
+    if costs.verdict == "cheaper":
+        return Advice("switch", f"{seen} ({could}), and the candidate {costs}")
+    return Advice("stay", f"{seen} ({could}), and the candidate is not cheaper: it {costs}")
+
+
+def _hidden(apart: Interval, groups: int) -> float:
+    """The largest loss that is not excluded.
+
+    Where both models tell the same everywhere, there is no spread to make an interval of. Of so many groups without
+    any difference, three divided by their number is what 95 % leave open.
+    """
+    low = apart.low if apart.high > apart.low else apart.low - 3 / groups
+    return max(-low, 0.0)

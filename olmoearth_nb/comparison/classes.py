@@ -56,7 +56,9 @@ class ClassDifference:
         if self.p_holm < 1 - LEVEL:
             return "gain" if self.comparison.difference.value > 0 else "regression"
         detectable = self.comparison.detectable
-        return f"not seen; {detectable:.3f} would have been, four times in five" if detectable < 1 else "not seen"
+        if 1 / self.places < detectable < 1:
+            return f"not seen; {detectable:.3f} would have been, four times in five"
+        return "not seen"
 
 
 def class_differences(

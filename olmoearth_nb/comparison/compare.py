@@ -168,7 +168,7 @@ def compare(
         agreement(evaluation, labelled, tested, way.modalities, probe, current, candidate),
         exchange(*embeddings, np.asarray(labelled.answers), len(labelled.classes), folds),
         costs,
-        advise(gain, mine, costs.time, evaluation.metrics[0], way.margin),
+        advise(gain, mine, costs, len(np.unique(evaluation.groups)), evaluation.metrics[0], way.margin),
         patch_size,
         tuple(notes),
     )

@@ -118,8 +118,7 @@ def _costs(compared: Compared) -> list[str]:
     return [
         *lines,
         "",
-        f"The candidate takes {compared.costs.time} times as long, measured in turns, and {compared.costs.macs:.2f} "
-        "times the multiply-accumulates.",
+        f"The candidate {compared.costs} of the current model; times were measured in turns.",
     ]
 
 
