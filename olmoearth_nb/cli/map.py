@@ -59,7 +59,7 @@ def map_(
     ] = None,
     label: Annotated[str, typer.Option(help="property that names the class of each")] = "class",
     output: Annotated[
-        str, typer.Option(help="classes or probabilities with a head, embeddings or pca (a picture) without one")
+        str, typer.Option(help="classes, probabilities or values with a head, embeddings or pca (a picture) without")
     ] = "",
 ) -> None:
     """Make a map of a scene: classes, probabilities, or embeddings, as one cloud-optimised GeoTIFF."""
@@ -74,7 +74,7 @@ def map_(
         if points is not None:
             head = out.with_suffix(".head.safetensors")
             _tell_probe(_fitted(model, data, options, points, label, head, tiles), head)
-        path = make_map(model, data, out, head, output=output, **tiles, **work, **options)
+        path = make_map(model or None, data, out, head, output=output, **tiles, **work, **options)
     for message in dict.fromkeys(str(warning.message) for warning in heard if warning.category is UserWarning):
         typer.echo(f"note: {printable(in_options(message))}", err=True)
     typer.echo(f"{path}: {_said(path)}")
@@ -84,14 +84,13 @@ def _fitted(
     model: str, data: str, options: dict[str, Any], points: Path, label: str, out: Path, tiles: dict[str, Any]
 ) -> Probe:
     """A probe that is fitted to points, and written."""
-    from olmoearth_nb.data.load import load_scene
     from olmoearth_nb.maps.probe import fit_probe, save_probe
+    from olmoearth_nb.maps.sources import opened
     from olmoearth_nb.points.features import read_features
-    from olmoearth_nb.weights.load import open_encoder
 
-    features, scene = read_features(points), load_scene(data, **options)
+    features, known = read_features(points), opened(model or None, data, None, options)
     given = {name: value for name, value in tiles.items() if name in ("patch_size", "window")}
-    probe = fit_probe(open_encoder(model), scene, features, label, **given)
+    probe = fit_probe(known.encoder, known.scene, features, label, **given)
     save_probe(probe, out)
     return probe
 

@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
-OUTPUTS = ("classes", "probabilities", "embeddings", "pca")
-"""What a map can show; the first two need a head."""
+OF_HEADS = {"classes": ("classes", "probabilities"), "truths": ("probabilities",), "values": ("values",)}
+"""What a map can show by a head of each kind, the default first."""
+
+OF_NONE = ("embeddings", "pca")
+"""What a map can show without a head, the default first."""
+
+OUTPUTS = ("classes", "probabilities", "values", *OF_NONE)
 
 MOST_CLASSES = 255
 """Numbers of a uint8 that are left beside nodata."""
@@ -55,6 +60,8 @@ class Coding:
         known = np.where(unseen[..., None], 0.0, values)
         if self.output == "classes":
             stored = known.argmax(2)[..., None]
+        elif self.output == "values":
+            stored = known
         else:
             stored = np.rint((known - np.array(self.offsets)) / np.array(self.scales)).clip(self.low, self.high)
         return np.moveaxis(np.where(unseen[..., None], self.nodata, stored), 2, 0).astype(self.dtype)
@@ -70,8 +77,14 @@ class Coding:
         return cls(**parts)
 
 
-def of_classes() -> Coding:
-    """One band that holds the number of the likeliest class."""
+def of_classes(classes: Sequence[str]) -> Coding:
+    """One band that holds the number of the likeliest class.
+
+    Raises:
+        ValueError: for more classes than a byte can tell.
+    """
+    if len(classes) > MOST_CLASSES:
+        raise ValueError(f"a class map holds {MOST_CLASSES} classes, got {len(classes)}; say output='probabilities'")
     return Coding("classes", "uint8", 255, 0, 254, ("class",), (1.0,), (0.0,))
 
 
@@ -79,6 +92,11 @@ def of_probabilities(classes: Sequence[str]) -> Coding:
     """A band for each class, in steps of 0.4 %."""
     count = len(classes)
     return Coding("probabilities", "uint8", 255, 0, 250, tuple(classes), (1 / 250,) * count, (0.0,) * count)
+
+
+def of_values(names: Sequence[str]) -> Coding:
+    """One band of real numbers as they are, named by their unit."""
+    return Coding("values", "float32", -9999, 0, 0, tuple(names), (1.0,), (0.0,))
 
 
 def of_embeddings(sample: np.ndarray) -> Coding:

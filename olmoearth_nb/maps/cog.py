@@ -144,4 +144,5 @@ def free_for(path: Path, needed: int, what: str) -> None:
 
 def sizes(blocks: Iterable[Block], coding: Coding) -> int:
     """Bytes of all blocks, uncompressed."""
-    return sum(height * width for _, _, height, width in blocks) * len(coding.bands)
+    cells = sum(height * width for _, _, height, width in blocks)
+    return cells * len(coding.bands) * np.dtype(coding.dtype).itemsize

@@ -21,7 +21,8 @@ from olmoearth_nb.maps.blocks import PLAN, Done, any_observed, here, on_workers,
 from olmoearth_nb.maps.cog import free_for, sizes, write_cog
 from olmoearth_nb.maps.plan import Plan, Settings, described, nothing_observed, planned, settings
 from olmoearth_nb.maps.probe import Head
-from olmoearth_nb.maps.sources import Opened, Sources, given, named
+from olmoearth_nb.maps.sources import Opened, Sources, named
+from olmoearth_nb.maps.sources import opened as open_all
 from olmoearth_nb.maps.threads import one_thread
 from olmoearth_nb.maps.windows import Block
 from olmoearth_nb.model.encoder import Encoder
@@ -35,7 +36,7 @@ _PARTS = 3
 
 
 def make_map(
-    model: str | os.PathLike[str] | Encoder,
+    model: str | os.PathLike[str] | Encoder | None,
     data: str | os.PathLike[str] | Scene,
     out: str | os.PathLike[str],
     head: str | os.PathLike[str] | Head | None = None,
@@ -57,13 +58,14 @@ def make_map(
     The file says in its tags what it was made of. Killed, the same call goes on with the blocks that are not done.
 
     Args:
-        model: see `open_encoder`; or an encoder, for this process alone.
+        model: see `open_encoder`; or an encoder, for this process alone; None for that of a head of `finetune`.
         data: see `load_scene`; or a scene, for this process alone.
         out: the file.
-        head: what `save_probe` wrote; or a head, for this process alone; None for embeddings.
-        output: "classes" (with a head, the default), "probabilities", "embeddings" (without one, the default; int8 with
-            a scale for each number) or "pca" (their three principal components as red, green and blue).
-        patch_size: P, the pixels of the scene along a pixel of the map; the head's, else 4.
+        head: a folder of `finetune`, or what `save_probe` wrote; or a head, for this process alone; None for none.
+        output: with a head "classes", "probabilities" or "values", by what it tells; without one "embeddings" (int8
+            with a scale for each number) or "pca" (their three principal components as red, green and blue).
+        patch_size: P; the head's, else 4. A pixel of the map is a patch, or a pixel of the scene where a head tells
+            each pixel.
         window: edge of what the encoder sees at once, in pixels; by default 16 patches.
         stride: from one window to the next; by default half a window. As long as the window, none overlap.
         blending: "cosine" (a weighted mean of overlapping windows) or "margin" (the one whose border is farthest).
@@ -88,14 +90,12 @@ def make_map(
     check_out(out, overwrite)
     if block < 1 or workers < 1:
         raise ValueError(f"a block has a pixel and there is a worker at least, got block={block}, workers={workers}")
-    sources = named(model, data, head, options)
-    if sources is None and (workers > 1 or scheduler):
+    if named(model, data, head, options) is None and (workers > 1 or scheduler):
         raise ValueError("several workers open model, data and head by their paths; give paths, or say workers=1")
     folder = out.with_name(f"{out.name}.work")
     with alone(folder):
-        with one_thread():
-            opened = sources.open() if sources else given(model, data, head, options)
-            plan = _plan(folder, opened, sources, settings(opened.head, output, patch_size, window, stride, blending))
+        chosen = {"output": output, "patch_size": patch_size, "window": window, "stride": stride, "blending": blending}
+        opened, plan = begin(folder, model, data, head, options, **chosen)
         edge = max(1, block // plan.settings.patch_size) * plan.about["cells"]
         blocks = {one: path_of(folder, one) for one in plan.tiling.blocks(edge)}
         left = [one for one, path in blocks.items() if not path.is_file()]
@@ -106,6 +106,7 @@ def make_map(
             else:
                 here(folder, opened, plan, left, done)
         if not any_observed(blocks, plan):
+            shutil.rmtree(folder)
             raise nothing_observed(opened.scene.title)
         made = write_cog(folder, plan.tiling.shape, plan.coding, plan.georeference, plan.tags(), blocks)
         made.replace(out)
@@ -133,28 +134,61 @@ def check_out(out: Path, overwrite: bool = False) -> None:
         raise FileExistsError(f"{out} is there already; say overwrite=True, or give another name")
 
 
-def _plan(folder: Path, opened: Opened, sources: Sources | None, chosen: Settings) -> Plan:
-    """The plan of this map: the one that lies in its folder, or a new one, written there.
+def begin(
+    folder: Path, model: Any, data: Any, head: Any, options: Mapping[str, Any], **chosen: Any
+) -> tuple[Opened, Plan]:
+    """Opens what a map is made of, and its plan: the one that lies in its folder, or a new one, written there.
+
+    Args:
+        folder: of the blocks; it is removed if there is nothing to go on with.
+        model: see `make_map`.
+        data: likewise.
+        head: likewise.
+        options: of the scene's loader.
+        chosen: see `plan.settings`.
 
     Raises:
         FileExistsError: if a map of something else was begun there.
+        ValueError: see `make_map`.
     """
-    name = "an encoder" if sources is None else "/".join(Path(sources.model).parts[-2:])
-    about = described(name, opened.encoder, opened.scene, opened.head, chosen)
     path = folder / PLAN
-    if path.is_file():
-        written = Plan.from_dict(read_json(path)["plan"])
-        differs = [key for key in about if written.about.get(key) != about[key]]
-        differs += [key for key, value in vars(chosen).items() if getattr(written.settings, key) != value]
-        if differs:
-            raise FileExistsError(
-                f"{folder} holds a map that was begun with another {', '.join(differs)}; remove that folder, or give "
-                "another name"
-            )
-        return written
-    plan = planned(opened.encoder, opened.scene, opened.head, chosen, about)
-    write_json(path, {"plan": plan.to_dict(), "sources": sources and vars(sources)})
-    return plan
+    try:
+        with one_thread():
+            opened = open_all(model, data, head, options)
+            wanted = settings(opened.head, **chosen)
+            sources = named(model, data, head, options)
+            about = described(_title(sources), opened.encoder, opened.scene, opened.head, wanted)
+            if path.is_file():
+                return opened, _same(Plan.from_dict(read_json(path)["plan"]), about, wanted, folder)
+            plan = planned(opened.encoder, opened.scene, opened.head, wanted, about)
+        write_json(path, {"plan": plan.to_dict(), "sources": sources and vars(sources)})
+    except BaseException:
+        if not path.is_file():
+            shutil.rmtree(folder)
+        raise
+    return opened, plan
+
+
+def _title(sources: Sources | None) -> str:
+    """What a map calls its model."""
+    given = "" if sources is None else sources.model or sources.head
+    return "/".join(Path(given).parts[-2:]) if given else "an encoder"
+
+
+def _same(written: Plan, about: Mapping[str, Any], wanted: Settings, folder: Path) -> Plan:
+    """The plan that was written, if it is of the same map.
+
+    Raises:
+        FileExistsError: if it is of another one.
+    """
+    differs = [key for key in about if written.about.get(key) != about[key]]
+    differs += [key for key, value in vars(wanted).items() if getattr(written.settings, key) != value]
+    if differs:
+        raise FileExistsError(
+            f"{folder} holds a map that was begun with another {', '.join(differs)}; remove that folder, or give "
+            "another name"
+        )
+    return written
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import numpy as np
 
 from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.maps.coding import (
+    OF_HEADS,
+    OF_NONE,
     OUTPUTS,
     Coding,
     components,
@@ -18,6 +20,7 @@ from olmoearth_nb.maps.coding import (
     of_embeddings,
     of_picture,
     of_probabilities,
+    of_values,
 )
 from olmoearth_nb.maps.probe import Head, digest, sensors
 from olmoearth_nb.maps.reading import Reading, embeddings, linear
@@ -83,7 +86,7 @@ def settings(
 
     Args:
         head: what tells classes, if anything does.
-        output: classes if there is a head, else embeddings.
+        output: by default what `coding.OF_HEADS` or `coding.OF_NONE` has first.
         patch_size: the head's, else 4.
         window: 16 patches.
         stride: half a window, in whole patches.
@@ -92,11 +95,11 @@ def settings(
     Raises:
         ValueError: for what cannot be.
     """
-    output = output or (OUTPUTS[0] if head else OUTPUTS[2])
-    if head is None and output in OUTPUTS[:2]:
-        raise ValueError(f"{output} need a head: give head= or points=, or say output='embeddings'")
-    if head is not None and output in OUTPUTS[2:]:
-        raise ValueError(f"{output} need no head: leave it out, or say output='classes'")
+    able = OF_HEADS[head.kind] if head else OF_NONE
+    output = output or able[0]
+    if output in OUTPUTS and output not in able:
+        told = f"a head of {head.kind} shows {' or '.join(able)}" if head else f"{output} need a head: give head="
+        raise ValueError(f"{told}; say output={able[0]!r}, not {output!r}")
     p = patch_size or (head.patch_size if head else 4)
     check_patch_size(p)
     window = PATCHES * p if window is None else window
@@ -201,6 +204,7 @@ def described(model: str, encoder: Encoder, scene: Scene, head: Head | None, set
         raise ValueError(f"the model has no weights for {absent}; it has {list(encoder.config.modalities)}")
     if head is not None:
         head.require_fit(encoder, scene, settings.patch_size)
+    scene.georeference.pixel_size(*scene.shape)  # raises for a system that nobody knows, or a place off the Earth
     corner = scene.window(0, 0, 1, 1)
     about = {
         "model": model,
@@ -245,11 +249,9 @@ def planned(encoder: Encoder, scene: Scene, head: Head | None, settings: Setting
     Raises:
         ValueError: if nothing was observed anywhere.
     """
-    if settings.output == "classes":
-        return Plan(settings, about, of_classes())
-    if settings.output == "probabilities":
-        assert head is not None
-        return Plan(settings, about, of_probabilities(head.classes))
+    if head is not None:
+        made = {"classes": of_classes, "probabilities": of_probabilities, "values": of_values}
+        return Plan(settings, about, made[settings.output](head.classes))
     sample = _sample(encoder, scene, settings)
     if settings.output == "embeddings":
         return Plan(settings, about, of_embeddings(sample))

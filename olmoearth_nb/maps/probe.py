@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -36,11 +37,16 @@ _FEWEST = 4
 
 
 class Head(Protocol):
-    """What tells the classes of a map's cells."""
+    """What tells the classes of a map's cells, or their values."""
+
+    @property
+    def kind(self) -> str:
+        """classes: one of several; truths: several that may hold at once; values: real numbers."""
+        ...
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names."""
+        """Names of what is told; of values, their unit alone."""
         ...
 
     @property
@@ -54,7 +60,7 @@ class Head(Protocol):
         ...
 
     def show(self, encoded: Encoded) -> Tensor:
-        """(1, rows, columns, K) probabilities, NaN where nothing was observed."""
+        """(1, rows, columns, K) probabilities or values, NaN where nothing was observed."""
         ...
 
     def require_fit(self, encoder: Encoder, scene: Scene, patch_size: int) -> None:
@@ -89,6 +95,7 @@ class Probe:
     modalities: tuple[str, ...]
     points: int
     accuracy: float
+    kind: ClassVar[str] = "classes"
     cells: ClassVar[int] = 1
 
     def show(self, encoded: Encoded) -> Tensor:
@@ -107,10 +114,7 @@ class Probe:
             raise ValueError(
                 f"the head was fitted to patches of {self.patch_size} px; say patch_size={self.patch_size}"
             )
-        if sensors(scene) != self.modalities:
-            raise ValueError(
-                f"the head was fitted to {', '.join(self.modalities)}, {scene.title} has {', '.join(sensors(scene))}"
-            )
+        require_sensors(scene, self.modalities)
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -124,6 +128,14 @@ def digest(*arrays: np.ndarray) -> str:
 def sensors(scene: Scene) -> tuple[str, ...]:
     """What an encoder sees of a scene, by name."""
     return tuple(sorted(name for name in scene.modalities if not modality(name).decode_only))
+
+
+def require_sensors(scene: Scene, modalities: Sequence[str]) -> None:
+    """Raises a ValueError unless a scene has the sensors that a head was fitted to, and no other."""
+    if sensors(scene) != tuple(sorted(modalities)):
+        raise ValueError(
+            f"the head was fitted to {', '.join(modalities)}, {scene.title} has {', '.join(sensors(scene))}"
+        )
 
 
 def fit_probe(

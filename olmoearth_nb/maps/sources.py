@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from olmoearth_nb.data.load import load_scene
+from olmoearth_nb.maps.fitted import FittedHead, open_fitted
 from olmoearth_nb.maps.probe import Head, load_probe
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.scene import Scene
@@ -35,10 +36,10 @@ class Sources:
     """What a map is made of, as workers elsewhere open it; all of them must see the same files under these paths.
 
     Attributes:
-        model: see `open_encoder`.
+        model: see `open_encoder`; empty for that of the head.
         data: see `load_scene`.
         options: of its loader.
-        head: what `save_probe` wrote; empty for none.
+        head: a folder of `finetune`, or what `save_probe` wrote; empty for none.
     """
 
     model: str
@@ -48,23 +49,40 @@ class Sources:
 
     def open(self) -> Opened:
         """The objects."""
-        head = load_probe(self.head) if self.head else None
-        return Opened(open_encoder(self.model).eval(), load_scene(self.data, **self.options), head)
+        return opened(self.model or None, self.data, self.head or None, self.options)
 
 
 def named(model: Any, data: Any, head: Any, options: Mapping[str, Any]) -> Sources | None:
     """What was given, as paths and names; None if any of it is an object."""
-    parts = [part for part in (model, data, head) if part is not None]
-    if not all(isinstance(part, (str, os.PathLike)) for part in parts):
+    if not all(part is None or isinstance(part, (str, os.PathLike)) for part in (model, data, head)):
         return None
-    known_model, known_data = (
-        str(Path(part).resolve()) if Path(part).exists() else os.fspath(part) for part in (model, data)
-    )
-    return Sources(known_model, known_data, dict(options), "" if head is None else str(Path(head).resolve()))
+    texts = [os.fspath(part) if part else "" for part in (model, data, head)]
+    paths = [str(Path(text).resolve()) if text and Path(text).exists() else text for text in texts]
+    return Sources(paths[0], paths[1], dict(options), paths[2])
 
 
-def given(model: Any, data: Any, head: Any, options: Mapping[str, Any]) -> Opened:
-    """What was given as objects, and the rest opened."""
-    encoder = model if isinstance(model, Encoder) else open_encoder(model)
+def opened(model: Any, data: Any, head: Any, options: Mapping[str, Any]) -> Opened:
+    """What was given, as objects.
+
+    Args:
+        model: a source of `open_encoder`, or an encoder; None for that of the head.
+        data: a source of `load_scene`, or a scene.
+        head: a folder of `finetune`, what `save_probe` wrote, a head, or None.
+        options: of the scene's loader.
+
+    Raises:
+        FileNotFoundError: if one of them is not there.
+        ValueError: if there is neither a model nor a head that brings one, or one of them cannot be read.
+    """
     scene = load_scene(data, **options) if isinstance(data, (str, os.PathLike)) else data
-    return Opened(encoder.eval(), scene, load_probe(head) if isinstance(head, (str, os.PathLike)) else head)
+    encoder = open_encoder(model) if isinstance(model, (str, os.PathLike)) else model
+    if isinstance(head, (str, os.PathLike)):
+        if Path(head).is_dir():
+            encoder, head = open_fitted(head, encoder)
+        else:
+            head = load_probe(head)
+    if encoder is None and isinstance(head, FittedHead):
+        encoder = head.fitted.tuned.encoder
+    if encoder is None:
+        raise ValueError("give model=; only a head of finetune brings its own")
+    return Opened(encoder.eval(), scene, head)

@@ -72,22 +72,30 @@ class Tiling:
         if self.blending == "cosine":
             weights = np.sin(math.pi * (np.arange(size) + 0.5) / size) ** 2
             return [Part(start, weights) for start in starts]
-        ends = [(start + before + size) // 2 for before, start in pairwise(starts)]
-        parts = []
-        for start, first, last in zip(starts, [0, *ends], [*ends, total], strict=True):
+        cuts, parts = self._cuts(axis), []
+        for start, first, last in zip(starts, [0, *cuts], [*cuts, total], strict=True):
             at = np.arange(start, start + size)
             parts.append(Part(start, ((at >= first) & (at < last)).astype(float)))
         return parts
+
+    def _cuts(self, axis: int) -> list[int]:
+        """Middles of the overlaps of neighbouring windows along an axis."""
+        return [(before + self.window + start) // 2 for before, start in pairwise(self.starts(axis))]
 
     def corners(self) -> list[tuple[int, int]]:
         """First row and column of all windows, row by row."""
         return [(row, column) for row in self.starts(0) for column in self.starts(1)]
 
     def borders(self, axis: int) -> np.ndarray:
-        """Cells along an axis that are the first behind a border of any window, in order; not the map's own edge."""
+        """Cells along an axis that are the first behind a border, in order; not at the map's own edge.
+
+        A border is where any window begins or ends; where windows are cut, it is the cut.
+        """
+        if self.blending == "margin":
+            return np.array(self._cuts(axis), dtype=np.int64)
         starts = self.starts(axis)
-        inner = {*starts, *(start + min(self.window, self.shape[axis]) for start in starts)}
-        return np.array(sorted(inner - {0, self.shape[axis]}), dtype=np.int64)
+        inner = {*starts, *(start + self.window for start in starts)} - {0}
+        return np.array(sorted(at for at in inner if at < self.shape[axis]), dtype=np.int64)
 
     def blocks(self, edge: int) -> list[Block]:
         """The map in squares of so many cells, row by row; they end where the map ends."""
