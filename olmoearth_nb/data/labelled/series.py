@@ -52,6 +52,7 @@ class SeriesSet:
         self.answers = values.astype(np.float64) if unit else values
         if not unit:
             self.classes, self.answers = classes_of(values, label)
+            _require_few(self.classes, values, label)
         self.groups = np.arange(len(kept)) if groups is None else groups_of(_column(self.series, groups), groups)
         self.split = None if split is None else _split(_column(self.series, split), split)
         self.notes = (*series.notes, *self._said(series, there, label, groups))
@@ -131,7 +132,15 @@ def _real_values(values: np.ndarray, label: str) -> np.ndarray:
 
 
 def classes_of(values: np.ndarray, label: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes in order, and which of them each value is."""
+    """Names of the classes in order, and which of them each value is.
+
+    Args:
+        values: (n,) answers as a table holds them, none absent.
+        label: their column.
+
+    Raises:
+        ValueError: for numbers with a fraction, or one class alone.
+    """
     if values.dtype.kind == "f" and (values % 1).any():
         raise ValueError(f"{label} holds numbers with a fraction, such as {values[values % 1 != 0][0]:g}; say unit=")
     if values.dtype.kind == "f":  # whole numbers of a column that has gaps
@@ -139,16 +148,28 @@ def classes_of(values: np.ndarray, label: str) -> tuple[tuple[str, ...], np.ndar
     names, answers = np.unique(values if values.dtype.kind in "iub" else values.astype(str), return_inverse=True)
     if len(names) < 2:
         raise ValueError(f"{label} has one value alone, {names[0]!s}: there is nothing to tell apart")
-    if len(names) > len(values) / 2:
-        raise ValueError(
-            f"{label} has {len(names)} different values in {len(values)} pixels, too many for classes; say unit= if "
-            "they are real values"
-        )
     return tuple(map(str, names)), answers.astype(np.int64)
 
 
+def _require_few(classes: tuple[str, ...], values: np.ndarray, label: str) -> None:
+    """Raises a ValueError for as many classes as real values have."""
+    if len(classes) > len(values) / 2:
+        raise ValueError(
+            f"{label} has {len(classes)} different values in {len(values)} pixels, too many for classes; say unit= if "
+            "they are real values"
+        )
+
+
 def groups_of(values: np.ndarray, name: str) -> np.ndarray:
-    """Numbers of groups."""
+    """Numbers of groups.
+
+    Args:
+        values: (n,) names of groups as a table holds them.
+        name: their column.
+
+    Raises:
+        ValueError: if some are absent.
+    """
     absent = sum(map(_absent, values.tolist()))
     if absent:
         raise ValueError(f"{absent} pixels have no {name}, so that nobody knows whether they may be split from others")
