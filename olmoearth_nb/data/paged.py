@@ -1,4 +1,8 @@
-"""A `Scene` of files that do not fit into memory: read in pages, of which those used last are kept."""
+"""A `Scene` of files that do not fit into memory: read in pages, of which those used last are kept.
+
+Windows side by side share pages. A single window, such as that of a point, is read alone: where nothing was read
+before, a page would be many times what is asked for.
+"""
 
 from __future__ import annotations
 
@@ -43,22 +47,35 @@ class PagedScene:
         self.shape = shape
         self._judged, self._page, self._read = judged, page, read
         self._pages: OrderedDict[tuple[int, int], list[np.ndarray]] = OrderedDict()
+        self._touched: set[tuple[int, int]] = set()
 
     def window(self, row: int, column: int, height: int, width: int | None = None) -> Sample:
         """The rectangle whose upper left corner is given; see `Scene`."""
         height, width = window_size(self.shape, row, column, height, width)
+        corners = list(product(_starts(row, height, self._page[0]), _starts(column, width, self._page[1])))
+        if self._touched.isdisjoint(corners) and height * width <= self._page[0] * self._page[1]:
+            images = dict(zip(self.modalities, self._read((row, column, height, width)), strict=True))
+        else:
+            images = self._from_pages(row, column, height, width, corners)
+        self._touched.update(corners)
+        place = self.georeference and self.georeference.shifted(row, column)
+        return replace(self._judged, images=images, georeference=place)
+
+    def _from_pages(
+        self, row: int, column: int, height: int, width: int, corners: list[tuple[int, int]]
+    ) -> dict[str, np.ndarray]:
+        """The images of a window, out of the pages that hold it."""
         size = height, width, len(self._judged.timestamps)
         images = {
             name: np.full((*size, len(modality(name).bands)), MISSING, dtype=np.float32) for name in self.modalities
         }
         tall, wide = self._page
-        for top, left in product(_starts(row, height, tall), _starts(column, width, wide)):
+        for top, left in corners:
             for image, page in zip(images.values(), self._paged(top, left), strict=True):
                 here = image[max(0, top - row) : top + tall - row, max(0, left - column) : left + wide - column]
                 y, x = max(0, row - top), max(0, column - left)
                 here[:] = page[y : y + here.shape[0], x : x + here.shape[1]]
-        place = self.georeference and self.georeference.shifted(row, column)
-        return replace(self._judged, images=images, georeference=place)
+        return images
 
     def _paged(self, top: int, left: int) -> list[np.ndarray]:
         """The page whose corner is given, of each sensor."""

@@ -206,3 +206,21 @@ def test_memory_of_a_sparse_scene_of_60000_px(tmp_path, layout):
     done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 1000, f"{done.stdout.strip()} MB"
+
+
+def test_a_window_alone_is_read_alone_and_its_neighbour_by_pages(large, tmp_path, monkeypatch):
+    """Ten points read ten windows, a map reads each page once."""
+    asked, read = [], scene.Part.read
+
+    def counted(part, window=None, judged=False):
+        asked.append(window)
+        return read(part, window, judged)
+
+    path = tiled(tmp_path / "a_2023-07-01.tif", picture(), BANDS)
+    opened, whole = open_scene(path), load_geotiff(path)
+    monkeypatch.setattr(scene.Part, "read", counted)
+    for corner in ((3, 40), (70, 40), (5, 43), (3, 40)):
+        np.testing.assert_array_equal(opened.window(*corner, 8, 8).images[S2], whole.window(*corner, 8, 8).images[S2])
+    assert asked[:2] == [(3, 40, 8, 8), (70, 40, 8, 8)]
+    assert len(asked) == 3, "the page of the first window, once"
+    assert asked[2][2] * asked[2][3] > 64
