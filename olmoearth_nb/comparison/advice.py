@@ -58,12 +58,7 @@ def advise(
         groups: how many groups of places were tested.
         metric: name of the score.
         margin: see `MARGIN`.
-
-    Raises:
-        ValueError: for a margin that is not above 0.
     """
-    if not margin > 0:
-        raise ValueError(f"a margin is a loss above 0 that may be ignored, got margin={margin}")
     apart = gain.comparison.difference
     shown = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}]"
     seen = gain.p_holm < 1 - LEVEL

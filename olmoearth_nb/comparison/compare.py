@@ -42,6 +42,9 @@ class Way:
         repeats: how often they are drawn.
         ignore_split: whether folds are drawn even where a published split divides no group.
         margin: see `advice.MARGIN`.
+
+    Raises:
+        ValueError: for a margin that is not above 0.
     """
 
     modalities: tuple[str, ...] = ("sentinel2_l2a",)
@@ -51,6 +54,10 @@ class Way:
     repeats: int = 5
     ignore_split: bool = False
     margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        if not self.margin > 0:
+            raise ValueError(f"a margin is a loss above 0 that may be ignored, got margin={self.margin:g}")
 
 
 @dataclass(frozen=True, eq=False)

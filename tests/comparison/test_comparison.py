@@ -151,7 +151,7 @@ def test_costs_where_time_says_nothing():
     assert noisy.time.low < 1 < noisy.time.high
     assert (noisy.verdict, CHEAPER.verdict, DEARER.verdict) == ("cheaper", "cheaper", "dearer")
     with pytest.raises(ValueError, match="margin=0"):
-        advise(of(0, 0, 0, 1), [], noisy, 9, margin=0)
+        Way(margin=0)
 
 
 def test_time_is_measured_in_turns():
