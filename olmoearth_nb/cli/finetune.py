@@ -12,11 +12,13 @@ import typer
 
 from olmoearth_nb.cli.embed import OF_TABLES, series
 from olmoearth_nb.cli.errors import in_options, keeping
-from olmoearth_nb.cli.evaluate import places
+from olmoearth_nb.cli.evaluate import places as labelled_places
 from olmoearth_nb.cli.loading import listed, loading, takes
 
 if TYPE_CHECKING:
     from olmoearth_nb.data.sets import Labelled
+    from olmoearth_nb.evaluation.folds import Folds
+    from olmoearth_nb.finetune.places import Places
     from olmoearth_nb.finetune.rounds import Rounds
     from olmoearth_nb.finetune.ways import Settings
 
@@ -66,7 +68,7 @@ def table(
     return series(columns, pixel, None, nodata, decibel, None)
 
 
-@takes(about=places, fitted=fitting, reading=table, options=loading)
+@takes(about=labelled_places, fitted=fitting, reading=table, options=loading)
 def finetune(
     model: Annotated[str, typer.Argument(help="name, folder or encoder.safetensors")],
     data: Annotated[
@@ -94,6 +96,8 @@ def finetune(
 ) -> None:
     """Fit an encoder to labels and score it on places it never saw; each fit keeps its own folder."""
     from olmoearth_nb.evaluation.arms import default_patch_size
+    from olmoearth_nb.finetune.places import Places
+    from olmoearth_nb.finetune.rounds import divide
     from olmoearth_nb.finetune.ways import Settings
 
     sensors = tuple(listed(modalities) or ())
@@ -104,9 +108,11 @@ def finetune(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what a loader warns of is in the notes of the set
             labelled = _opened(data, given)
+            division = divide(labelled, folds, ignore_split)
             size = patch_size or default_patch_size(cast(Any, labelled), sensors)
         chosen = [[replace(one, patch_size=size, seed=seed) for seed in range(seeds)] for one in first]
-        found = _fitted(model, labelled, sensors, chosen, (folds, ignore_split, labels), precision, out)
+        typer.echo(f"{labelled.name}: {division.name}", err=True)
+        found = _fitted(model, Places(labelled, sensors), division, chosen, labels, precision, out)
         _write(model, labelled, found, out)
 
 
@@ -121,30 +127,19 @@ def _opened(data: Path, given: Mapping[str, Any]) -> Labelled:
 
 
 def _fitted(
-    model: str,
-    labelled: Labelled,
-    sensors: tuple[str, ...],
-    chosen: list[list[Settings]],
-    division: tuple[int, bool, int],
-    precision: str,
-    out: Path,
+    model: str, places: Places, division: Folds, chosen: list[list[Settings]], labels: int, precision: str, out: Path
 ) -> dict[str, Rounds]:
-    """What came of each way; a folder for each where there are several."""
+    """What came of each way, each in a folder of its own."""
     from olmoearth_nb.finetune.engine import launched
-    from olmoearth_nb.finetune.places import Places
-    from olmoearth_nb.finetune.rounds import divide, fit_rounds
+    from olmoearth_nb.finetune.rounds import fit_rounds
     from olmoearth_nb.weights.load import open_encoder
 
-    count, ignore_split, labels = division
-    encoder, known = open_encoder(model), Places(labelled, sensors)
-    folds, fabric = divide(labelled, count, ignore_split), launched(precision)
-    typer.echo(f"{labelled.name}: {folds.name}", err=True)
-    return {
-        settings[0].way: fit_rounds(
-            encoder, known, folds, settings, out / settings[0].way.replace(" ", "-"), model, labels, fabric, quiet=False
-        )
-        for settings in chosen
-    }
+    encoder, fabric, found = open_encoder(model), launched(precision), {}
+    for settings in chosen:
+        way = settings[0].way
+        folder = out / way.replace(" ", "-")
+        found[way] = fit_rounds(encoder, places, division, settings, folder, model, labels, fabric, quiet=False)
+    return found
 
 
 def _write(model: str, labelled: Labelled, found: Mapping[str, Rounds], out: Path) -> None:

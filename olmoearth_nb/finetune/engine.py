@@ -136,9 +136,7 @@ class Engine:
     ) -> None:
         self.places, self.train, self.valid, self.settings = places, np.asarray(train), np.asarray(valid), settings
         self.target, answers = Target.of(places.labelled), places.answers[self.train]
-        known = self.target.known(answers)
-        if not known.any():
-            raise ValueError(f"none of the {len(self.train)} places of {places.labelled.name} that train has a label")
+        self.target.check(answers, f"the {len(self.train)} places of {places.labelled.name} that train")
         if settings.balanced and self.target.kind != "classes":
             raise ValueError(f"balanced weights are for one class of several, {places.labelled.name} has another task")
         self.fabric, self.quiet = fabric or Plain(next(encoder.parameters()).device), quiet

@@ -155,8 +155,16 @@ def fit_rounds(
         labels: see `chosen`.
         fabric: see `Engine`.
         quiet: see `Engine`.
+
+    Raises:
+        ValueError: if all tested places are one group, before anything is fitted; see `chosen` and `fitted.fit`.
     """
     labelled, tested = places.labelled, np.flatnonzero(folds.tested)
+    if len(np.unique(np.asarray(labelled.groups)[tested])) < 2:
+        raise ValueError(
+            f"all places of {labelled.name} that are tested are one group, and intervals need two; give more places, "
+            "or say ignore_split=True where there is a published split"
+        )
     target, predicted, counts, seconds, learnt = Target.of(labelled), [], [], [], 0
     for one in settings:
         told = None

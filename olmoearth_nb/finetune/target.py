@@ -59,23 +59,23 @@ class Target:
         """Raises a ValueError unless answers ask something: see `of`.
 
         Args:
-            answers: of a whole set.
-            name: of the set.
+            answers: of a set, or of some of its places.
+            name: of what they are of.
         """
         known = answers[self.known(answers)]
         if not len(known):
-            raise ValueError(f"{name} has no label; classes are whole numbers from 0, and -1 stands for none")
+            raise ValueError(f"there is no label in {name}; classes are whole numbers from 0, and -1 stands for none")
         if self.kind == "values":
             if known.min() == known.max():
-                raise ValueError(f"all answers of {name} are {known[0]:g}; there is nothing to learn")
+                raise ValueError(f"all answers in {name} are {known[0]:g}; there is nothing to learn")
             return
         last = 1 if self.kind == "truths" else len(self.classes) - 1
         if known.min() < 0 or known.max() > last:
-            raise ValueError(f"answers of {name} must be from 0 to {last}, or -1 for none, got {known.max()}")
+            raise ValueError(f"answers in {name} must be from 0 to {last}, or -1 for none, got {known.max()}")
         there = (answers == 1).any(0) if self.kind == "truths" else np.bincount(known, minlength=len(self.classes)) > 0
         if there.sum() == 1 and self.kind == "classes":
             raise ValueError(
-                f"all labels of {name} are {self.classes[int(there.argmax())]!r}; to tell classes apart, give places "
+                f"all labels in {name} are {self.classes[int(there.argmax())]!r}; to tell classes apart, label places "
                 "of at least one other class"
             )
 

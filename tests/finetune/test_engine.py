@@ -168,10 +168,11 @@ def test_rare_classes_count_as_much():
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (np.full(48, 1), "all labels of twin are 'grey'; to tell classes apart, give places of at least one other"),
-        (np.full(48, -1), "twin has no label"),
-        (np.arange(48) % 4, "answers of twin must be from 0 to 2, or -1 for none, got 3"),
-        (np.where(np.arange(48) < 24, -1, np.arange(48) % 3), "none of the 24 places of twin that train has a label"),
+        (np.full(48, 1), "all labels in twin are 'grey'; to tell classes apart, label places of at least one other"),
+        (np.full(48, -1), "there is no label in twin"),
+        (np.arange(48) % 4, "answers in twin must be from 0 to 2, or -1 for none, got 3"),
+        (np.where(np.arange(48) < 24, -1, np.arange(48) % 3), "no label in the 24 places of twin that train"),
+        (np.where(np.arange(48) < 24, 2, np.arange(48) % 3), "all labels in the 24 places of twin that train are 'bri"),
         (np.zeros((48, 2), int), "twin has 3 classes, and 2 answers a place"),
         (np.zeros((48, 1, 1, 1), int), r"must be \(n,\), \(n, H, W\) or \(n, classes\)"),
     ],
@@ -186,7 +187,7 @@ def test_labels_that_ask_nothing(answers, said):
 def test_what_else_is_refused(tmp_path):
     labelled = chips("values")
     labelled.answers[:] = 3.0
-    with pytest.raises(ValueError, match="all answers of twin are 3; there is nothing to learn"):
+    with pytest.raises(ValueError, match="all answers in twin are 3; there is nothing to learn"):
         engine(labelled=labelled)
     with pytest.raises(ValueError, match="balanced weights are for one class of several"):
         engine(labelled=chips("values"), balanced=True)

@@ -84,7 +84,7 @@ def test_many_pixels_take_little_memory():
 
 
 def test_what_cannot_be_scored():
-    target, told, answers, groups = drawn("classes", False)
+    target, told, answers, _ = drawn("classes", False)
     with pytest.raises(ValueError, match="nothing that was told has an answer"):
         score(target, told[0], np.full(30, -1))
     with pytest.raises(ValueError, match="at least two groups"):
