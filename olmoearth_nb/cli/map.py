@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,9 +76,10 @@ def map_(
             head = out.with_suffix(".head.safetensors")
             _tell_probe(_fitted(model, data, options, points, label, head, tiles), head)
         path = make_map(model or None, data, out, head, output=output, **tiles, **work, **options)
-    for message in dict.fromkeys(str(warning.message) for warning in heard if warning.category is UserWarning):
-        typer.echo(f"note: {printable(in_options(message))}", err=True)
-    typer.echo(f"{path}: {_said(path)}")
+    title, notes = _said(path)
+    for note in [*notes, *dict.fromkeys(str(one.message) for one in heard if one.category is UserWarning)]:
+        typer.echo(f"note: {printable(in_options(note))}", err=True)
+    typer.echo(f"{path}: {title}")
 
 
 def _fitted(
@@ -103,10 +105,10 @@ def _tell_probe(probe: Probe, path: Path) -> None:
     )
 
 
-def _said(path: Path) -> str:
-    """What a map is, in words."""
+def _said(path: Path) -> tuple[str, list[str]]:
+    """What a map is, in words, and what was noted of its scene."""
     from olmoearth_nb.io.raster import open_raster
 
     with open_raster(path) as file:
-        bands = f"{file.count} x {file.dtypes[0]}" if file.count > 1 else file.dtypes[0]
-        return f"{file.tags()['OUTPUT']}, {file.height} x {file.width} px, {bands}"
+        bands, tags = f"{file.count} x {file.dtypes[0]}" if file.count > 1 else file.dtypes[0], file.tags()
+        return f"{tags['OUTPUT']}, {file.height} x {file.width} px, {bands}", json.loads(tags["NOTES"])
