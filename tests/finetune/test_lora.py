@@ -4,15 +4,16 @@ import copy
 import itertools
 import json
 import math
-import warnings
 
+import numpy as np
 import pytest
 import torch
 from batches import random_batch, random_roles
+from peft_reference import REFERENCE, of_ours
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from olmoearth_nb import Encoder, published_config, size_config
+from olmoearth_nb import Encoder, published_config
 from olmoearth_nb.finetune.lora import LAYERS, LoraLinear, add_lora, lora_layers, merge, unmerge, without_lora
 from olmoearth_nb.finetune.lora_file import deltas, load_lora, save_lora
 from olmoearth_nb.weights.encoder_file import load_encoder, save_encoder
@@ -218,30 +219,10 @@ def test_what_cannot_be_is_refused_before_anything_changes(options, words):
 
 
 def test_as_peft_does():
-    """The same outputs and the same gradients from the same factors."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what peft imports
-        peft = pytest.importorskip("peft")
-        ours = add_lora(Encoder(size_config("mini", "v1.1")).eval(), 4, 8.0, "all")
-        theirs = without_lora(ours)
-        names = "|".join(name.split(".")[1] for name in LAYERS["all"])
-        config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=rf".*\.({names})")
-        peft.inject_adapter_in_model(config, theirs.blocks)  # of the whole encoder it would read our configuration
-        theirs.requires_grad_(False)
-        for name, weight in theirs.named_parameters():
-            weight.requires_grad_("lora_" in name)
-    randomise(ours)
-    pairs = {name: theirs.get_submodule(name) for name in lora_layers(ours)}
-    with torch.no_grad():
-        for name, layer in lora_layers(ours).items():
-            pairs[name].lora_A.default.weight.copy_(layer.lora_a)
-            pairs[name].lora_B.default.weight.copy_(layer.lora_b)
-    torch.testing.assert_close(embed(ours), embed(theirs))
-    for encoder in (ours, theirs):
-        embed(encoder).square().mean().backward()
-    for name, layer in lora_layers(ours).items():
-        torch.testing.assert_close(layer.lora_a.grad, pairs[name].lora_A.default.weight.grad)
-        torch.testing.assert_close(layer.lora_b.grad, pairs[name].lora_B.default.weight.grad)
-        torch.testing.assert_close(layer.delta, pairs[name].get_delta_weight("default"))
-    learning = [sum(w.numel() for w in encoder.parameters() if w.requires_grad) for encoder in (ours, theirs)]
-    assert learning[0] == learning[1]
+    """The same embeddings, gradients and deltas from the same factors, as peft 0.21.2 gave them."""
+    kept, ours = json.loads(REFERENCE.read_text()), of_ours()
+    np.testing.assert_allclose(ours["pooled"], kept["pooled"], rtol=1e-4, atol=1e-5)
+    assert ours["layers"].keys() == kept["layers"].keys()
+    assert len(kept["layers"]) == 3 * len(LAYERS["all"])
+    for name, numbers in kept["layers"].items():
+        np.testing.assert_allclose(ours["layers"][name], numbers, rtol=1e-3, atol=1e-6, err_msg=name)
