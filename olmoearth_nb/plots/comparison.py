@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from olmoearth_nb.comparison.agreement import KINDS, Agreement
 from olmoearth_nb.comparison.classes import ClassDifference
 from olmoearth_nb.comparison.compare import Compared
+from olmoearth_nb.comparison.independent import Independent, over_sets
 from olmoearth_nb.evaluation.summary import intervals
 from olmoearth_nb.plots.scores import plot_scores
+from olmoearth_nb.plots.today import MARKS, MISLABELLED
 
 KIND_COLOURS = ("#dddddd", "#0072B2", "#D55E00", "#999999", "#555555")
 """Colours of `KINDS`: blue where the current model alone is right, orange where the candidate alone is."""
@@ -157,3 +159,45 @@ def _colour(number: int, count: int) -> str:
     from matplotlib import colormaps, colors
 
     return colors.to_hex(colormaps["tab10" if count <= 10 else "tab20"](number % 20))
+
+
+def plot_independent(rows: Sequence[Independent], savings: Mapping[str, Mapping[str, float]]) -> Figure:
+    """What a version gains or loses on the data sets of others, and what it saves.
+
+    Args:
+        rows: of one version; sets with wrong labels are grey.
+        savings: what is saved -> model size -> how many times less.
+    """
+    drawing = Figure(figsize=(10.0, 0.36 * len(rows) + 1.7), layout="constrained")
+    ax, beside = drawing.subplots(1, 2, width_ratios=[1.7, 1])
+    for place, one in enumerate(rows):
+        colour = MISLABELLED if one.mislabelled else "#333333"
+        low, high = np.clip([one.mean.low, one.mean.high], -7, 7)
+        ax.plot([low, high], [place, place], color=colour, lw=1.2, alpha=0.6)
+        for size, value in one.by_size.items():
+            ax.scatter(value, place, 34, marker=MARKS[size], fc="white" if one.mislabelled else colour, ec=colour)
+    names = [f"{one.dataset}, {one.probe}" + (" (wrong bands)" if one.mislabelled else "") for one in rows]
+    ax.set_yticks(range(len(rows)), names)
+    ax.invert_yaxis()
+    mean = over_sets(rows)
+    ax.axvspan(mean.low, mean.high, color=GAIN, alpha=0.15, lw=0, label="mean over rightly labelled sets")
+    ax.axvline(mean.value, color=GAIN, lw=1.2)
+    ax.axvline(0, color="#444444", lw=0.8, ls=":")
+    ax.set(xlabel="accuracy, points: v1.1 minus v1", xlim=(-7, 7))
+    for size, mark in MARKS.items():
+        ax.scatter([], [], 34, marker=mark, fc="#333333", ec="#333333", label=size)
+    _draw_savings(beside, savings)
+    drawing.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return drawing
+
+
+def _draw_savings(ax: Axes, savings: Mapping[str, Mapping[str, float]]) -> None:
+    """Bars of how many times less is needed, by size."""
+    for number, (what, by_size) in enumerate(savings.items()):
+        at = np.arange(len(by_size)) + 0.38 * (number - (len(savings) - 1) / 2)
+        bars = ax.barh(at, list(by_size.values()), 0.34, color=("#56B4E9", "#0072B2")[number % 2])
+        ax.bar_label(bars, [f"{what} {value:.1f}x" for value in by_size.values()], fontsize=9, padding=3)
+    ax.set_yticks(range(len(by_size)), list(by_size))
+    ax.invert_yaxis()
+    ax.axvline(1, color="#444444", lw=0.8, ls=":")
+    ax.set(xlabel="v1 divided by v1.1", xlim=(0, 8.2))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from olmoearth_nb.comparison.independent import Independent, independent
 from olmoearth_nb.io.shipped import published
 from olmoearth_nb.plots.training import RECIPE_COLOURS
 
@@ -39,28 +40,10 @@ def milliseconds(size: str, version: str, shape: Sequence[int]) -> float:
     return float(measured[key]["milliseconds"])
 
 
-def elsewhere(version: str = "v1.1") -> dict[tuple[str, str], dict[str, float]]:
-    """A version minus v1 in points, as torchgeo-bench measured it: (data set, probe) -> model size -> difference.
-
-    Data sets on which the version was not run are left out. Those with wrong band labels come first.
-
-    Args:
-        version: "v1.1" or "v1.2".
-    """
-    rows = published("torchgeo_bench")
-    score = {(row["dataset"], row["probe"], row["size"], row["version"]): float(row["score"]) for row in rows}
-    gains: dict[tuple[str, str], dict[str, float]] = {}
-    for row in sorted(rows, key=lambda row: row["band_labels"] != "wrong"):
-        dataset, probe, size = row["dataset"], row["probe"], row["size"]
-        if row["version"] == version:
-            gain = 100 * (float(row["score"]) - score[dataset, probe, size, "v1"])
-            gains.setdefault((dataset, probe), {})[size] = round(gain, 1)
-    return gains
-
-
-def mislabelled() -> set[str]:
-    """The data sets whose band labels are wrong."""
-    return {row["dataset"] for row in published("torchgeo_bench") if row["band_labels"] == "wrong"}
+def elsewhere() -> dict[str, Independent]:
+    """v1.1 minus v1 in points, as torchgeo-bench measured it, by names for an axis; wrong band labels come first."""
+    rows = sorted(independent(), key=lambda one: not one.mislabelled)
+    return {f"{one.dataset}, {one.probe}" + (" (wrong labels)" if one.mislabelled else ""): one for one in rows}
 
 
 def show_today(savings: Mapping[str, Mapping[str, float]]) -> None:
@@ -75,10 +58,9 @@ def show_today(savings: Mapping[str, Mapping[str, float]]) -> None:
     axes[0].axvline(1, color="grey", ls=":", lw=1)
     axes[0].legend(frameon=False, fontsize=8, loc="lower left")
     _draw_long_models(axes[1])
-    gains, wrong = elsewhere(), mislabelled()
-    names = {key: f"{key[0]}, {key[1]}" + (" (wrong labels)" if key[0] in wrong else "") for key in gains}
-    colours = {names[key]: MISLABELLED for key in gains if key[0] in wrong}
-    _draw_sizes(axes[2], {names[key]: by_size for key, by_size in gains.items()}, colours)
+    rows = elsewhere()
+    colours = {name: MISLABELLED for name, one in rows.items() if one.mislabelled}
+    _draw_sizes(axes[2], {name: one.by_size for name, one in rows.items()}, colours)
     axes[2].axvline(0, color="grey", ls=":", lw=1)
     axes[2].set(title="elsewhere: v1.1 minus v1", xlabel="points")
     plt.show()
