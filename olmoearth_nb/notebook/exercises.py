@@ -246,3 +246,51 @@ def where_bands_first_meet(answer: object) -> str:
     wrong = next((version for version, stage in right.items() if given[version] != stage), None)
     hint = {"v1": "B02 and B11 are in different tokens", "v1.1": "look at what the pixel layer does before the token"}
     return hint[wrong] if wrong else ""
+
+
+def loss_left_open(answer: object) -> str:
+    """Notebook 10: the largest loss that 95 % leave open when two models tell the same in all of 40 groups."""
+    return _near(answer, 3 / 40, "of n groups without any difference, three divided by n is left open")
+
+
+def kept_after_a_switch(answer: object) -> str:
+    """Notebook 10: what of labels, heads, stored embeddings and splits is still good when the encoder is exchanged."""
+    right = {"labels": True, "heads": False, "stored embeddings": False, "splits": True}
+    pairs = answer.items() if isinstance(answer, Mapping) else ()
+    given = {answers.name(what, tuple(right)): answers.truth(kept) for what, kept in pairs}
+    if set(given) != set(right) or None in given.values():
+        return f"say True or False for each of {', '.join(right)}"
+    wrong = next((what for what, kept in right.items() if given[what] != kept), None)
+    return f"think again about {wrong}: does it hold numbers of the old encoder?" if wrong else ""
+
+
+def windows_over_a_pixel(answer: object) -> str:
+    """Notebook 08: windows that hold a pixel in the middle of a map whose windows overlap by half."""
+    return _whole_number(answer, 4, "count the windows along a row that hold it, and those along a column")
+
+
+def cost_of_a_quarter(answer: object) -> str:
+    """Notebook 08: how many times as many windows a stride of a quarter takes as windows side by side."""
+    return _whole_number(answer, 16, "four times as many along each axis")
+
+
+def hectares_of_crop(answer: object) -> str:
+    """Notebook 08: 30 ha mapped as crop, of which 9 in 10 are, and 70 ha of other, of which 2 in 10 are."""
+    return _near(answer, 41.0, "add up the parts of both classes of the map that are really crop")
+
+
+def lora_numbers(answer: object) -> str:
+    """Notebook 07: what LoRA of rank 8 learns on queries and values of 12 blocks of width 768."""
+    hint = "A is (rank, D), B is (D, rank); two layers of each of the 12 blocks have both"
+    return _whole_number(answer, 12 * 2 * (8 * 768 + 768 * 8), hint)
+
+
+def rate_of_the_first_block(answer: object) -> str:
+    """Notebook 07: the rate of the first of four blocks under layer decay .65, in parts of the head's."""
+    return _near(answer, 0.65**4, "the last block has .65 of the head's rate, each one before it .65 of the next")
+
+
+def split_for_a_new_region(answer: object) -> str:
+    """Notebook 07: which split says how a model does in a region without labels."""
+    valid = ("at random", "by place")
+    return _choice(answer, "by place", valid, "then neighbours of tested places have trained, and a new region has none")

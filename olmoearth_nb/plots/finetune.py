@@ -12,6 +12,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from olmoearth_nb.finetune.measured import Curves, Point
+from olmoearth_nb.plots.style import true_colour
+from olmoearth_nb.plots.world import clearest
+from olmoearth_nb.sample import Sample
 
 SHOWN = {
     "raw bands": ("#999999", ":", "."),
@@ -142,4 +145,35 @@ def show_live(scores: Mapping[str, Mapping[int, float]], chance: float) -> None:
     _counts(ax, list(next(iter(scores.values()))))
     ax.set(xlabel="labels", ylabel="accuracy", ylim=(0, None))
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plt.show()
+
+
+def show_told(sample: Sample, told: np.ndarray, classes: Sequence[str]) -> None:
+    """A place in true colour, what each of its pixels was told to be, and how sure that is.
+
+    Args:
+        sample: the place.
+        told: (H, W, classes) probabilities, NaN where nothing was observed.
+        classes: their names.
+    """
+    _, axes = plt.subplots(1, 3, figsize=(9.6, 3.1), layout="constrained")
+    seen = np.isfinite(told).all(-1)
+    best = np.where(seen, told.argmax(-1), np.nan)
+    colours = plt.get_cmap("tab20", 20)
+    axes[0].imshow(true_colour(sample, clearest(sample)))
+    axes[1].imshow(best, cmap=colours, vmin=-0.5, vmax=19.5)
+    sure = axes[2].imshow(np.where(seen, told.max(-1), np.nan), cmap="Greys", vmin=0, vmax=1)
+    plt.colorbar(sure, ax=axes[2], shrink=0.8)
+    there = np.unique(best[seen]).astype(int).tolist()
+    marks = [Rectangle((0, 0), 1, 1, fc=colours(number)) for number in there]
+    axes[1].legend(
+        marks,
+        [classes[number] for number in there],
+        fontsize=7,
+        frameon=False,
+        bbox_to_anchor=(1.0, 1.0),
+        loc="upper left",
+    )
+    for ax, title in zip(axes, (sample.title, "told", "probability of it"), strict=True):
+        ax.set(title=title, xticks=[], yticks=[])
     plt.show()

@@ -136,3 +136,30 @@ def test_where_bands_meet():
     assert "pixel layer" in exercises.where_bands_first_meet(right | {"v1.1": "MLP 1"})
     for none in ({"v1": "attention 1"}, {"v1": "attention 1", "v1.1": 3}, "tokens"):
         assert exercises.where_bands_first_meet(none).startswith("give a stage")
+
+
+def test_from_pixels_to_a_map():
+    assert exercises.windows_over_a_pixel(4) == ""
+    assert "along a column" in exercises.windows_over_a_pixel(2)
+    assert exercises.cost_of_a_quarter(16) == ""
+    assert "each axis" in exercises.cost_of_a_quarter(4)
+    assert exercises.hectares_of_crop(0.9 * 30 + 0.2 * 70) == ""
+    assert "both classes" in exercises.hectares_of_crop(27)
+
+
+def test_switching():
+    assert exercises.loss_left_open(0.075) == ""
+    assert exercises.loss_left_open(0).startswith("of n groups")
+    right = {"labels": True, "heads": False, "Stored embeddings": 0, "splits": True}
+    assert exercises.kept_after_a_switch(right) == ""
+    assert exercises.kept_after_a_switch(right | {"heads": True}).startswith("think again about heads")
+    assert exercises.kept_after_a_switch({"labels": True}).startswith("say True or False for each of labels, heads")
+
+
+def test_fine_tuning():
+    assert exercises.lora_numbers(294_912) == ""
+    assert "two layers" in exercises.lora_numbers(147_456)
+    assert exercises.rate_of_the_first_block(0.1785) == ""
+    assert "the last block has" in exercises.rate_of_the_first_block(0.65**3)
+    assert exercises.split_for_a_new_region("by place") == ""
+    assert "neighbours" in exercises.split_for_a_new_region("at random")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from olmoearth_nb.bands import MISSING
@@ -32,22 +34,38 @@ class TileSet:
     def __init__(
         self, tiles: int, size: int = 16, dates: int = 4, seed: int = 0, label: str = "", version: int = 2
     ) -> None:
+        self._tiles = [make_tile(seed, number, version) for number in range(tiles)]
+        self._corners, self._size, steps = windows(size), size, timesteps(dates)
+        self.notes = (f"windows are simulated, by version {version} of the world: scores say nothing about real data",)
+        self.ids = [
+            f"tile {tile}, row {row}, column {column}" for tile in range(tiles) for row, column in self._corners
+        ]
+        self.groups, self.split = np.repeat(np.arange(tiles), len(self._corners)), None
+        self._samples = [_window(tile, corner, size, steps) for tile in self._tiles for corner in self._corners]
+        self._ask(label)
+
+    def asking(self, label: str) -> TileSet:
+        """The same windows with other answers.
+
+        Args:
+            label: see the class.
+        """
+        other = copy.copy(self)
+        other._ask(label)
+        return other
+
+    def _ask(self, label: str) -> None:
+        """Sets what is asked."""
         if label not in ("", *LABELS):
             raise ValueError(f"label must be empty or one of {', '.join(LABELS)}, got {label!r}")
         self.classes, self.unit = LABELS[label] if label else (tuple(SCENE_CLASSES), "")
-        made = [make_tile(seed, number, version) for number in range(tiles)]
-        corners, steps = windows(size), timesteps(dates)
-        self.name = f"{f'{label} of ' if label else ''}windows of {tiles} simulated tiles"
-        self.notes = (f"windows are simulated, by version {version} of the world: scores say nothing about real data",)
-        self.ids = [f"tile {tile}, row {row}, column {column}" for tile in range(tiles) for row, column in corners]
-        self.groups = np.repeat(np.arange(tiles), len(corners))
-        self.split = None
-        self._samples = [_window(tile, corner, size, steps) for tile in made for corner in corners]
-        inside = [(slice(row, row + size), slice(column, column + size)) for row, column in corners]
-        if label:
-            self.answers = np.stack([tile.labels[label][part] for tile in made for part in inside])
-        else:
-            self.answers = np.array([scene_class(tile.labels["scene"][part]) for tile in made for part in inside])
+        self.name = f"{f'{label} of ' if label else ''}windows of {len(self._tiles)} simulated tiles"
+        parts = [
+            tile.labels[label or "scene"][row : row + self._size, column : column + self._size]
+            for tile in self._tiles
+            for row, column in self._corners
+        ]
+        self.answers = np.stack(parts) if label else np.array([scene_class(part) for part in parts])
 
     def __len__(self) -> int:
         """How many windows there are."""
