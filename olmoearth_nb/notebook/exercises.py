@@ -293,4 +293,4 @@ def rate_of_the_first_block(answer: object) -> str:
 def split_for_a_new_region(answer: object) -> str:
     """Notebook 07: which split says how a model does in a region without labels."""
     valid = ("at random", "by place")
-    return _choice(answer, "by place", valid, "then neighbours of tested places have trained, and a new region has none")
+    return _choice(answer, "by place", valid, "then neighbours of tested places train, and a new region has none")
