@@ -89,12 +89,13 @@ def compare(
 def _write(compared: Compared, mapped: SceneMap | None, out: Path) -> None:
     """Writes tables, figures and page, and shows where they are."""
     from olmoearth_nb.comparison import report
+    from olmoearth_nb.comparison.compare import NAMES
     from olmoearth_nb.comparison.scene_map import COLUMNS
     from olmoearth_nb.evaluation.evaluate import ROWS, score_rows
     from olmoearth_nb.evaluation.summary import DIFFERENCES, INTERVALS, difference_rows, interval_rows
     from olmoearth_nb.io.durable import write, write_csv
 
-    names = ("content", compared.evaluation)
+    names = (NAMES, compared.evaluation)
     tables = {
         "scores.csv": (ROWS, score_rows(*names)),
         "intervals.csv": (INTERVALS, interval_rows(*names)),

@@ -12,7 +12,7 @@ from olmoearth_nb.evaluation.evaluate import Evaluation
 COLUMNS = ("place", "lat", "lon", "answer", "current", "candidate", "agreement")
 """Of `agreement.csv`."""
 
-KINDS = ("both right", "current alone", "candidate alone", "both wrong, alike", "both wrong, differently")
+KINDS = ("both right", "current alone right", "candidate alone right", "both wrong, alike", "both wrong, differently")
 """What can become of a place; of real values, see `Agreement`."""
 
 _AT_ONCE = 64

@@ -26,6 +26,9 @@ from olmoearth_nb.evaluation.summary import Difference, differences
 DIFFER = "Do models differ?"
 """The question of `evaluation.summary` that advice rests on."""
 
+NAMES = "content"
+"""How bands are named: by what they hold."""
+
 Progress = Callable[[str, int, bool], AbstractContextManager[Callable[[], object]]]
 """(what, steps, silent) -> a bar and what moves it on."""
 
@@ -158,7 +161,7 @@ def compare(
         splits = split_differences(evaluation, between)
     probe = next((one for one in probes if one not in NEIGHBOURS), probes[0])
     classes = [one for name in probes for one in class_differences(evaluation, current, candidate, name)]
-    found = differences({"content": evaluation}, current)
+    found = differences({NAMES: evaluation}, current)
     gain = next(one for one in found if (one.question, one.probe) == (DIFFER, probe))
     costs = measure(models[0].encoders[0], models[1].encoders[0], labelled, way.modalities, patch_size)
     mine = [one for one in classes if one.probe == probe]

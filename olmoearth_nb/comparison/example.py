@@ -61,13 +61,17 @@ def _grid(lat: float, lon: float) -> Georeference:
     return Georeference(crs, (10, 0, float(x), 0, -10, float(y)))
 
 
-def open_yours(data: str = "", labels: str = "", how: Labels | None = None, **options: Any) -> LabelledSet:
+def open_yours(
+    data: str = "", labels: str = "", how: Labels | None = None, points: int = POINTS, seed: int = 0, **options: Any
+) -> LabelledSet:
     """A reader's labelled places; without any, points of a simulated scene stand in.
 
     Args:
         data: a labelled set, or a scene; empty for the simulated scene.
         labels: GeoJSON or table of the labels of a scene.
         how: labels are read; by default each place is one patch of 4 px.
+        points: how many the simulated scene has.
+        seed: of their places.
         options: how the data are opened.
 
     Raises:
@@ -83,4 +87,4 @@ def open_yours(data: str = "", labels: str = "", how: Labels | None = None, **op
     if data:
         title = load_scene(data, **options).title
         print(f"{title} has no answers (give labels, too): points of a simulated scene stand in")
-    return labelled_places(*simulated_scene(), how, "points")
+    return labelled_places(*simulated_scene(points, seed), how, "points")

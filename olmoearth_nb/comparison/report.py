@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from olmoearth_nb.comparison.agreement import COLUMNS as AGREEMENT
 from olmoearth_nb.comparison.agreement import KINDS
 from olmoearth_nb.comparison.classes import COLUMNS as CLASSES
-from olmoearth_nb.comparison.compare import Compared
+from olmoearth_nb.comparison.compare import NAMES, Compared
 from olmoearth_nb.comparison.cost import COLUMNS as COST
 from olmoearth_nb.comparison.cost import ModelCost
 from olmoearth_nb.comparison.splits import COLUMNS as SPLITS
@@ -48,7 +48,8 @@ def markdown(compared: Compared, figures: Sequence[str] = FIGURES) -> list[str]:
     lines += [shown.get("scores", ""), "", *_classes(compared), shown.get("classes", "") * bool(compared.classes), ""]
     lines += [*_splits(compared), "", *_agreement(compared), "", shown.get("agreement", ""), ""]
     lines += [shown.get("map", ""), "", *_costs(compared), ""]
-    _, _, *rest = tables({"content": compared.evaluation}, compared.differences)
+    _, _, *rest = tables({NAMES: compared.evaluation}, compared.differences)
+    rest = [line.removesuffix(f", names: {NAMES}").removesuffix(f" Names: {NAMES}") for line in rest]
     return [*lines, "## Scores", "", *rest, *(f"* {note}" for note in compared.notes)]
 
 

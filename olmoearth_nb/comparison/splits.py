@@ -6,6 +6,7 @@ labelled ones are told; a spatial split tells how well other places are told. Th
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,13 +56,18 @@ def spatial(
     Raises:
         ValueError: for fewer groups than folds.
     """
-    split = None if ignore_split else published(labelled)
-    if split is None:
-        return *divide(labelled, count, repeats, ignore_split=True), []
-    if not _divides(labelled, split):
-        return split, split, []
-    note = "the published split is not used, it has places of one group on both sides; folds divide none"
-    return *divide(labelled, count, repeats, ignore_split=True), [note]
+    split, notes = None if ignore_split else published(labelled), list[str]()
+    if split is not None and not _divides(labelled, split):
+        return split, split, notes
+    if split is not None:
+        notes.append("the published split is not used, it has places of one group on both sides; folds divide none")
+    answers = np.asarray(labelled.answers)
+    rare = [name for number, name in enumerate(labelled.classes) if 0 < (answers == number).sum() < count]
+    if rare:
+        notes.append(f"fewer places than folds: {', '.join(rare)}; in some rounds none of them trains")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # said above, by name
+        return *divide(labelled, count, repeats, ignore_split=True), notes
 
 
 def _divides(labelled: LabelledSet, folds: Folds) -> bool:

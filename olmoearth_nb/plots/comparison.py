@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from olmoearth_nb.comparison.agreement import KINDS, Agreement
 from olmoearth_nb.comparison.classes import ClassDifference
@@ -29,11 +30,12 @@ def plot_comparison(compared: Compared) -> Figure:
     evaluation, shown = compared.evaluation, intervals(compared.evaluation)
     metric = evaluation.metrics[0]
     panels = {
-        ("content", probe): {arm.name: shown[arm.name, probe, metric] for arm in evaluation.arms}
+        ("", probe): {arm.name: shown[arm.name, probe, metric] for arm in evaluation.arms}
         for probe in evaluation.probes
     }
     kinds = {kind: [arm.name for arm in evaluation.arms if arm.kind == kind] for kind in ("random", "baseline")}
-    return plot_scores(panels, kinds["random"], kinds["baseline"], metric)
+    colours = {compared.current: KIND_COLOURS[1], compared.candidate: KIND_COLOURS[2]}
+    return plot_scores(panels, kinds["random"], kinds["baseline"], metric, colours)
 
 
 def plot_classes(classes: Sequence[ClassDifference]) -> Figure:
@@ -82,6 +84,8 @@ def plot_agreement(found: Agreement, names: Mapping[str, str]) -> Figure:
     middle = float(np.median(found.latlon[known, 0]))
     ax.set_aspect(1 / max(np.cos(np.radians(middle)), 0.1))
     ax.set(xlabel="longitude", ylabel="latitude")
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.ticklabel_format(useOffset=False)
     drawing.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return drawing
 

@@ -18,14 +18,16 @@ def plot_scores(
     hollow: Sequence[str],
     lines: Sequence[str],
     label: str = "accuracy",
+    colours: Mapping[str, str] | None = None,
 ) -> Figure:
     """One row of panels for each way to name bands, one column for each probe.
 
     Args:
-        panels: (names, probe) -> arm -> score.
+        panels: (names, probe) -> arm -> score; names are empty where there is one way to name bands alone.
         hollow: arms of random weights, drawn hollow.
         lines: arms without a model, drawn as lines.
         label: what the scores are.
+        colours: of some arms; others are blue.
 
     Returns:
         The figure.
@@ -39,13 +41,13 @@ def plot_scores(
         axes = grid[rows.index(names), columns.index(probe)]
         for place, arm in enumerate(arms):
             one = found[arm]
-            colour = "#777777" if arm in hollow else COLOURS["v1"]
+            colour = (colours or {}).get(arm, "#777777" if arm in hollow else COLOURS["v1"])
             axes.plot([one.low, one.high], [-place, -place], color=colour, lw=1.6)
             axes.plot(one.value, -place, "o", color=colour, markerfacecolor="white" if arm in hollow else colour, ms=5)
         for arm, (dashes, grey) in zip(lines, LINES, strict=False):
             axes.axvline(found[arm].value, ls=dashes, color=grey, lw=1, label=arm)
         axes.set_yticks([-place for place in range(len(arms))], arms, fontsize=8)
-        axes.set_title(f"{probe}, names: {names}", fontsize=9)
+        axes.set_title(f"{probe}, names: {names}" if names else probe, fontsize=9)
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in grid[-1]:

@@ -214,7 +214,7 @@ def test_a_model_that_is_blind_to_a_band_loses_the_class_that_hangs_on_it(blind)
     assert "a head that was fitted to the current model has accuracy" in page
     assert "| linear |" in page
     rows = list(agreement_rows(compared))
-    assert {row["agreement"] for row in rows} >= {"both right", "current alone"}
+    assert {row["agreement"] for row in rows} >= {"both right", "current alone right"}
     assert sum(compared.agreement.matrix.ravel()) == len(rows) == 96
     assert compared.costs.macs == 1
 
@@ -227,7 +227,7 @@ def test_figures(blind):
     assert plot_agreement(compared.agreement, names).axes[0].get_ylabel() == "sees tells"
     compared.agreement.latlon[:] = np.random.default_rng(0).uniform(0, 1, (96, 2))
     labels = plot_agreement(compared.agreement, names).axes[0].get_legend_handles_labels()[1]
-    assert f"sees alone ({compared.agreement.counts['current alone']})" in labels
+    assert f"sees alone right ({compared.agreement.counts['current alone right']})" in labels
 
 
 def test_real_values(blind):
