@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from olmoearth_nb.georeference import Georeference
+from olmoearth_nb.georeference import LONLAT, Georeference
 from olmoearth_nb.io.json_file import parse_json
 from olmoearth_nb.io.raster import open_raster
 
@@ -125,6 +125,36 @@ def mapped_areas(path: str | os.PathLike[str]) -> dict[str, float]:
     return dict(zip(names, found.tolist(), strict=True))
 
 
+def drawn_points(path: str | os.PathLike[str], each: int, seed: int = 0) -> GeoDataFrame:
+    """Points at random in each class of a map, to find out what is really there.
+
+    Args:
+        path: of a class map of `make_map`.
+        each: how many of each class; all of one that has fewer.
+        seed: of the draw.
+
+    Returns:
+        The middles of pixels of the map, in longitude and latitude; the class on the map in the column "mapped".
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no class map.
+    """
+    import shapely
+    from geopandas import GeoDataFrame
+
+    draw, at, mapped = np.random.default_rng(seed), [], []
+    with open_raster(path) as file:
+        names, stored, place = _classes(file, path), file.read(1), _place(file)
+    for number, name in enumerate(names):
+        cells = np.argwhere(stored == number)
+        at.append(cells[draw.permutation(len(cells))[:each]] + 0.5)
+        mapped += [name] * len(at[-1])
+    rows, columns = np.concatenate(at).T
+    lon, lat = place.to_lonlat(columns, rows)
+    return GeoDataFrame({"mapped": mapped}, geometry=shapely.points(lon, lat), crs=LONLAT)
+
+
 def confusion(
     path: str | os.PathLike[str], features: GeoDataFrame, label: str
 ) -> tuple[np.ndarray, tuple[str, ...], int]:
@@ -147,7 +177,7 @@ def confusion(
 
     if not (features.geometry.geom_type == "Point").all():
         raise ValueError("places whose class is known are points; a polygon is no random place")
-    known, at = answers_of(features, label), features.geometry.to_crs("OGC:CRS84")
+    known, at = answers_of(features, label), features.geometry.to_crs(LONLAT)
     with open_raster(path) as file:
         names = _classes(file, path)
         column, row = (np.floor(part) for part in _place(file).to_pixels(at.x.to_numpy(), at.y.to_numpy()))

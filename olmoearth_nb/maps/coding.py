@@ -23,7 +23,19 @@ MOST_CLASSES = 255
 _HEADROOM = 1.25
 """How far beyond the largest number of the sample int8 reaches."""
 
-_OKABE_ITO = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#666666")
+_NATURAL = {
+    "water": "#0072B2",
+    "trees": "#1B7837",
+    "forest": "#1B7837",
+    "grass": "#A6D96A",
+    "grass and shrub": "#A6D96A",
+    "crop": "#F0E442",
+    "built": "#D55E00",
+    "bare": "#B59A75",
+}
+"""What people expect; classes of other names take the next of the others."""
+
+_OTHERS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00", "#666666")
 
 
 @dataclass(frozen=True)
@@ -140,8 +152,21 @@ def components(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return weight, -weight @ middle
 
 
-def colours(count: int) -> list[tuple[int, int, int]]:
-    """A colour for each class: eight that colour-blind people can tell apart, then hues far from one another."""
-    first = [(int(c[1:3], 16), int(c[3:5], 16), int(c[5:], 16)) for c in _OKABE_ITO[:count]]
-    hues = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.55 + 0.15 * (i % 3), 0.9) for i in range(count - len(first))]
-    return first + [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues]
+def colours(classes: Sequence[str]) -> list[tuple[int, int, int]]:
+    """A colour for each class: a natural one, or one that colour-blind people can tell from others, or another hue.
+
+    Args:
+        classes: their names.
+    """
+    left = iter(code for code in _OTHERS if code not in {_NATURAL.get(name) for name in classes})
+    found = []
+    for number, name in enumerate(classes):
+        code = _NATURAL.get(name) or next(left, None)
+        hue = colorsys.hsv_to_rgb(number * 0.618034 % 1, 0.55 + 0.15 * (number % 3), 0.9)
+        found.append(_bytes(code) if code else (round(255 * hue[0]), round(255 * hue[1]), round(255 * hue[2])))
+    return found
+
+
+def _bytes(code: str) -> tuple[int, int, int]:
+    """Red, green and blue of a code such as #0072B2."""
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:], 16)

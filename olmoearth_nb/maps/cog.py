@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,7 +94,7 @@ def _write_flat(
         file.scales, file.offsets = coding.scales, coding.offsets
         file.update_tags(**tags)
         if coding.output == "classes":
-            file.write_colormap(1, dict(enumerate((*colour, 255) for colour in colours(coding.high + 1))))
+            file.write_colormap(1, dict(enumerate((*colour, 255) for colour in colours(json.loads(tags["CLASSES"])))))
         for (row, column, height, width), stored in _each(blocks):
             file.write(stored, window=((row, row + height), (column, column + width)))
 

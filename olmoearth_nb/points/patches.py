@@ -133,7 +133,7 @@ def mean_embeddings(
     members = np.split(np.argsort(which.reshape(-1), kind="stable"), np.cumsum(np.bincount(which.reshape(-1)))[:-1])
     steps = list(zip(windows.tolist(), members, strict=False))
     encoder.eval()
-    for (row, column), here in track(steps, "embedding windows", transient=True, disable=len(steps) < 2):
+    for (row, column), here in track(steps, "embedding windows", transient=True, disable=len(steps) < 20):
         embedded = embed_window(encoder, scene, row * window, column * window, window, patch_size)
         if embedded is None:
             continue

@@ -181,7 +181,7 @@ def test_points_become_classes_in_one_command(files, classes):
     with rasterio.open(out) as file:
         stored, table, tags = file.read(1), file.colormap(1), file.tags()
     assert json.loads(tags["CLASSES"]) == ["bright", "dark"]
-    assert [table[i][:3] for i in range(2)] == colours(2)
+    assert [table[i][:3] for i in range(2)] == colours(["bright", "dark"])
     truth = np.repeat([1, 0], [12, 13])[None].repeat(21, 0)
     truth[10:13, 15:18] = 255
     apart = np.abs(np.arange(25) - 12) > 1
@@ -298,7 +298,7 @@ def test_a_file_that_does_not_hold_its_blocks_is_no_map(tmp_path):
     np.save(tmp_path / "a.npy", stored)
     place = Georeference("EPSG:32631", (10, 0, 500_000, 0, -10, 800_000))
     coding = Coding("classes", "uint8", 255, 0, 254, ("class",), (1.0,), (0.0,))
-    made = cog.write_cog(tmp_path, (4, 4), coding, place, {}, {(0, 0, 4, 4): tmp_path / "a.npy"})
+    made = cog.write_cog(tmp_path, (4, 4), coding, place, {"CLASSES": '["a", "b"]'}, {(0, 0, 4, 4): tmp_path / "a.npy"})
     np.save(tmp_path / "b.npy", stored + 1)
     with pytest.raises(OSError, match="does not hold what was written"):
         cog._require_same(made, {(0, 0, 4, 4): tmp_path / "b.npy"})
