@@ -57,8 +57,8 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Option(
-            help="EuroSAT, m-eurosat, m-brick-kiln, similar-but-different or a simulated world (folders), or a table "
-            "of pixels"
+            help="class folders of chips (EuroSAT or any other), m-eurosat, m-brick-kiln, similar-but-different or a "
+            "simulated world, or a table of pixels"
         ),
     ],
     about: dict[str, Any],
