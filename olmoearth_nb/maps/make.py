@@ -159,8 +159,9 @@ def begin(
             sources = named(model, data, head, options)
             about = described(_title(sources), opened.encoder, opened.scene, opened.head, wanted)
             if path.is_file():
-                return opened, _same(Plan.from_dict(read_json(path)["plan"]), about, wanted, folder)
-            plan = planned(opened.encoder, opened.scene, opened.head, wanted, about)
+                plan = _same(Plan.from_dict(read_json(path)["plan"]), about, wanted, folder)
+            else:
+                plan = planned(opened.encoder, opened.scene, opened.head, wanted, about)
         write_json(path, {"plan": plan.to_dict(), "sources": sources and vars(sources)})
     except BaseException:
         if not path.is_file():
