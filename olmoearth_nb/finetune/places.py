@@ -16,8 +16,8 @@ from olmoearth_nb.sample import Batch
 MOST_KEPT = 1 << 30
 """Bytes of normalised images, or of what a frozen encoder makes of them, that are kept."""
 
-READ = 32
-"""Places that are read at once."""
+LOOKED_AT = 8
+"""Places, spread over the set, whose pixels tell one set from another."""
 
 
 class Places:
@@ -53,10 +53,16 @@ class Places:
         return whole
 
     def identity(self) -> dict[str, object]:
-        """Plain data that tell this set from another: a fit goes on with the same only."""
+        """Plain data that tell this set from another: a fit goes on with the same only.
+
+        Of pixels and dates those of a few places are looked at, by which another scale, offset or order is noticed.
+        """
         digest = hashlib.sha256("\n".join(self.labelled.ids).encode())
         digest.update(np.ascontiguousarray(self.answers).tobytes())
         digest.update(np.ascontiguousarray(self.labelled.groups).tobytes())
+        some = self.batch(np.unique(np.linspace(0, len(self.answers) - 1, LOOKED_AT).astype(np.int64)))
+        for tensor in (*some.images.values(), some.timestamps):
+            digest.update(tensor.numpy().tobytes())
         about: dict[str, object] = {"name": self.labelled.name, "places": len(self.labelled)}
         return about | {"checksum": digest.hexdigest()[:16]}
 
