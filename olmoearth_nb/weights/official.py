@@ -143,6 +143,27 @@ def config_to_official(config: ModelConfig) -> dict[str, Any]:
             "rope_mixed_base": 10000.0,
             "rope_temporal_coordinate_scale": 1 / 30,
         }
+    encoder = _encoder_to_official(config, shared)
+    decoder = shared | {
+        "_CLASS_": _CLASS + "flexi_vit.PredictorConfig",
+        "encoder_embedding_size": config.width,
+        "decoder_embedding_size": config.width,
+        "depth": config.decoder_depth,
+    }
+    only_decoded = [name for name in config.modalities if MODALITIES[name].decode_only]
+    return {
+        "model": {
+            "_CLASS_": _CLASS + "latent_mim.LatentMIMConfig",
+            "encoder_config": encoder,
+            "decoder_config": decoder,
+            "projection_only_target": True,
+        },
+        "train_module": {"masking_config": {"strategy_config": {"only_decode_modalities": only_decoded}}},
+    }
+
+
+def _encoder_to_official(config: ModelConfig, shared: dict[str, Any]) -> dict[str, Any]:
+    """The part of the encoder, with what it shares with the decoder."""
     encoder = shared | {
         "_CLASS_": _CLASS + "flexi_vit.EncoderConfig",
         "embedding_size": config.width,
@@ -161,22 +182,7 @@ def config_to_official(config: ModelConfig) -> dict[str, Any]:
             "random_band_dropout": True,
             "band_dropout_modalities": list(BAND_DROPOUT_MODALITIES),
         }
-    decoder = shared | {
-        "_CLASS_": _CLASS + "flexi_vit.PredictorConfig",
-        "encoder_embedding_size": config.width,
-        "decoder_embedding_size": config.width,
-        "depth": config.decoder_depth,
-    }
-    only_decoded = [name for name in config.modalities if MODALITIES[name].decode_only]
-    return {
-        "model": {
-            "_CLASS_": _CLASS + "latent_mim.LatentMIMConfig",
-            "encoder_config": encoder,
-            "decoder_config": decoder,
-            "projection_only_target": True,
-        },
-        "train_module": {"masking_config": {"strategy_config": {"only_decode_modalities": only_decoded}}},
-    }
+    return encoder
 
 
 def config_from_official(official: dict[str, Any], name: str = CONFIG) -> ModelConfig:
