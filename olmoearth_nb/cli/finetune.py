@@ -75,7 +75,8 @@ def finetune(
         Path,
         typer.Option(
             help="EuroSAT, m-eurosat, m-brick-kiln, similar-but-different or a simulated world (folders; of a world "
-            "--label cover asks each pixel), or a table of pixels"
+            "--label cover asks each pixel), a folder with images/ and labels/ (rasters of the same names), or a table of "
+            "pixels"
         ),
     ],
     about: dict[str, Any],
@@ -117,12 +118,15 @@ def finetune(
 
 
 def _opened(data: Path, given: Mapping[str, Any]) -> Labelled:
-    """The labelled set; of a world with a label, the pixels that have it."""
+    """The labelled set; pixels, of a world with a label or a folder of chips with rasters."""
     from olmoearth_nb.data.labelled.open import open_set
+    from olmoearth_nb.data.labelled.rasters import RasterPixels, is_rasters
     from olmoearth_nb.data.labelled.world import WorldPixels
 
     if (data / "world.json").is_file() and "label" in given:
         return WorldPixels(data, given["label"])
+    if is_rasters(data):
+        return RasterPixels(data, **given)
     return open_set(data, **given)
 
 
