@@ -75,8 +75,8 @@ def finetune(
         Path,
         typer.Option(
             help="EuroSAT, m-eurosat, m-brick-kiln, similar-but-different or a simulated world (folders; of a world "
-            "--label cover asks each pixel), a folder with images/ and labels/ (rasters of the same names), or a table of "
-            "pixels"
+            "--label cover asks each pixel), a folder with images/ and labels/ (rasters of the same names), or a table "
+            "of pixels"
         ),
     ],
     about: dict[str, Any],

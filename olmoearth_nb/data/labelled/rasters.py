@@ -58,9 +58,9 @@ class RasterPixels:
             raise ValueError(f"{self.folder}: all chips must have one size, got {sorted({r.shape for r in rasters})}")
         self.classes: tuple[str, ...] = ()
         if unit:
-            self.answers = np.stack([raster.astype(np.float32).filled(np.nan) for raster in rasters])
+            self.answers = np.stack([np.ma.filled(raster.astype(np.float32), np.nan) for raster in rasters])
         else:
-            self.answers = np.stack([raster.astype(np.int64).filled(-1) for raster in rasters])
+            self.answers = np.stack([np.ma.filled(raster.astype(np.int64), -1) for raster in rasters])
             self.classes = self._named(int(self.answers.max(initial=-1)))
 
     def __len__(self) -> int:
