@@ -237,7 +237,11 @@ class Engine:
         kept = self.features.get(numbers) if still else None
         if kept is None:
             batch = self.places.batch(numbers).to(self.fabric.device)
-            kept = self.tuned.head.read(self.tuned.encoder(batch, self.tuned.patch_size))
+            try:
+                kept = self.tuned.head.read(self.tuned.encoder(batch, self.tuned.patch_size))
+            except ValueError as error:  # most often a place of which nothing was observed
+                names = ", ".join(self.places.labelled.ids[number] for number in numbers.tolist())
+                raise ValueError(f"{error}; this batch is {names}") from error
             if still:
                 self.features.put(numbers, kept)
         return kept

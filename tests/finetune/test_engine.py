@@ -191,6 +191,10 @@ def test_what_else_is_refused(tmp_path):
         engine(labelled=labelled)
     with pytest.raises(ValueError, match="balanced weights are for one class of several"):
         engine(labelled=chips("values"), balanced=True)
+    labelled = chips()
+    labelled.images[7] = MISSING
+    with pytest.raises(ValueError, match=r"nothing to encode in sample \[\d\].*; this batch is .*place 7\b"):
+        engine(labelled=labelled).run()
     with pytest.raises(FittingError, match=r"the loss of step \d+ is .*; a lower learning rate than 1e\+30"):
         engine(folder=tmp_path, rate=1e30, epochs=9).run()
     with pytest.raises(ValueError, match="no weights for"):
