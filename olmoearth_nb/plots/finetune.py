@@ -21,9 +21,9 @@ SHOWN = {
     "image statistics": ("#444444", ":", "s"),
     "random, frozen": ("#E69F00", ":", "o"),
     "random, layer decay": ("#E69F00", "--", "o"),
-    "random, one rate": ("#E69F00", "-", "o"),
+    "random, one rate": ("#E69F00", "-", "v"),
     "pretrained, frozen": ("#56B4E9", ":", "o"),
-    "pretrained, full": ("#0072B2", "--", "o"),
+    "pretrained, full": ("#0072B2", "--", "D"),
     "pretrained, layer decay": ("#0072B2", "-", "o"),
     "pretrained, LoRA": ("#009E73", "-", "^"),
 }
@@ -34,17 +34,29 @@ PARTS = ("tokens", "block 1", "block 2", "block 3", "head")
 """What learns or stands still, from the input to the head."""
 
 
-def show_curves(curves: Curves) -> None:
+FIRST = (
+    "raw bands",
+    "image statistics",
+    "random, layer decay",
+    "pretrained, frozen",
+    "pretrained, layer decay",
+    "pretrained, LoRA",
+)
+"""Curves that say most; all nine with their intervals hide each other."""
+
+
+def show_curves(curves: Curves, names: Sequence[str] = FIRST) -> None:
     """Accuracy over the number of labels, a panel for each data set, with intervals.
 
     Args:
         curves: of `measured.label_efficiency`.
+        names: which of them, some of `SHOWN`.
     """
     figure, axes = plt.subplots(
         1, len(curves), figsize=(4.4 * len(curves) + 1.9, 3.6), layout="constrained", squeeze=False
     )
     for ax, (data, mine) in zip(axes[0], curves.items(), strict=True):
-        there = [name for name in SHOWN if name in mine]
+        there = [name for name in names if name in mine]
         for number, name in enumerate(there):
             _draw(ax, mine[name], name, 1 + 0.025 * (number - len(there) / 2))
         _counts(ax, [point.count for point in mine[there[0]]])
@@ -89,11 +101,13 @@ def show_ways(decay: float = 0.65, factor: float = 0.1) -> None:
     for column, (name, rates) in enumerate(columns.items()):
         for row, rate in enumerate(rates):
             ax.add_patch(Rectangle((column + 0.08, row + 0.1), 0.84, 0.8, fc=_shade(rate), ec="#555555", lw=0.8))
-            beside = name == "LoRA" and 1 <= row <= 3
-            text = "W  +  B A" if beside else f"{rate:.2g}" if rate else "still"
-            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color="white" if rate > 0.5 else "black")
-            if beside:
-                ax.add_patch(Rectangle((column + 0.62, row + 0.18), 0.26, 0.64, fc=_shade(1.0), alpha=0.55, ec="none"))
+            if name == "LoRA" and 1 <= row <= 3:  # the weight stands still, its delta learns
+                ax.add_patch(Rectangle((column + 0.54, row + 0.18), 0.32, 0.64, fc=_shade(1.0), ec="none"))
+                for text, left, colour in (("W", 0.26, "black"), ("+", 0.44, "black"), ("B A", 0.7, "white")):
+                    ax.text(column + left, row + 0.5, text, ha="center", va="center", color=colour)
+                continue
+            text, colour = f"{rate:.2g}" if rate else "still", "white" if rate > 0.5 else "black"
+            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour)
     ax.set(xlim=(0, len(columns)), ylim=(0, len(PARTS)))
     ax.set_xticks(np.arange(len(columns)) + 0.5, list(columns))
     ax.set_yticks(np.arange(len(PARTS)) + 0.5, PARTS)
