@@ -151,7 +151,8 @@ def compare(
     probes = way.probes or (("kNN-5", "linear") if labelled.classes else ("ridge",))
     patch_size = way.patch_size or default_patch_size(labelled, way.modalities)
     folds, neighbours, notes = spatial(labelled, way.folds, way.repeats, way.ignore_split)
-    arms = _arms(contenders, labelled, way.modalities, patch_size, cache, progress)
+    twins = [one for one in contenders if one.kind != "model"]
+    arms = _arms([*models, *twins], labelled, way.modalities, patch_size, cache, progress)
     current, candidate = (one.name for one in models)
     evaluation = _scored(arms, labelled, (folds, neighbours), probes, cache, progress, "probes")
     splits: list[SplitDifference] = []

@@ -106,8 +106,9 @@ def test_points_of_a_scene(scene, folder):
     assert len(found) == 36
     # every square is labelled, so that the map is nearly the truth
     truth = table.sort_values(["lat", "lon"], ascending=[False, True])["crop"].tolist()
-    told = [row["current"] for row in found.values()]
-    assert np.mean([one == other for one, other in zip(told, truth, strict=True)]) > 0.9
+    for model in ("current", "candidate"):
+        told = [row[model] for row in found.values()]
+        assert np.mean([one == other for one, other in zip(told, truth, strict=True)]) > 0.9
     assert (out / "map.png").stat().st_size > 1000
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from labelled import InMemorySet, bright
 
-from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.comparison.advice import advise
 from olmoearth_nb.comparison.classes import class_differences
 from olmoearth_nb.comparison.compare import Way, compare, require_answers
@@ -238,6 +238,18 @@ def test_real_values(blind):
     assert compared.gain.comparison.difference.value < -0.3  # brightness of B08 is what is asked
     assert compared.advice.action == "stay"
     assert "correlation" in "\n".join(markdown(compared))
+
+
+def test_a_place_that_cannot_be_scored_counts_nowhere():
+    """Both encoders still see most bands of it, image statistics do not."""
+    labelled = bright(24)
+    labelled.images[0, ..., SENTINEL2.band_names.index("B01")] = MISSING
+    models = [Contender(str(seed), [random_encoder("mini-v1-0", seed)]) for seed in (0, 1)]
+    compared = compare(models, labelled, Way(probes=("kNN-5",), repeats=1))
+    assert len(compared.evaluation.answers) == len(compared.agreement.ids) == 23
+    assert compared.agreement.ids[0] == "place 1"
+    for one in compared.splits:
+        assert one.random.value * 23 == pytest.approx(round(one.random.value * 23))
 
 
 def test_what_cannot_be_compared(blind):

@@ -86,6 +86,7 @@ def test_dates_of_labels():
     assert len(data) == 2
     assert "1 label from other times are left out" in " ".join(data.notes)
     assert len(labelled_places(scene(), given, Labels(days=1000))) == 3
+    assert len(labelled_places(scene(), given, Labels(days=64))) == 2  # from the first of May to the fourth of July
     with pytest.raises(ValueError, match="seen must hold ISO dates, such as 2021-07-04"):
         labelled_places(scene(), given, Labels(date="seen"))
     with pytest.raises(ValueError, match=r"more than 9 days from the dates of the scene .* say days=64 "):
