@@ -90,17 +90,22 @@ def test_a_killed_fit_goes_on_bit_for_bit(uncut, tmp_path):
     assert without_time(fit.log) == without_time(uncut.log)
 
 
-def test_an_interrupted_fit_goes_on_bit_for_bit(uncut, tmp_path):
-    """Ctrl-C in the middle of an epoch: the step is finished and saved; as ever, the caller's numbers stay."""
-    one = engine("full", tmp_path)
-    step, random = one._step, torch.random.get_rng_state()
+def interrupt_after(one, step):
+    """Ctrl-C behind a step."""
+    made = one._step
 
     def interrupted(numbers):
-        step(numbers)
-        if one.step == 7:
+        made(numbers)
+        if one.step == step:
             signal.raise_signal(signal.SIGINT)
 
     one._step = interrupted
+
+
+def test_an_interrupted_fit_goes_on_bit_for_bit(uncut, tmp_path):
+    """Ctrl-C in the middle of an epoch: the step is finished and saved; as ever, the caller's numbers stay."""
+    one, random = engine("full", tmp_path), torch.random.get_rng_state()
+    interrupt_after(one, 7)
     with pytest.raises(KeyboardInterrupt, match="stopped after step 7; the same call goes on from there"):
         one.run()
     fit = engine("full", tmp_path).run()
@@ -137,14 +142,18 @@ def test_fabric_gives_the_same_numbers_and_takes_half_precision(uncut):
     assert fits[1].log[-1]["loss"] == pytest.approx(fits[0].log[-1]["loss"], abs=0.1)
 
 
-def test_the_official_rates(uncut):
-    """A fifth frozen, a tenth behind it, and a fifth of that when validation stood still for three epochs."""
+def test_the_official_rates(uncut, tmp_path):
+    """A fifth frozen, a tenth behind it, and a fifth of that when validation stood still for three epochs, even cut."""
     assert [row["rate"] for row in uncut.log[:2]] == pytest.approx([3e-3, 3e-4])
     labelled = chips()
     labelled.answers[VALID] = 0  # nothing that is learnt makes this better
     labelled.answers[VALID[0]] = 1
-    one = engine("full", labelled=labelled, epochs=12, rate=1e-12)
-    assert [row["rate"] / 1e-12 for row in one.run().log] == pytest.approx([1] * 2 + [0.1] * 2 + [0.02] * 8)
+    one = engine("full", tmp_path, labelled, epochs=12, rate=1e-12)
+    interrupt_after(one, 10)
+    with pytest.raises(KeyboardInterrupt):
+        one.run()
+    log = engine("full", tmp_path, labelled, epochs=12, rate=1e-12).run().log
+    assert [row["rate"] / 1e-12 for row in log] == pytest.approx([1] * 2 + [0.1] * 2 + [0.02] * 8)
 
 
 def test_the_best_epoch_is_kept_and_waiting_ends():
