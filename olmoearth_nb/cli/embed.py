@@ -32,6 +32,12 @@ OF_TABLES = {
 """The options of loaders that a table has, too, and what `to_samples` calls them."""
 
 
+def named_as(data: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Options of files under the names that the data has for them: tables of pixels have some of their own."""
+    renamed = OF_TABLES if data.suffix.lower() in SUFFIXES else {}
+    return {renamed.get(name, name): value for name, value in options.items()}
+
+
 def scene(
     points: Annotated[
         Path | None, typer.Option(help="GeoJSON of points or polygons, whose coordinates are longitude, latitude")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from olmoearth_nb.cli.embed import OF_TABLES, series
+from olmoearth_nb.cli.embed import named_as, series
 from olmoearth_nb.cli.errors import in_options, keeping
 from olmoearth_nb.cli.loading import listed, loading, takes
 from olmoearth_nb.cli.models import Every, Models, asked, bar, opened
@@ -85,7 +85,7 @@ def evaluate(
 
     rows = asked(models or [], every)
     ways = listed(options.pop("names", "content")) or []
-    given = {**{OF_TABLES.get(name, name): value for name, value in options.items()}, **table, **about}
+    given = {**named_as(data, options), **table, **about}
     sensors = tuple(listed(modalities) or ())
     with keeping(f"{out} keeps what is done, the same command goes on with it"):
         encoders = opened(rows)

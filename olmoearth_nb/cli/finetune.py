@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from olmoearth_nb.cli.embed import OF_TABLES, series
+from olmoearth_nb.cli.embed import named_as, series
 from olmoearth_nb.cli.errors import in_options, keeping
 from olmoearth_nb.cli.evaluate import places as labelled_places
 from olmoearth_nb.cli.loading import listed, loading, takes
@@ -102,7 +102,7 @@ def finetune(
     from olmoearth_nb.finetune.ways import Settings
 
     sensors = tuple(listed(modalities) or ())
-    given = {**{OF_TABLES.get(name, name): value for name, value in options.items()}, **reading, **about}
+    given = {**named_as(data, options), **reading, **about}
     ways = [name.replace("-", " ") for name in listed(way) or []]
     with keeping(f"{out} keeps what is done, the same command goes on with it"):
         first = [Settings(name, **fitted) for name in ways]  # before anything is opened

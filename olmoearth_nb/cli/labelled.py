@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from olmoearth_nb.cli.embed import OF_TABLES, series
-from olmoearth_nb.data.tables import SUFFIXES
+from olmoearth_nb.cli.embed import named_as, series
 
 if TYPE_CHECKING:
     from olmoearth_nb.data.sets import LabelledSet
@@ -97,11 +96,8 @@ def open_labelled(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         if "labels" not in about:
-            renamed = OF_TABLES if data.suffix.lower() in SUFFIXES else {}
             _require_labels(data)
-            return open_set(
-                data, **{renamed.get(name, name): value for name, value in options.items()}, **table, **about
-            )
+            return open_set(data, **named_as(data, options), **table, **about)
         points, part = about.pop("labels"), about.pop("part", "")
         wrong = [name for name in [*about, *table] if name not in _OF_SCENES]
         if wrong:
