@@ -7,11 +7,15 @@
 # is a map of all of it, in a file that their other programs open, with a number they can rely on: *how many hectares
 # of crop?* **What has to happen in between, and what can go wrong?**
 #
-# The short answer: the scene is read in windows, and what the encoder makes of a place depends on where in its window
-# the place lies. Windows side by side leave borders in the map; windows that overlap and are blended leave none. The
-# number of hectares should not be counted from the map, because the map's mistakes do not cancel: here it shows 8.5 ha
-# of bare ground where there are 3.4. With 150 places that somebody looks at the estimate is 3.1 ± 1.6 ha. The truth is
-# known because the place is simulated.
+# The short answer: the scene is cut into windows, the encoder reads each of them alone, a classifier (a *head*) turns
+# embeddings into classes, and the results are put together again. Two things go wrong on the way.
+#
+# * What the encoder makes of a place depends on where in its window the place lies. Windows side by side leave borders:
+#   here a step in the embeddings across a border is 1.29 times as large as a step elsewhere. With windows that overlap
+#   by half and are blended it is 1.02 times as large, at four times the cost.
+# * Hectares should not be counted from the map, because its mistakes do not cancel. Here 86 % of the map is right, and
+#   yet it shows 8.5 ha of bare ground where there are 3.4. With 150 places that somebody looks at, the estimate is
+#   3.1 ha, with a 95 % interval of ± 1.6 ha. The truth is known because the place is simulated.
 #
 # | you need | why |
 # |---|---|
@@ -41,10 +45,11 @@ from olmoearth_nb.notebook.start import start
 device = start(seed=0, extras=("data",))
 
 # %% [markdown]
-# `data` takes your own sample, and `options` how to open it (see notebook 01): its embeddings become a picture below.
-# Classes and areas are those of tile `tile` of the simulated world, where the truth is known. `window` is what the
-# encoder sees at once, in pixels; `points` is how many labelled points of each class the probe gets, and `looked_at`
-# how many places of each class of the map somebody looks at afterwards.
+# `data` takes your own sample, and `options` how to open it (see notebook 01): the embeddings of its middle 64 x 64 px
+# become a picture below. A map of the whole of it, with your own classes, is one command (`docs/maps.md`). Classes and
+# areas on this page are always those of tile `tile` of the simulated world, where the truth is known. `window` is what
+# the encoder sees at once, in pixels; `points` is how many labelled points of each class the head learns from, and
+# `looked_at` how many places of each class of the map somebody looks at afterwards.
 
 # %% tags=["parameters"]
 data = ""
@@ -79,15 +84,16 @@ print(f"{place.truth.size} patches of {place.patch_size} px: {', '.join(place.cl
 # %% [markdown]
 # ## The whole way
 # The scene is read in windows. The encoder turns each window into embeddings of patches, and a head turns those into
-# classes. Where windows overlap their results are averaged, with weights that fall to zero at a window's border. The
+# classes. Where windows overlap, their results are averaged, with weights that fall to zero at a window's border. The
 # work is done in blocks, on as many processes as you like, and the blocks become one file.
 
 # %%
 mapped.show_lifecycle()
 
 # %% [markdown]
-# *Above: the stations of a map. Below: three windows that overlap by half, along one row. The weights of a raised
-# cosine, $w(x) = \sin^2(\pi x)$, add up to 1 wherever two windows overlap.*
+# *Above: what happens between a scene and its map. Below: three windows that overlap by half, along one row. The
+# weights of a raised cosine, $w(x) = \sin^2(\pi x)$, add up to 1 wherever two windows overlap. At the edge of the
+# scene, where there is one window alone, the weighted mean is that window's own result.*
 #
 # ## A picture of embeddings
 # An embedding has 64 numbers here. Their three *principal components* (the directions in which the patches of the place
@@ -99,17 +105,21 @@ from dataclasses import replace
 from olmoearth_nb.data.load import load_place
 
 own = load_place(data, **options) if data else place.sample
-own = own if own.georeference else replace(own, georeference=place.sample.georeference)  # if it does not know its place
+for note in own.notes if data else ():
+    print("*", note)
+if own.georeference is None:
+    print("* your sample does not say where it lies: the picture's file claims the place of the simulated tile")
+    own = replace(own, georeference=place.sample.georeference)
 picture = make_map(encoder, own, folder / "picture.tif", output="pca", window=window, quiet=True)
 mapped.show_map(picture, own)
 print(f"{own.title}: a map of {own.shape[0] // 4} x {own.shape[1] // 4} patches")
 
 # %% [markdown]
 # *Left: the scene in true colour. Right: the first three principal components of its embeddings as red, green and blue,
-# a pixel for each patch.*
+# one pixel for each patch. The colours themselves mean nothing; like colours do.*
 #
 # The file is a cloud-optimised GeoTIFF: programs such as QGIS open it at its place on Earth, and read only the part and
-# the resolution that they show. It says itself what it was made of:
+# the resolution that they show. Its tags say what it was made of:
 
 # %%
 import rasterio
@@ -122,8 +132,9 @@ for name in ("OUTPUT", "TOKENIZATION", "MODALITIES", "PATCH_SIZE", "WINDOW", "ST
 
 # %% [markdown]
 # ## Where windows meet
-# The same embeddings twice: from windows side by side, and from windows that overlap by half. How large is a step from
-# a patch to its neighbour across a border of windows, divided by a step elsewhere? Where borders do not show it is 1.
+# We make the same embeddings twice: from windows side by side, and from windows that overlap by half. How large is a
+# step from a patch to its neighbour across a border of windows, divided by a step elsewhere? If borders do not show,
+# the ratio is about 1.
 
 # %%
 from olmoearth_nb.maps.seams import read_map, seams
@@ -140,15 +151,18 @@ for title, ratio in ratios.items():
 mapped.show_borders(maps)
 
 # %% [markdown]
-# *How far the embedding of each patch lies from its neighbours'. Bright lines are edges of things on the ground. Arrows
-# above mark the borders of windows: on the left they show as straight lines, best seen on the water, where nothing on
-# the ground changes. Blended, they are gone.*
+# *How far the embedding of each patch lies from its neighbours'. Bright lines are edges of things on the ground. The
+# small marks above and at the left show where windows end. Look at the dark lake, where little on the ground changes:
+# with windows side by side, straight lines run through it exactly at the marks; blended, they are gone. The stripe from
+# top to bottom that stays in both is a road, and so is the oblique one (see the scene above).*
 #
-# Overlap costs: half a window along both axes means four times as many windows.
+# Overlap costs: half a window along both axes means four times as many windows. On two other tiles, with two models and
+# two sizes of windows, the ratio was 1.23 to 1.48 side by side and .97 to 1.01 blended (`docs/results/maps.md`).
 #
 # ## From points to classes
-# Labels are few. Here are some points of each class, as one would click them in a picture; a probe (logistic
-# regression) learns from the embeddings at these points and is asked everywhere. On the command line this is
+# Labels are few. Here are some points of each class, as you would click them in a picture. A *probe*, which is a
+# logistic regression, learns from the embeddings at these points and then tells the class of every patch. It is the
+# head of this map. On the command line this is
 # `olmoearth-nb map --model M --data scene.tif --points labels.geojson --label class --out map.tif`.
 
 # %% tags=["headline"]
@@ -158,26 +172,32 @@ classes = make_map(encoder, place.sample, folder / "classes.tif", probe, window=
 mapped.show_map(classes, place.sample, place.truth, place.classes)
 
 # %% [markdown]
-# *The scene, the map, and what is really there. The map is good, and wrong in a way that matters: it finds bare ground
-# among the houses, where there is hardly any.*
+# *The scene, the map, and what is really there. Most of the map is right, but it is wrong in a way that matters: among
+# the houses, and at one spot in the lake, it finds more bare ground (light brown) than there is.*
 
 # %%
 with rasterio.open(classes) as file:
     told = np.array(probe.classes)[file.read(1)]
-right = told == np.array(place.classes)[place.truth]
+right, learnt = told == np.array(place.classes)[place.truth], np.zeros(place.truth.shape, bool)
+column, row = place.sample.georeference.to_pixels(labels.geometry.x, labels.geometry.y)
+learnt[(row // place.patch_size).astype(int), (column // place.patch_size).astype(int)] = True
 print(f"{probe.points} labelled points; {right.mean():.0%} of all patches are right")
+print(f"of the {(~learnt).sum()} patches without a labelled point {right[~learnt].mean():.0%} are right")
 
 # %% [markdown]
 # ## How many hectares?
-# Counting the pixels of the map adds its mistakes up. With $W_i$ the part of the map that is mapped as class $i$, and
-# $n_{ij}$ of $n_{i\cdot}$ places drawn at random in it that are really of class $j$, the area of class $j$ is
+# Counting the pixels of the map adds its mistakes up. A random sample of places corrects the count. Let $A$ be the area
+# of the whole map, and $W_i$ the fraction of it that is mapped as class $i$. Of $n_{i\cdot}$ places drawn at random in
+# what is mapped as class $i$, let $n_{ij}$ really be of class $j$. The estimated area of class $j$ and its standard
+# error are
 #
 # $$\hat A_j = A \sum_i W_i \frac{n_{ij}}{n_{i\cdot}}, \qquad
 # S(\hat A_j) = A \sqrt{\sum_i W_i^2 \,
 # \frac{\frac{n_{ij}}{n_{i\cdot}} \bigl(1 - \frac{n_{ij}}{n_{i\cdot}}\bigr)}{n_{i\cdot} - 1}}$$
 #
-# (Olofsson and others 2014). `drawn_points` draws the places, somebody looks at each of them (here: the truth of the
-# simulated world), and `confusion` counts.
+# (Olofsson and others 2014); the interval of 95 % reaches $1.96 \, S$ to each side. `drawn_points` draws the places.
+# Somebody looks at each of them in a better picture or on the ground, without knowing what the map says; here the truth
+# of the simulated world stands in. `confusion` counts: a row for each class of the map, a column for what is there.
 
 # %%
 drawn = drawn_points(classes, looked_at, seed + 1)
@@ -187,7 +207,10 @@ counts, names, _ = confusion(classes, known, "class")
 hectares = [100 * mapped_areas(classes).get(name, 0.0) for name in names]
 found = estimated_areas(counts, hectares, names)
 truth = np.array([dict(zip(place.classes, place.areas(), strict=True))[name] for name in names])
-print(f"{'hectares':16} {'map':>6} {'estimate':>9} {'truth':>12}")
+print(f"{'places':16} {' '.join(f'{name[:5]:>5}' for name in names)}")
+for name, line in zip(names, counts, strict=True):
+    print(f"{name:16} {' '.join(f'{count:5}' for count in line)}")
+print(f"\n{'hectares':16} {'map':>6} {'estimate':>9} {'truth':>12}")
 for i, name in enumerate(names):
     print(f"{name:16} {found.mapped[i]:6.1f} {found.areas[i]:6.1f} ± {Z95 * found.area_errors[i]:4.1f} {truth[i]:8.1f}")
 
@@ -197,20 +220,31 @@ inside = np.abs(found.areas - truth) <= Z95 * found.area_errors
 print(f"{counts.sum()} places were looked at; the truth lies in {inside.sum()} of {len(names)} intervals of 95 %")
 
 # %% [markdown]
-# *Squares: the map's own count. Points with bars: estimates and their intervals of 95 %. Strokes: the truth. The map
-# shows more than twice as much bare ground as there is, and looks exact; the estimate is right, and says how sure.*
+# *Squares: the map's own count. Points with bars: estimates and their intervals of 95 %. Upright strokes: the truth.
+# The map shows more than twice as much bare ground as there is, and a count comes without an interval that would warn
+# you.*
+#
+# The counts say why: of 25 places that are mapped as bare, 9 are bare and 10 are built.
+#
+# The estimate is not always the nearer of the two: for crop, grass and water the count happens to lie closer to the
+# truth here. Without the truth nobody could tell for which classes. What the estimate gives is an area without
+# systematic error, and a statement of how sure it is: for bare ground 3.1 ± 1.6 ha, half of its value. To halve an
+# interval you need about four times as many places. This is one draw; over 400 draws of another map the estimates were
+# right on average and their standard errors right to a tenth (`docs/results/maps.md`).
 #
 # ## Slide it over the scene
-# The same map over the scene, with a slider for its opacity. The figure above is its twin that does not move.
+# The same map over the scene, with a slider for its opacity. It works in a running notebook only; on a page that does
+# not run, the figure of scene, map and truth further up shows the same.
 
 # %% tags=["nbval-ignore-output"]
 mapped.live_overlay(classes, place.sample)
 
 # %% [markdown]
-# ## Blocks, workers, kills
-# A real scene takes hours, so it is made in blocks. A block reads the windows that touch it and nothing else: memory
-# does not grow with the scene. Sums are made in one order, so that the size of the blocks changes nothing, nor does the
-# number of workers, nor a kill in between: blocks that are done are kept, and the same command goes on.
+# ## Blocks, workers, interruptions
+# The map of a real scene takes hours, so it is made in blocks. A block reads the windows that touch it and nothing
+# else, so that memory does not grow with the scene. Windows are always summed in the same order. Therefore neither the
+# size of the blocks nor the number of workers changes the file, nor does an interruption: blocks that are done are
+# kept, and the same command goes on with the others.
 
 # %%
 small = make_map(encoder, place.sample, folder / "small.tif", probe, window=window, block=40, quiet=True)
@@ -219,7 +253,7 @@ print(f"16 blocks or one: the same file, to the last of {len(small.read_bytes())
 
 # %% [markdown]
 # ## What it costs
-# A window costs what its tokens cost (notebook 03). v1 makes three tokens of a patch and date, v1.1 one.
+# What a window costs follows from its tokens (notebook 02). v1 makes three tokens of a patch and date, v1.1 one.
 
 # %% tags=["nbval-ignore-output"]
 import time
@@ -236,21 +270,25 @@ for name in (other, model):
 mapped.show_times(times)
 
 # %% [markdown]
-# *Tokens of a window, and seconds for a square kilometre on one core, with overlap, four dates and small models. A tile
-# of Sentinel-2 has 12,056 km². `docs/results/maps.md` has times and memory for one.*
+# *Tokens per window, and seconds per square kilometre on one core, with overlap, four dates, small windows and small
+# models. A tile of Sentinel-2 has 12,056 km². With twelve dates and windows of 64 px, two of its 484 blocks took 72 s
+# each on one core, which would be 9.6 hours for all of them (`docs/results/maps.md`); the whole was not made.*
 #
 # ## What we learned
 # * A map is more than an encoder run many times. What a place gets depends on where its window lies; overlap and
-#   blending take that away, at four times the cost.
+#   blending hide the borders that come of it, at four times the cost.
 # * A file that says what it was made of, and whose bytes do not depend on how the work was divided, can be made again.
-# * Few labels go far, but the map's mistakes do not cancel. Report areas from a random sample that was looked at, with
-#   an interval, and not from a count of pixels.
+# * A map from few labels can be mostly right and still be far off in the area of a class. Report areas from a random
+#   sample that was looked at, with an interval, and not from a count of pixels.
 #
 # ## Where this stops being true
 # * The place is simulated and small, the probe learns from points of the same tile, and the model has three blocks. On
 #   another tile, season or sensor the map is worse; then fit it there, and look at places there.
 # * The estimate needs places drawn at random *from the map*. Points chosen because they are easy to see, such as those
-#   that the probe learns from, give no valid interval.
+#   that the probe learns from, give no valid interval. The functions cannot notice: they take any points.
+# * The interval is about the draw alone. Mistakes of the person who looks are not in it. And where all places of a
+#   class turn out right, the formula takes the class to be without error: 25 right ones of 25 still allow one in nine
+#   to be wrong.
 # * Blending hides where windows meet. It does not make the encoder see further than one window.
 # * Processors of another kind may round differently, so that bytes differ between machines.
 #

@@ -24,31 +24,34 @@ _STEPS = (
     ("patches", "an embedding each,\nor a head's classes"),
     ("blending", "weighted mean where\nwindows overlap"),
     ("blocks", "kept until all\nare there"),
-    ("map", "one file, with its place\nand what made it"),
+    ("map", "one file that says\nwhere and from what"),
 )
 """The stations of a map, and what happens there."""
 
+FIRST, SECOND = "#332288", "#AA4499"
+"""Colours of two things that are side by side; those of `plots.style` mean tokenizations."""
+
 
 def show_lifecycle() -> None:
-    """The way from a scene to a map, with two windows that overlap and their weights."""
+    """The way from a scene to a map, and the weights of three windows that overlap."""
     _, (above, below) = plt.subplots(2, 1, figsize=(10.5, 4.6), height_ratios=(1, 1.25), layout="constrained")
     for place, (title, what) in enumerate(_STEPS):
         above.add_patch(FancyBboxPatch((place * 2, 0), 1.6, 1, boxstyle="round,pad=0.05", fc="#f0f0f0", ec="#777777"))
         above.text(place * 2 + 0.8, 0.76, title, ha="center", va="center", weight="bold")
-        above.text(place * 2 + 0.8, 0.32, what, ha="center", va="center", fontsize=7.5)
+        above.text(place * 2 + 0.8, 0.32, what, ha="center", va="center", fontsize=8)
         if place:
             ends = (place * 2 - 0.38, 0.5), (place * 2 - 0.02, 0.5)
             above.add_patch(FancyArrowPatch(*ends, color="#777777", arrowstyle="-|>", mutation_scale=12))
     above.set(xlim=(-0.2, 11.8), ylim=(-0.15, 1.2))
     above.axis("off")
-    at, colour = np.linspace(0, 1, 200), ("#0072B2", "#D55E00", "#009E73")
-    for number in range(3):
-        below.fill_between(number * 0.5 + at, np.sin(np.pi * at) ** 2, color=colour[number], alpha=0.25, lw=0)
-        below.plot(number * 0.5 + at, np.sin(np.pi * at) ** 2, color=colour[number], label=f"window {number + 1}")
-    inner = np.linspace(0.5, 1.5, 200)
-    below.plot(inner, np.ones(200), color="black", ls="--", label="sum of the weights")
-    below.set(xlabel="place along a row, in windows", ylabel="weight", xlim=(0, 2), ylim=(0, 1.15))
-    below.legend(ncols=4, loc="upper center", fontsize=8, frameon=False, bbox_to_anchor=(0.5, 1.2))
+    at = np.linspace(0, 1, 200)
+    for number, colour in enumerate((FIRST, SECOND, FIRST)):
+        below.fill_between(number * 0.5 + at, np.sin(np.pi * at) ** 2, color=colour, alpha=0.2, lw=0)
+        below.plot(number * 0.5 + at, np.sin(np.pi * at) ** 2, color=colour)
+        below.text(number * 0.5 + 0.5, 0.6, f"window {number + 1}", ha="center", color=colour)
+    below.plot([0.5, 1.5], [1, 1], color="black", ls="--")
+    below.text(1, 1.03, "sum of the weights", ha="center", va="bottom")
+    below.set(xlabel="place along a row, in windows", ylabel="weight", xlim=(0, 2), ylim=(0, 1.2))
     plt.show()
 
 
@@ -122,11 +125,13 @@ def show_borders(paths: Mapping[str, str | os.PathLike[str]]) -> None:
     most = max(np.nanpercentile(step, 98) for step, *_ in steps.values())
     for ax, (title, (step, tiling, ratio)) in zip(axes[0], steps.items(), strict=True):
         image = ax.imshow(step, vmin=0, vmax=most, cmap="viridis")
-        ax.set_title(f"{title}\na step across a border: {ratio:.2f} of one inside")
+        ax.set_title(f"{title}: a step across a border\nis {ratio:.2f} times one elsewhere")
         for place in tiling.borders(1):
-            ax.plot(place - 1, -1.2, "v", color="black", ms=3, clip_on=False)
+            ax.plot(place - 1, -1.3, "v", color="black", ms=4, clip_on=False)
+        for place in tiling.borders(0):
+            ax.plot(-1.3, place - 1, ">", color="black", ms=4, clip_on=False)
         ax.axis("off")
-    axes[0, 0].figure.colorbar(image, ax=axes[0].tolist(), label="distance to the neighbours", shrink=0.8)
+    axes[0, 0].figure.colorbar(image, ax=axes[0].tolist(), label="distance to the neighbours' embeddings", shrink=0.8)
     plt.show()
 
 
@@ -140,8 +145,8 @@ def show_areas(found: Areas, truth: np.ndarray | None = None, unit: str = "ha") 
     """
     _, ax = plt.subplots(figsize=(7.5, 0.55 * len(found.classes) + 1.4), layout="constrained")
     rows = np.arange(len(found.classes))
-    ax.errorbar(found.areas, rows, xerr=Z95 * found.area_errors, fmt="o", color="#0072B2", capsize=3, label="estimate")
-    ax.plot(found.mapped, rows, "s", mfc="none", color="#D55E00", label="pixels of the map")
+    ax.errorbar(found.areas, rows, xerr=Z95 * found.area_errors, fmt="o", color=FIRST, capsize=3, label="estimate")
+    ax.plot(found.mapped, rows, "s", mfc="none", mew=1.6, ms=7, color=SECOND, label="pixels of the map")
     if truth is not None:
         ax.plot(truth, rows, "k|", ms=16, mew=2, label="truth")
     ax.set_yticks(rows, found.classes)
@@ -152,13 +157,13 @@ def show_areas(found: Areas, truth: np.ndarray | None = None, unit: str = "ha") 
 
 
 def show_times(times: Mapping[str, tuple[int, float]]) -> None:
-    """Tokens of a window and seconds a square kilometre, of each model.
+    """Tokens per window and seconds per square kilometre, of each model.
 
     Args:
         times: model -> tokens, seconds.
     """
     _, axes = plt.subplots(1, 2, figsize=(7.5, 0.5 * len(times) + 1.3), layout="constrained", sharey=True)
-    for ax, part, label in zip(axes, (0, 1), ("tokens of a window", "seconds a km²"), strict=True):
+    for ax, part, label in zip(axes, (0, 1), ("tokens per window", "seconds per km²"), strict=True):
         bars = ax.barh(list(times), [given[part] for given in times.values()], color="#777777", height=0.6)
         ax.bar_label(bars, fmt="{:,.0f}" if part == 0 else "{:.1f}", padding=3)
         ax.set_xlabel(label)
