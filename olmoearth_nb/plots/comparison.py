@@ -58,11 +58,13 @@ def plot_classes(classes: Sequence[ClassDifference]) -> Figure:
     ax.set_yticks(range(len(ordered)), names)
     ax.invert_yaxis()
     ax.axvline(0, color="#444444", lw=0.8)
-    ax.set_xlabel("fraction of the class that is told: candidate minus current model")
+    ax.set_xlabel("← current model better    recall, candidate minus current    candidate better →")
     ax.spines[["top", "right"]].set_visible(False)
-    for label, colour in (("regression", LOSS), ("gain", GAIN), ("not seen", UNSEEN)):
+    for label, colour in (("loss", LOSS), ("gain", GAIN), ("no difference seen", UNSEEN)):
         ax.plot([], [], "o-", color=colour, label=label)
-    drawing.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    if any(one.comparison is None for one in ordered):
+        ax.plot([], [], "o", color=UNSEEN, markerfacecolor="white", label="too few groups")
+    drawing.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return drawing
 
 
@@ -172,22 +174,23 @@ def plot_independent(rows: Sequence[Independent], savings: Mapping[str, Mapping[
         rows: of one version; sets with wrong labels are grey.
         savings: what is saved -> model size -> how many times less.
     """
-    drawing = Figure(figsize=(10.0, 0.36 * len(rows) + 1.7), layout="constrained")
+    drawing = Figure(figsize=(10.0, 0.42 * len(rows) + 1.7), layout="constrained")
     ax, beside = drawing.subplots(1, 2, width_ratios=[1.7, 1])
     for place, one in enumerate(rows):
         colour = MISLABELLED if one.mislabelled else "#333333"
         low, high = np.clip([one.mean.low, one.mean.high], -7, 7)
         ax.plot([low, high], [place, place], color=colour, lw=1.2, alpha=0.6)
         for size, value in one.by_size.items():
-            ax.scatter(value, place, 34, marker=MARKS[size], fc="white" if one.mislabelled else colour, ec=colour)
+            at, face = place + 0.2 * (list(MARKS).index(size) - 1), "white" if one.mislabelled else colour
+            ax.scatter(value, at, 30, marker=MARKS[size], fc=face, ec=colour)
     names = [f"{one.dataset}, {one.probe}" + (" (wrong bands)" if one.mislabelled else "") for one in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.invert_yaxis()
     mean = over_sets(rows)
-    ax.axvspan(mean.low, mean.high, color=GAIN, alpha=0.15, lw=0, label="mean over rightly labelled sets")
+    ax.axvspan(mean.low, mean.high, color=GAIN, alpha=0.15, lw=0, label="mean over sets with right bands")
     ax.axvline(mean.value, color=GAIN, lw=1.2)
     ax.axvline(0, color="#444444", lw=0.8, ls=":")
-    ax.set(xlabel="accuracy, points: v1.1 minus v1", xlim=(-7, 7))
+    ax.set(xlabel="← v1 better    points, v1.1 minus v1    v1.1 better →", xlim=(-7, 7))
     for size, mark in MARKS.items():
         ax.scatter([], [], 34, marker=mark, fc="#333333", ec="#333333", label=size)
     _draw_savings(beside, savings)
@@ -199,9 +202,9 @@ def _draw_savings(ax: Axes, savings: Mapping[str, Mapping[str, float]]) -> None:
     """Bars of how many times less is needed, by size."""
     for number, (what, by_size) in enumerate(savings.items()):
         at = np.arange(len(by_size)) + 0.38 * (number - (len(savings) - 1) / 2)
-        bars = ax.barh(at, list(by_size.values()), 0.34, color=("#56B4E9", "#0072B2")[number % 2])
+        bars = ax.barh(at, list(by_size.values()), 0.34, color=("#bbbbbb", "#777777")[number % 2])
         ax.bar_label(bars, [f"{what} {value:.1f}x" for value in by_size.values()], fontsize=9, padding=3)
     ax.set_yticks(range(len(by_size)), list(by_size))
     ax.invert_yaxis()
     ax.axvline(1, color="#444444", lw=0.8, ls=":")
-    ax.set(xlabel="v1 divided by v1.1", xlim=(0, 8.2))
+    ax.set(xlabel="times less than v1", xlim=(0, 9))
