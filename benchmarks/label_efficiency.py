@@ -393,17 +393,18 @@ def curves_of(scores: Scores, rows: list[dict[str, str]]):
 
 
 def compared(found: list[Scores], name: str, more: str, less: str):
-    """A row for each comparison of a family, with Holm's rule over it."""
-    pairs, where, stretch = [], [], []
+    """A row for each comparison of a family, with Holm's rule over all data sets of it."""
+    where, results = [], []
     for scores in found:
+        pairs = []
         for count in COUNTS:
             both = [scores.of(*CURVES[curve], count) for curve in (more, less)]
             if all(one is not None for one in both):
                 seeds = min(map(len, both))
                 pairs.append((both[0][:seeds], both[1][:seeds], scores.tested))
                 where.append((scores.data, count, seeds))
-                stretch.append(scores.stretch)
-    results = compare_all(pairs, stretch=stretch)
+        # data set by data set: what could be seen pools the spread of seeds, of which they may have different numbers
+        results += compare_all(pairs, stretch=[scores.stretch] * len(pairs)) if pairs else []
     for (data, count, seeds), one, p in zip(where, results, holm([one.p for one in results]), strict=True):
         by = one.difference
         about = {"kind": "difference", "data": data, "curve": name, "count": count, "seeds": seeds}

@@ -47,6 +47,7 @@ def test_rounds_share_no_group_and_labels_are_nested():
         few, many = (chosen(labelled, turn, count, seed=3) for count in (8, 16))
         every = chosen(labelled, turn, 0, seed=3)
         assert sum(map(len, few)) == 8
+        assert all(map(len, many))  # some train, some choose
         assert set(np.concatenate(few)) < set(np.concatenate(many)) < set(np.concatenate(every))
         groups = [set(labelled.groups[part].tolist()) for part in (*every, turn.test)]
         assert not groups[0] & groups[1] | groups[1] & groups[2] | groups[0] & groups[2]
