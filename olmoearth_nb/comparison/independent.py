@@ -1,7 +1,7 @@
 """What others measured of the official models: torchgeo-bench's scores and speeds, kept in `data/published`.
 
-Its scores come without an interval for each data set. What can be said is how far the sizes of a model, and how far
-data sets, lie apart: that is what the intervals here are of.
+Its intervals are of single scores, not of differences. What can be said of differences is how far the sizes of a model,
+and how far data sets, lie apart: that is what the intervals here are of.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.io.shipped import published
 
 SIZES = ("nano", "tiny", "base")
-
-HALF_WIDTHS = (1.2, 2.0)
-"""Points of the published intervals of single scores on m-eurosat, from half-width to half-width."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +77,16 @@ def independent(version: str = "v1.1") -> list[Independent]:
     return list(found.values())
 
 
-def over_sets(rows: Sequence[Independent], probe: str = "kNN") -> Interval:
+def over_sets(rows: Sequence[Independent], probe: str = "kNN", size: str = "") -> Interval:
     """Mean over rightly labelled data sets of one probe, with an interval of 95 % over the data sets.
 
     Args:
         rows: of one version.
         probe: "kNN" or "linear".
+        size: of the model; by default the mean over sizes is taken of each data set.
     """
-    return mean_of([one.mean.value for one in rows if one.probe == probe and not one.mislabelled])
+    right = [one for one in rows if one.probe == probe and not one.mislabelled]
+    return mean_of([one.by_size[size] if size else one.mean.value for one in right])
 
 
 def speed() -> dict[str, dict[str, float]]:

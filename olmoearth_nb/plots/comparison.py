@@ -168,34 +168,52 @@ def _colour(number: int, count: int) -> str:
 
 
 def plot_independent(rows: Sequence[Independent], savings: Mapping[str, Mapping[str, float]]) -> Figure:
-    """What a version gains or loses on the data sets of others, and what it saves.
+    """What a version gains or loses on the data sets of others by each probe, and what it saves.
 
     Args:
         rows: of one version; sets with wrong labels are grey.
         savings: what is saved -> model size -> how many times less.
     """
-    drawing = Figure(figsize=(10.0, 0.42 * len(rows) + 1.7), layout="constrained")
-    ax, beside = drawing.subplots(1, 2, width_ratios=[1.7, 1])
-    for place, one in enumerate(rows):
-        colour = MISLABELLED if one.mislabelled else "#333333"
+    sets = list(dict.fromkeys(one.dataset for one in rows))
+    drawing = Figure(figsize=(10.0, 0.42 * len(sets) + 1.9), layout="constrained")
+    *by_probe, beside = drawing.subplots(1, 3, width_ratios=[1, 1, 0.9])
+    for ax, probe in zip(by_probe, PROBES, strict=True):
+        _draw_gains(ax, [one for one in rows if one.probe == probe], sets)
+        ax.set(title=PROBES[probe], xlabel="← v1 better    points    v1.1 better →", xlim=(-7, 7))
+    by_probe[0].set_yticks(range(len(sets)), [_marked(name, rows) for name in sets])
+    by_probe[1].set_yticks(range(len(sets)), [])
+    _draw_savings(beside, savings)
+    handles, names = by_probe[0].get_legend_handles_labels()
+    drawing.legend(handles, names, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return drawing
+
+
+PROBES = {"kNN": "nearest neighbours", "linear": "linear probe"}
+"""Probes of others, and what a panel calls them."""
+
+
+def _marked(name: str, rows: Sequence[Independent]) -> str:
+    """The name of a data set, marked where its bands have wrong names."""
+    wrong = any(one.mislabelled for one in rows if one.dataset == name)
+    return f"{name} (wrong bands)" if wrong else name
+
+
+def _draw_gains(ax: Axes, rows: Sequence[Independent], sets: Sequence[str]) -> None:
+    """One row for each data set with a mark for each size, and the mean over those that are labelled rightly."""
+    mean = over_sets(rows, rows[0].probe)
+    ax.axvspan(mean.low, mean.high, color=GAIN, alpha=0.15, lw=0, label="mean over sets with right bands")
+    ax.axvline(mean.value, color=GAIN, lw=1.2)
+    ax.axvline(0, color="#444444", lw=0.8, ls=":")
+    for one in rows:
+        place, colour = sets.index(one.dataset), MISLABELLED if one.mislabelled else "#333333"
         low, high = np.clip([one.mean.low, one.mean.high], -7, 7)
         ax.plot([low, high], [place, place], color=colour, lw=1.2, alpha=0.6)
         for size, value in one.by_size.items():
             at, face = place + 0.2 * (list(MARKS).index(size) - 1), "white" if one.mislabelled else colour
             ax.scatter(value, at, 30, marker=MARKS[size], fc=face, ec=colour)
-    names = [f"{one.dataset}, {one.probe}" + (" (wrong bands)" if one.mislabelled else "") for one in rows]
-    ax.set_yticks(range(len(rows)), names)
-    ax.invert_yaxis()
-    mean = over_sets(rows)
-    ax.axvspan(mean.low, mean.high, color=GAIN, alpha=0.15, lw=0, label="mean over sets with right bands")
-    ax.axvline(mean.value, color=GAIN, lw=1.2)
-    ax.axvline(0, color="#444444", lw=0.8, ls=":")
-    ax.set(xlabel="← v1 better    points, v1.1 minus v1    v1.1 better →", xlim=(-7, 7))
+    ax.set_ylim(len(sets) - 0.5, -0.5)
     for size, mark in MARKS.items():
         ax.scatter([], [], 34, marker=mark, fc="#333333", ec="#333333", label=size)
-    _draw_savings(beside, savings)
-    drawing.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-    return drawing
 
 
 def _draw_savings(ax: Axes, savings: Mapping[str, Mapping[str, float]]) -> None:
@@ -207,4 +225,4 @@ def _draw_savings(ax: Axes, savings: Mapping[str, Mapping[str, float]]) -> None:
     ax.set_yticks(range(len(by_size)), list(by_size))
     ax.invert_yaxis()
     ax.axvline(1, color="#444444", lw=0.8, ls=":")
-    ax.set(xlabel="times less than v1", xlim=(0, 9))
+    ax.set(xlabel="times less than v1", xlim=(0, 1.7 * max(max(own.values()) for own in savings.values())))

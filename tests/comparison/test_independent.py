@@ -24,9 +24,15 @@ def test_means_over_rightly_labelled_sets_are_those_of_the_source():
     assert means == pytest.approx([0.4, 1.0, 0.2], abs=0.051)
 
 
+def test_linear_probes_of_each_size():
+    """Of Base by hand from the source: -0.0, -0.1, -1.1, -2.3 and -0.2 points."""
+    assert over_sets(independent(), "linear", "base").value == pytest.approx(-0.74, abs=0.06)
+    assert over_sets(independent(), "linear", "nano").high < 0 < over_sets(independent(), "linear", "tiny").value
+
+
 def test_wrongly_labelled_sets_are_last_and_marked():
     assert [one.dataset for one in independent() if one.mislabelled] == ["m-eurosat"] * 2
-    assert [one.mislabelled for one in independent()] == [False] * 5 + [True] * 2
+    assert [one.mislabelled for one in independent()] == [False] * 10 + [True] * 2
     gains = by_name("v1.1")
     assert gains["m-eurosat", "kNN"].by_size == {"nano": -4.0, "tiny": -1.2, "base": -1.7}
     assert "eurosat-spatial" not in {name for name, _ in gains}, "v1.1 was not run on it"
