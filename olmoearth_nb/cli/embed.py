@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +32,7 @@ OF_TABLES = {
 """The options of loaders that a table has, too, and what `to_samples` calls them."""
 
 
-def named_as(data: Path, options: dict[str, Any]) -> dict[str, Any]:
+def named_as(data: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of files under the names that the data has for them: tables of pixels have some of their own."""
     renamed = OF_TABLES if data.suffix.lower() in SUFFIXES else {}
     return {renamed.get(name, name): value for name, value in options.items()}
