@@ -111,13 +111,21 @@ def test_whatever_loaders_advise_is_an_option(command):
     package = Path(olmoearth_nb.__file__).parent
     tables = {package / "data" / "series.py", package / "data" / "tables.py"}
     loaders = {*(package / "data").rglob("*.py"), *package.glob("*.py")} - tables
-    more = tables | set((package / "points").glob("*.py")) if command == "embed" else set()
+    places = set((package / "points").glob("*.py")) - {package / "points" / "labelled.py"}  # of compare
+    more = tables | places if command == "embed" else set()
     loaders = {path for path in loaders | more if not {"stac", "simulate", "labelled"} & set(path.parts)}
     advised = advised_by(*loaders)
     assert {"level", "scale", "missing_bands", "offset"} <= set(advised)
     known = {name.removeprefix("--").replace("-", "_") for name in options(command)}
     missing = {name: file for name, file in advised.items() if name not in known | set(PYTHON_ONLY)}
     assert not missing
+
+
+def test_options_of_labelled_places():
+    known = {name.removeprefix("--").replace("-", "_") for name in options("compare")}
+    advised = advised_by(Path(olmoearth_nb.__file__).parent / "points" / "labelled.py")
+    assert {"edge", "days"} <= set(advised)
+    assert set(advised) <= known | set(PYTHON_ONLY)
 
 
 def test_options_of_a_catalogue():

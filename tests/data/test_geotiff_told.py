@@ -158,5 +158,5 @@ def test_a_window_of_impossible_numbers_is_named(tmp_path, monkeypatch):
     values = numbers(height=64, width=64).astype(np.int32)
     values[:, 60, 60] = -9000
     scene = open_scene(write(tmp_path / "a_2022-05-01.tif", values, BANDS))
-    with pytest.raises(ValueError, match=r"a_2022-05-01.tif at row 0, column 0, 64 x 64 px: 12 .* are impossible"):
+    with pytest.raises(ValueError, match=r"a_2022-05-01.tif at row 56, column 56, 8 x 8 px: 12 .* are impossible"):
         scene.window(56, 56, 8, 8)

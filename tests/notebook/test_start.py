@@ -11,7 +11,7 @@ from olmoearth_nb.notebook.source import read_source, sources
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 MODULES = {
-    "data": r"load_place|load_stac|load_sample|open_world|Corpus\(",
+    "data": r"load_place|load_stac|open_yours|load_sample|open_world|Corpus\(",
     "scale": r"\bpretrain\(|\bablate\(|run_job\(|Study\.",
 }
 """What a cell calls that needs the packages of an extra."""

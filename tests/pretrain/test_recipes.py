@@ -145,7 +145,7 @@ class TestPrinting:
         assert lines[0].split(maxsplit=1) == ["name", name]
         text = str(recipe(name))
         for item in (*fields(Recipe), *fields(Optimisation)):
-            assert item.name in ("tokenization", "optimisation", "statistics") or f"{item.name} " in text
+            assert item.name in ("tokenization", "optimisation", "statistics", "pixel_mixer") or f"{item.name} " in text
 
     @pytest.mark.parametrize("other", [name for name in RECIPES if name != "v1.1"])
     def test_two_printed_recipes_differ_where_the_recipes_do(self, other):
