@@ -188,6 +188,6 @@ def show_told(sample: Sample, told: np.ndarray, classes: Sequence[str]) -> None:
         bbox_to_anchor=(1.0, 1.0),
         loc="upper left",
     )
-    for ax, title in zip(axes, (sample.title, "told", "probability of it"), strict=True):
+    for ax, title in zip(axes, (sample.title, "predicted", "probability of it"), strict=True):
         ax.set(title=title, xticks=[], yticks=[])
     plt.show()
