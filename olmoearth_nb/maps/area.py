@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from olmoearth_nb.errors import warn
 from olmoearth_nb.georeference import LONLAT, Georeference
 from olmoearth_nb.io.json_file import parse_json
 from olmoearth_nb.io.raster import open_raster
@@ -172,6 +173,9 @@ def confusion(
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no class map, or a feature is no point or has no class.
+
+    Warns:
+        UserWarning: of classes that the map has not, which may be other spellings of those that it has.
     """
     from olmoearth_nb.maps.probe import answers_of
 
@@ -186,7 +190,10 @@ def confusion(
         for i in np.flatnonzero(inside):
             y, x = int(row[i]), int(column[i])
             stored[i] = file.read(1, window=((y, y + 1), (x, x + 1)))[0, 0]
-    every = (*names, *sorted({*known} - {*names}))
+    others = sorted({*known} - {*names})
+    if others:
+        warn(f"{path} has no class {', '.join(others)}, it has {', '.join(names)}; points of others count as mistakes")
+    every = (*names, *others)
     counts = np.zeros((len(every), len(every)), dtype=np.int64)
     seen = stored < len(names)
     np.add.at(counts, (stored[seen], np.array([every.index(name) for name in known[seen]], dtype=np.int64)), 1)

@@ -213,6 +213,9 @@ def test_areas_of_a_map_and_of_its_points(files, classes):
     assert matrix.sum() + lost == 24
     found = estimated_areas(matrix, list(mapped.values()), names)
     assert found.areas.sum() == pytest.approx(sum(mapped.values()))
+    spelt = features.assign(**{"class": features["class"].replace("dark", "Dark")})
+    with pytest.warns(UserWarning, match="has no class Dark, it has bright, dark; points of others count as mistakes"):
+        assert confusion(out, spelt, "class")[1] == ("bright", "dark", "Dark")
 
 
 GRIDS = {
