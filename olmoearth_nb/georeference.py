@@ -131,6 +131,11 @@ class Georeference:
         with np.errstate(invalid="ignore"):  # infinity times nothing, where there is no place
             return (e * x - b * y) / area, (a * y - d * x) / area
 
+    def centre(self, height: int, width: int) -> tuple[float, float]:
+        """Latitude and longitude of the middle of so many rows and columns."""
+        lon, lat = self.to_lonlat(width / 2, height / 2)
+        return float(lat), float(lon)
+
     def pixel_size(self, height: int, width: int) -> tuple[float, float]:
         """Width and height in metres, on the ground (WGS84), of the pixel in the middle of so many rows and columns.
 
@@ -157,6 +162,11 @@ def _turn(crs: str) -> float:
         return 0.0
     first, second = np.diff(x)[::2] * 360 / 358
     return float(first) if np.isclose(first, second, rtol=1e-9) else 0.0
+
+
+def utm_zone(latitude: float, longitude: float) -> str:
+    """The code of the zone of UTM that a place lies in, such as "EPSG:32631"; without the exceptions of Norway."""
+    return f"EPSG:{(32601 if latitude >= 0 else 32701) + int((longitude + 180) // 6) % 60}"
 
 
 def transformed(source: str, target: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -72,10 +72,8 @@ class Sample:
         shapes = ", ".join(f"{name} {'x'.join(map(str, image.shape))}" for name, image in self.images.items())
         place = "place unknown"
         if self.georeference is not None:
-            height, width = self.shape
             try:
-                lon, lat = self.georeference.to_lonlat(width / 2, height / 2)
-                place = degrees(float(lat), float(lon))
+                place = degrees(*self.georeference.centre(*self.shape))
             except ValueError:  # a system that nobody knows is named all the same
                 place = f"in {self.georeference.crs}"
         days = " to ".join(dict.fromkeys([self.dates[0], self.dates[-1]]))

@@ -100,7 +100,5 @@ def latlon_of(labelled: LabelledSet, numbers: np.ndarray, modalities: tuple[str,
     for start in range(0, len(numbers), _AT_ONCE):
         for i, sample in enumerate(labelled.samples(numbers[start : start + _AT_ONCE], modalities)):
             if sample.georeference is not None:
-                height, width = sample.shape
-                lon, lat = sample.georeference.to_lonlat(width / 2, height / 2)
-                found[start + i] = lat, lon
+                found[start + i] = sample.georeference.centre(*sample.shape)
     return found

@@ -16,7 +16,7 @@ from olmoearth_nb.data.official import stored_tile
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.data.simulate.geography import COVERS
 from olmoearth_nb.data.tables import SUFFIXES
-from olmoearth_nb.georeference import LONLAT, Georeference, transformed
+from olmoearth_nb.georeference import LONLAT, Georeference, transformed, utm_zone
 from olmoearth_nb.io.shipped import data_dir
 from olmoearth_nb.points.labelled import Labels, labelled_places, open_places
 from olmoearth_nb.sample import Sample
@@ -56,7 +56,7 @@ def simulated_scene(points: int = POINTS, seed: int = 0) -> tuple[Sample, GeoDat
 
 def _grid(lat: float, lon: float) -> Georeference:
     """Pixels of 10 m in the zone of UTM of a place, which is their corner."""
-    crs = f"EPSG:{(32601 if lat >= 0 else 32701) + int((lon + 180) // 6) % 60}"
+    crs = utm_zone(lat, lon)
     x, y = transformed(LONLAT, crs, lon, lat)
     return Georeference(crs, (10, 0, float(x), 0, -10, float(y)))
 

@@ -24,7 +24,6 @@ from olmoearth_nb.data.official import OfficialDataset, stored_tile
 from olmoearth_nb.data.series import Checks, PixelSeries, to_samples
 from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.data.tables import SUFFIXES, read_table
-from olmoearth_nb.georeference import Georeference
 from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.tokenization import check_patch_size
 
@@ -321,10 +320,4 @@ def _tile(path: Path) -> Place:
 def _chip(corpus: Corpus, number: int) -> Place:
     """A chip, cut to a square."""
     sample = corpus.window(number, 0, 0, min(corpus.size(number)))
-    return sample, None if sample.georeference is None else _centre(sample.georeference, sample.shape)
-
-
-def _centre(where: Georeference, shape: tuple[int, int]) -> tuple[float, float]:
-    """Latitude and longitude of the middle of an image."""
-    lon, lat = where.to_lonlat(shape[1] / 2, shape[0] / 2)
-    return float(lat), float(lon)
+    return sample, None if sample.georeference is None else sample.georeference.centre(*sample.shape)

@@ -11,7 +11,7 @@ import numpy as np
 from olmoearth_nb.data.simulate.geography import COVERS
 from olmoearth_nb.data.simulate.scenes import majority
 from olmoearth_nb.data.simulate.tile import make_tile, tile_place, tile_sample
-from olmoearth_nb.georeference import LONLAT, Georeference, transformed
+from olmoearth_nb.georeference import LONLAT, Georeference, transformed, utm_zone
 from olmoearth_nb.sample import Sample
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def utm(latitude: float, longitude: float, pixel: float = 10.0) -> Georeference:
         longitude: in degrees.
         pixel: edge of a pixel in metres.
     """
-    crs = f"EPSG:{(32600 if latitude >= 0 else 32700) + int((longitude + 180) // 6) % 60 + 1}"
+    crs = utm_zone(latitude, longitude)
     x, y = transformed(LONLAT, crs, longitude, latitude)
     return Georeference(
         crs, (pixel, 0.0, round(float(x) / pixel) * pixel, 0.0, -pixel, round(float(y) / pixel) * pixel)

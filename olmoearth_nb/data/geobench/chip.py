@@ -180,10 +180,10 @@ def read_place(path: str | os.PathLike[str]) -> tuple[float, float] | None:
         return None
     try:
         grid = Georeference(crs.state if isinstance(crs, Inert) else str(crs), transform.args[:6])
-        lon, lat = grid.to_lonlat(width / 2, height / 2)
+        place = grid.centre(height, width)
     except (ValueError, TypeError):  # what somebody else wrote is no place
         return None
-    return (float(lat), float(lon)) if np.isfinite([lat, lon]).all() else None
+    return place if np.isfinite(place).all() else None
 
 
 def check_names(names: str) -> None:

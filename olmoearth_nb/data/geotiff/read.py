@@ -60,11 +60,7 @@ class Raster:
     @property
     def place(self) -> tuple[float, float] | None:
         """Latitude and longitude of the centre, or None."""
-        if self.georeference is None:
-            return None
-        height, width = self.shape
-        lon, lat = self.georeference.to_lonlat(width / 2, height / 2)
-        return float(lat), float(lon)
+        return None if self.georeference is None else self.georeference.centre(*self.shape)
 
     def values(self, bands: Sequence[int], window: Window | None = None) -> np.ma.MaskedArray:
         """Values as stored, masked by the file's masks, alpha bands and nodata values, and where they are NaN.

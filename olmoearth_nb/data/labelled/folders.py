@@ -129,8 +129,4 @@ def _opened(path: Path, reading: dict[str, Any]) -> Sample:
 
 def _place(sample: Sample) -> tuple[float, float]:
     """Latitude and longitude of the middle of a chip, NaN where they are unknown."""
-    if sample.georeference is None:
-        return np.nan, np.nan
-    height, width = sample.shape
-    lon, lat = sample.georeference.to_lonlat(width / 2, height / 2)
-    return float(lat), float(lon)
+    return (np.nan, np.nan) if sample.georeference is None else sample.georeference.centre(*sample.shape)

@@ -71,8 +71,8 @@ class RasterPixels:
     def _grouped(self) -> tuple[np.ndarray, str]:
         places = [sample.georeference for sample in self.samples(np.arange(len(self)))]
         shape = self.answers.shape[1:]
-        centres = [(np.nan, np.nan) if one is None else one.to_lonlat(shape[1] / 2, shape[0] / 2) for one in places]
-        return by_place(np.array(centres, np.float64)[:, ::-1], self._apart)
+        centres = [(np.nan, np.nan) if one is None else one.centre(*shape) for one in places]
+        return by_place(np.array(centres), self._apart)
 
     @property
     def groups(self) -> np.ndarray:

@@ -140,8 +140,7 @@ def window_of(grid: Grid, place: tuple[float, float] | None, size: int) -> tuple
 
 def place_of(grid: Grid, corner: tuple[int, int], size: int) -> str:
     """Where the middle of a window lies, in words."""
-    lon, lat = georeference(grid, corner).to_lonlat(size / 2, size / 2)
-    return degrees(float(lat), float(lon))
+    return degrees(*georeference(grid, corner).centre(size, size))
 
 
 def georeference(grid: Grid, corner: tuple[int, int]) -> Georeference:
