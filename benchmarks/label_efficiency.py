@@ -35,7 +35,7 @@ from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import baselines
 from olmoearth_nb.evaluation.embed import embed
 from olmoearth_nb.evaluation.folds import stratified
-from olmoearth_nb.evaluation.intervals import TRAINED, accuracy, compare_all, holm
+from olmoearth_nb.evaluation.intervals import TRAINED, Interval, accuracy, compare_all, holm
 from olmoearth_nb.finetune.draws import nested
 from olmoearth_nb.finetune.engine import Engine
 from olmoearth_nb.finetune.places import Places, pieces
@@ -430,7 +430,7 @@ def tables(curves, differences) -> list[str]:
         ]
         lines += ["|---" * 5 + "|"]
         lines += [
-            f"| {row['data']} | {row['count']} | {signed(row)} | {float(row['p_holm']):.4f} | "
+            f"| {row['data']} | {row['count']} | {interval(row).signed()} | {float(row['p_holm']):.4f} | "
             f"{float(row['detectable']):.3f} |"
             for row in differences
             if row["curve"] == name
@@ -449,21 +449,16 @@ def tables(curves, differences) -> list[str]:
             cells = [mine.get((name, count)) for count in there]
             known = [one for one in cells if one is not None]
             if known:
-                points = ["" if one is None else interval(one) for one in cells]
+                points = ["" if one is None else str(interval(one)) for one in cells]
                 seconds = np.mean([float(one["seconds"]) for one in known])
                 about = [str(known[0]["seeds"]), f"{seconds:.1f}", f"{known[0]['learnt']:,}"]
                 lines.append(f"| {name} | {' | '.join(points + about)} |")
     return [*lines, ""]
 
 
-def interval(row) -> str:
-    """A value with its interval."""
-    return f"{float(row['value']):.3f} [{float(row['low']):.3f}, {float(row['high']):.3f}]"
-
-
-def signed(row) -> str:
-    """A difference with its interval."""
-    return f"{float(row['value']):+.3f} [{float(row['low']):+.3f}, {float(row['high']):+.3f}]"
+def interval(row) -> Interval:
+    """A value, or a difference, with its interval."""
+    return Interval(*(float(row[name]) for name in ("value", "low", "high")))
 
 
 def sentence(row) -> str:
@@ -471,9 +466,9 @@ def sentence(row) -> str:
     what = f"{row['data']}, {row['count']} labels: pretraining"
     if float(row["p_holm"]) < 0.05:
         verb = "gives" if float(row["value"]) > 0 else "costs"
-        return f"{what} {verb} {abs(float(row['value'])):.3f} of accuracy ({signed(row)})."
+        return f"{what} {verb} {abs(float(row['value'])):.3f} of accuracy ({interval(row).signed()})."
     could = f"a difference of {float(row['detectable']):.3f} would have been, four times in five"
-    return f"{what} is worth nothing that was seen ({signed(row)}; {could})."
+    return f"{what} is worth nothing that was seen ({interval(row).signed()}; {could})."
 
 
 def pilot(given: argparse.Namespace) -> None:

@@ -151,8 +151,7 @@ def lines(rows: list[dict[str, object]]) -> list[str]:
     for one in rows:
         apart = "not run"
         if one["difference"]:
-            value, low, high = (float(str(one[key])) for key in ("difference", "low", "high"))
-            apart = f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+            apart = Interval(*(float(str(one[key])) for key in ("difference", "low", "high"))).signed()
         cells = (*(one[key] for key in COLUMNS[:5]), apart, f"{float(str(one['p_holm'])):.3f}")
         found.append(f"| {' | '.join(map(str, cells))} |")
     return found

@@ -60,7 +60,7 @@ def advise(
         margin: see `MARGIN`.
     """
     apart = gain.comparison.difference
-    shown = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}]"
+    shown = apart.signed()
     seen = gain.p_holm < 1 - LEVEL
     if seen and apart.value < 0:
         return Advice("stay", f"the candidate loses {metric}, {shown}; it {costs}")

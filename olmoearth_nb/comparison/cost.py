@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from olmoearth_nb.data.sets import LabelledSet
-from olmoearth_nb.evaluation.intervals import Interval
+from olmoearth_nb.evaluation.intervals import Interval, mean_of
 from olmoearth_nb.model.cost import encoder_cost
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.model.memory import activation_bytes
@@ -71,11 +71,8 @@ class Costs:
     @property
     def time(self) -> Interval:
         """Time of the candidate divided by that of the current model, with an interval of 95 % over the turns."""
-        from scipy.special import stdtrit
-
-        turns = np.log(np.array(self.candidate.milliseconds) / np.array(self.current.milliseconds))
-        reach = float(stdtrit(len(turns) - 1, 0.975) * turns.std(ddof=1) / len(turns) ** 0.5)
-        return Interval(*(float(np.exp(turns.mean() + step)) for step in (0.0, -reach, reach)))
+        turns = mean_of(np.log(np.array(self.candidate.milliseconds) / np.array(self.current.milliseconds)).tolist())
+        return Interval(*(float(np.exp(end)) for end in (turns.value, turns.low, turns.high)))
 
     @property
     def macs(self) -> float:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from olmoearth_nb.evaluation.intervals import Interval
+from olmoearth_nb.evaluation.intervals import Interval, mean_of
 from olmoearth_nb.io.shipped import published
 
 SIZES = ("nano", "tiny", "base")
@@ -37,21 +35,6 @@ class Independent:
     def mean(self) -> Interval:
         """Mean over the sizes of a model, with an interval of 95 % over them; without one of a single size."""
         return mean_of(list(self.by_size.values()))
-
-
-def mean_of(values: Sequence[float]) -> Interval:
-    """A mean with its Student interval of 95 %; of a single value it is unbounded.
-
-    Args:
-        values: at least one.
-    """
-    from scipy.special import stdtrit
-
-    if len(values) < 2:
-        return Interval(float(values[0]), -np.inf, np.inf)
-    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
-    reach = float(stdtrit(len(values) - 1, 0.975)) * spread
-    return Interval(mean, mean - reach, mean + reach)
 
 
 def independent(version: str = "v1.1") -> list[Independent]:

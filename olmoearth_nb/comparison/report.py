@@ -125,8 +125,8 @@ def _costs(compared: Compared) -> list[str]:
 
 def signed(interval: Interval) -> str:
     """An interval of a difference."""
-    value, low, high = (round(x, 3) + 0.0 for x in (interval.value, interval.low, interval.high))  # no minus before 0
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    ends = (interval.value, interval.low, interval.high)
+    return Interval(*(round(x, 3) + 0.0 for x in ends)).signed()  # no minus before 0
 
 
 def class_rows(compared: Compared) -> Iterator[dict[str, object]]:

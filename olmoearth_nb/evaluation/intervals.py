@@ -41,6 +41,25 @@ class Interval:
         """Three decimals, as in tables."""
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def signed(self) -> str:
+        """The same of a difference, with its sign."""
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def mean_of(values: Sequence[float]) -> Interval:
+    """A mean with its Student interval of 95 %; of a single value it is unbounded.
+
+    Args:
+        values: at least one.
+    """
+    from scipy.special import stdtrit
+
+    if len(values) < 2:
+        return Interval(float(values[0]), -np.inf, np.inf)
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
+    reach = float(stdtrit(len(values) - 1, 0.975)) * spread
+    return Interval(mean, mean - reach, mean + reach)
+
 
 def accuracy(
     right: np.ndarray,

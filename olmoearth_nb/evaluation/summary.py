@@ -185,7 +185,7 @@ def markdown(evaluations: Mapping[str, Evaluation], found: Sequence[Difference])
         lines += [f"## {question} Names: {names}", "", "| probe | what | difference | p | p, Holm | finding |"]
         lines.append("|---" * 6 + "|")
         lines += [
-            f"| {one.probe} | {one.what} | {_signed(one.comparison.difference)} | {one.comparison.p:.4f} | "
+            f"| {one.probe} | {one.what} | {one.comparison.difference.signed()} | {one.comparison.p:.4f} | "
             f"{one.p_holm:.4f} | {one.finding} |"
             for one in found
             if (one.question, one.names) == (question, names)
@@ -194,9 +194,6 @@ def markdown(evaluations: Mapping[str, Evaluation], found: Sequence[Difference])
     return lines
 
 
-def _signed(interval: Interval) -> str:
-    """An interval of a difference."""
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
 def interval_rows(names: str, evaluation: Evaluation) -> Iterator[dict[str, object]]:

@@ -7,8 +7,9 @@ import shapely
 from chips import write_npz
 
 from olmoearth_nb.comparison.example import open_yours, simulated_scene
-from olmoearth_nb.comparison.independent import SIZES, independent, mean_of, over_sets, speed
+from olmoearth_nb.comparison.independent import SIZES, independent, over_sets, speed
 from olmoearth_nb.data.simulate.geography import COVERS
+from olmoearth_nb.evaluation.intervals import mean_of
 from olmoearth_nb.io.shipped import data_dir
 
 
