@@ -7,14 +7,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
 from olmoearth_nb.ablation.figures import plot_accuracies, plot_differences
 from olmoearth_nb.ablation.findings import LEVEL, Finding, accuracies, findings, gate
 from olmoearth_nb.ablation.scores import BASELINES, Table, read_rows, read_runs, read_scores
 from olmoearth_nb.evaluation.intervals import TRAINED, Interval
 from olmoearth_nb.io.durable import write
-from olmoearth_nb.plots.style import use_style
+from olmoearth_nb.plots.style import use_style, write_figure
 
 COMPARED = ("budget", "task", "arm", "baseline", "difference", "low", "high", "p", "p_holm", "detectable", "finding")
 
@@ -32,15 +31,10 @@ def report(folder: str | Path) -> Path:
     shown = {budget: accuracies(table, budget) for budget in (*table.budgets, "untrained", "floor")}
     with plt.style.context("default"):  # the same figures from a notebook, which has a style, and from a shell
         use_style()
-        _write_figure(folder / "accuracies.png", plot_accuracies(shown))
-        _write_figure(folder / "differences.png", plot_differences(found))
+        write_figure(folder / "accuracies.png", plot_accuracies(shown))
+        write_figure(folder / "differences.png", plot_differences(found))
     text = "\n".join([*_lines(table, found), *_set_lines(folder), *_run_lines(read_runs(folder))])
     return write(folder / "report.md", lambda part: part.write_text(text, encoding="utf8"))
-
-
-def _write_figure(path: Path, drawing: Figure) -> None:
-    """Writes a figure; the same figure gives the same bytes with the same matplotlib."""
-    write(path, lambda part: drawing.savefig(part, dpi=110, format="png", metadata={"Software": None}))
 
 
 def _lines(table: Table, found: list[Finding]) -> list[str]:

@@ -99,14 +99,12 @@ def _write(cards: Sequence[Card], out: Path) -> None:
     from olmoearth_nb.evaluation.card_page import COLUMNS, card_rows, pages
     from olmoearth_nb.io.durable import write, write_csv
     from olmoearth_nb.plots.card import plot_cards
-    from olmoearth_nb.plots.style import use_style
+    from olmoearth_nb.plots.style import use_style, write_figure
 
     write_csv(out / "card.csv", COLUMNS, (row for one in cards for row in card_rows(one)))
     with plt.style.context("default"):
         use_style()
-        figure = plot_cards(cards)
-        kept: dict[str, Any] = {"dpi": 130, "format": "png", "metadata": {"Software": None}}
-        write(out / "card.png", lambda part: figure.savefig(part, **kept))
+        write_figure(out / "card.png", plot_cards(cards), dpi=130)
     text = in_options("\n".join([*pages(cards), "![What is kept](card.png)", ""]))
     write(out / "card.md", lambda part: part.write_text(text, encoding="utf8"))
     typer.echo(text)

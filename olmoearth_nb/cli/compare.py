@@ -94,6 +94,7 @@ def _write(compared: Compared, mapped: SceneMap | None, out: Path) -> None:
     from olmoearth_nb.evaluation.evaluate import ROWS, score_rows
     from olmoearth_nb.evaluation.summary import DIFFERENCES, INTERVALS, difference_rows, interval_rows
     from olmoearth_nb.io.durable import write, write_csv
+    from olmoearth_nb.plots.style import write_figure
 
     names = (NAMES, compared.evaluation)
     tables = {
@@ -109,9 +110,8 @@ def _write(compared: Compared, mapped: SceneMap | None, out: Path) -> None:
     for name, (columns, rows) in tables.items():
         write_csv(out / name, columns, rows)
     figures = _drawn(compared, mapped)
-    options: dict[str, Any] = {"dpi": 110, "format": "png", "metadata": {"Software": None}}
     for name, drawing in figures.items():
-        write(out / name, lambda part, drawing=drawing: drawing.savefig(part, **options))  # type: ignore[misc]
+        write_figure(out / name, drawing)
     text = in_options("\n".join([*report.markdown(compared, list(figures)), ""]))
     write(out / "report.md", lambda part: part.write_text(text, encoding="utf8"))
     typer.echo(text)

@@ -148,13 +148,12 @@ def _write(found: Mapping[str, Evaluation], compared: Sequence[Difference], out:
     from olmoearth_nb.evaluation.evaluate import ROWS, score_rows
     from olmoearth_nb.evaluation.summary import DIFFERENCES, INTERVALS, difference_rows, interval_rows, markdown
     from olmoearth_nb.io.durable import write, write_csv
+    from olmoearth_nb.plots.style import write_figure
 
     write_csv(out / "scores.csv", ROWS, chain.from_iterable(score_rows(*item) for item in found.items()))
     write_csv(out / "intervals.csv", INTERVALS, chain.from_iterable(interval_rows(*item) for item in found.items()))
     write_csv(out / "differences.csv", DIFFERENCES, difference_rows(compared))
-    drawing = _drawn(found)
-    options: dict[str, Any] = {"dpi": 110, "format": "png", "metadata": {"Software": None}}
-    write(out / "scores.png", lambda part: drawing.savefig(part, **options))
+    write_figure(out / "scores.png", _drawn(found))
     text = in_options("\n".join([*markdown(found, compared), f"![{next(iter(found.values())).data}](scores.png)", ""]))
     write(out / "report.md", lambda part: part.write_text(text, encoding="utf8"))
     typer.echo(text)

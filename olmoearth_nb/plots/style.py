@@ -5,10 +5,14 @@ Functions draw and return None, so that a notebook cell ends in a figure and not
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.io.durable import write
 from olmoearth_nb.sample import Sample
 
 COLOURS = {
@@ -49,6 +53,18 @@ def use_style() -> None:
             "svg.hashsalt": "olmoearth_nb",
         }
     )
+
+
+def write_figure(path: Path, drawing: Figure, dpi: int = 110) -> Path:
+    """Writes a figure as PNG, whole or not at all; the same figure gives the same bytes with the same matplotlib.
+
+    Args:
+        path: of the file.
+        drawing: the figure.
+        dpi: dots an inch.
+    """
+    # nothing of the version of matplotlib: files are compared
+    return write(path, lambda part: drawing.savefig(part, dpi=dpi, format="png", metadata={"Software": None}))
 
 
 def colour_of(name: str) -> str:
