@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from olmoearth_nb.cli.embed import named_as, series
+from olmoearth_nb.cli.embed import named_as
 from olmoearth_nb.cli.errors import in_options, keeping
 from olmoearth_nb.cli.evaluate import places as labelled_places
+from olmoearth_nb.cli.labelled import pixels
 from olmoearth_nb.cli.loading import listed, loading, takes
 
 if TYPE_CHECKING:
@@ -54,21 +55,7 @@ def fitting(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def table(
-    columns: Annotated[
-        str | None, typer.Option(help="how a table names its bands, such as '{band}_{step}' or 'S2_{band}'")
-    ] = None,
-    pixel: Annotated[str | None, typer.Option(help="column that says which pixel a row is of, if it has many")] = None,
-    nodata: Annotated[str | None, typer.Option(help="numbers that mean nothing, with commas between them")] = None,
-    decibel: Annotated[
-        str | None, typer.Option(help="a,b of a radar whose dB are a log10(stored) + b, such as 20,-83")
-    ] = None,
-) -> dict[str, Any]:
-    """What is said of a table of pixel series."""
-    return series(columns, pixel, None, nodata, decibel, None)
-
-
-@takes(about=labelled_places, fitted=fitting, reading=table, options=loading)
+@takes(about=labelled_places, fitted=fitting, reading=pixels, options=loading)
 def finetune(
     model: Annotated[str, typer.Argument(help="name, folder or encoder.safetensors")],
     data: Annotated[

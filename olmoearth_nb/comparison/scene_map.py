@@ -14,7 +14,7 @@ from olmoearth_nb.comparison.compare import Compared
 from olmoearth_nb.evaluation.arms import BATCH
 from olmoearth_nb.evaluation.contenders import Contender
 from olmoearth_nb.evaluation.embed import embed
-from olmoearth_nb.evaluation.evaluate import FITTED
+from olmoearth_nb.evaluation.evaluate import FITTED, refitted
 from olmoearth_nb.evaluation.folds import CHOSEN_ON
 from olmoearth_nb.evaluation.probes import Split
 from olmoearth_nb.points.labelled import PlaceSet
@@ -87,15 +87,13 @@ def scene_map(
 
 def _told(labelled: np.ndarray, places: PlaceSet, asked: np.ndarray) -> np.ndarray:
     """(m,) class of each square by a linear head, -1 where it has none; strength chosen on a fifth of the groups."""
-    from sklearn.base import clone
-
     _, group = np.unique(places.groups, return_inverse=True)
     whole = np.isfinite(labelled).all(1)
     check = whole & (group % CHOSEN_ON == 0)
     fit = whole & ~check
     answers = np.asarray(places.answers)
     head = FITTED["linear"](*(Split(labelled[rows], answers[rows], group[rows]) for rows in (fit, check)))
-    head = clone(head).fit(labelled[whole], answers[whole])
+    head = refitted(head, labelled[whole], answers[whole])
     told = np.full(len(asked), -1)
     there = np.isfinite(asked).all(1)
     told[there] = head.predict(asked[there])

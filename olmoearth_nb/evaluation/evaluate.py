@@ -212,22 +212,33 @@ def _neighbours(x: np.ndarray, answers: np.ndarray, classes: int, probe: str, fo
 
 def _fitted(x: np.ndarray, answers: np.ndarray, classes: int, probe: str, folds: Folds, repeat: int) -> np.ndarray:
     """Probabilities, or values, of a probe whose strength is chosen apart from what is tested."""
-    from sklearn.base import clone
-    from sklearn.exceptions import ConvergenceWarning
-
     told = _empty(answers, classes)
     for turn in folds.rounds(repeat):
         parts = (Split(x[rows], answers[rows], rows) for rows in (turn.fit, turn.check))
         model = FITTED[probe](*parts)
         if len(turn.train) > len(turn.fit):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # as while the strength was chosen
-                model = clone(model).fit(x[turn.train], answers[turn.train])
+            model = refitted(model, x[turn.train], answers[turn.train])
         if told.ndim == 1:
             told[turn.test] = model.predict(x[turn.test])
         else:
             told[turn.test[:, None], model.classes_] = model.predict_proba(x[turn.test])
     return told
+
+
+def refitted(chosen: Any, x: np.ndarray, answers: np.ndarray) -> Any:
+    """A probe of the strength that was chosen, fitted anew.
+
+    Args:
+        chosen: of one of `FITTED`.
+        x: (n, D) features of all places that train.
+        answers: (n,) of the places.
+    """
+    from sklearn.base import clone
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # as while the strength was chosen
+        return clone(chosen).fit(x, answers)
 
 
 def resampled(

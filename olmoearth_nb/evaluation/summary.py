@@ -194,8 +194,6 @@ def markdown(evaluations: Mapping[str, Evaluation], found: Sequence[Difference])
     return lines
 
 
-
-
 def interval_rows(names: str, evaluation: Evaluation) -> Iterator[dict[str, object]]:
     """Rows of `intervals.csv`; the columns are `INTERVALS`."""
     for (arm, probe, metric), one in intervals(evaluation).items():

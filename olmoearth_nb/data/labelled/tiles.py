@@ -7,13 +7,12 @@ import copy
 import numpy as np
 
 from olmoearth_nb.bands import MISSING
+from olmoearth_nb.data.labelled.chips import SENTINEL
 from olmoearth_nb.data.labelled.world import LABELS
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.scenes import scene_class, timesteps, windows
 from olmoearth_nb.data.simulate.tile import Tile, make_tile
 from olmoearth_nb.sample import Batch, Sample
-
-SENTINEL = "sentinel2_l2a"
 
 
 class TileSet:
