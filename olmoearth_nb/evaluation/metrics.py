@@ -1,8 +1,5 @@
 """What predictions are worth: of classes accuracy, balanced accuracy, mean average precision; of values RMSE, R2.
 
-Maps of classes have two more, the mean F1 and the mean intersection over union: both count what a class is taken for
-as well as what is taken for it.
-
 Every metric takes weights of the places, a row for each bootstrap sample, and gives a score for each row. So a score
 and its bootstrap samples come out of one function, whatever the metric.
 """
@@ -71,30 +68,6 @@ def average_precision(given: np.ndarray, holds: np.ndarray, weights: np.ndarray)
     positive = counted * holds[order]
     above = np.maximum(counted.cumsum(1)[:, last], 1e-12)
     return (positive * positive.cumsum(1)[:, last] / above).sum(1), positive.sum(1)
-
-
-def mean_f1(predicted: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the classes of F1, 2 right / (told + there are), the harmonic mean of precision and recall.
-
-    A class that a bootstrap sample neither has nor is told is left out of that sample. See `accuracy` for the
-    arguments.
-    """
-    right, told, there = _counts(predicted, answers, weights)
-    return _mean_where(2 * right, told + there)
-
-
-def mean_iou(predicted: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the classes of the intersection over union, right / (told + there are - right); see `mean_f1`."""
-    right, told, there = _counts(predicted, answers, weights)
-    return _mean_where(right, told + there - right)
-
-
-def _counts(predicted: np.ndarray, answers: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
-    """(classes, m) places of each class that are told rightly, that are told, and that there are."""
-    told = predicted.argmax(1)
-    classes = np.union1d(told, answers)[:, None]
-    are_told, are_there = told == classes, answers == classes  # (classes, n)
-    return [of.astype(float) @ weights.T for of in (are_told & are_there, are_told, are_there)]
 
 
 def _mean_where(sums: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -70,6 +70,20 @@ def test_scores_and_their_samples_are_sklearns(kind, pixels):
     assert found[metrics(target)[0]].groups == 6
 
 
+def test_classes_that_a_sample_lacks():
+    """One that is only told counts as wrong, as in scikit-learn; one that is neither there nor told is left out."""
+    target, told, answers, groups = drawn("classes", False)
+    answers = np.where(answers == 2, 0, answers)
+    found = resampled(target, told, answers, groups, draws=20)
+    for seed in range(2):
+        y, p = answers[answers >= 0], told[seed].argmax(1)[answers >= 0]
+        assert 2 in p
+        assert found["macro F1"].value[seed, 0] == pytest.approx(f1_score(y, p, average="macro"))
+    told[:] = np.eye(3)[np.clip(answers, 0, None)]
+    found = resampled(target, told, answers, groups, draws=20)
+    assert all((one.value == 1).all() and (one.drawn == 1).all() for one in found.values())
+
+
 def test_many_pixels_take_little_memory():
     """Three million pixels, a thousand draws: their weights alone would be 25 GB."""
     target = Target("classes", True, CLASSES, "")

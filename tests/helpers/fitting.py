@@ -1,12 +1,11 @@
 """Fits small enough for tests, in this process or, as a script, in one that is killed while it writes."""
 
-import os
-import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from half_saved import die_in_save
 from labelled import InMemorySet
 from tuned import tuned
 
@@ -55,21 +54,7 @@ def differing(one, other):
     return [name for name in one.keys() | other.keys() if not torch.equal(one[name], other[name])]
 
 
-def die_in_save(folder, number):
-    """Fits until a checkpoint is half written, and is killed there."""
-    save, calls = torch.save, []
-
-    def half(value, path):
-        calls.append(path)
-        save(value, path)
-        if len(calls) == number:
-            os.truncate(path, path.stat().st_size // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    torch.save = half
-    engine("full", folder).run()
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    die_in_save(Path(sys.argv[1]), int(sys.argv[2]))
+    die_in_save(int(sys.argv[2]))
+    engine("full", Path(sys.argv[1])).run()

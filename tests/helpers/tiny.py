@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from half_saved import die_in_save
 
 from olmoearth_nb.cli.pretrain import _train
 from olmoearth_nb.data.corpus import TileCorpus
@@ -63,18 +64,9 @@ def go(folder, given=None, **options):
     return pretrain(given or plan(), corpus(folder), folder, quiet=True, **options)
 
 
-def die_in_save(folder, number):
+def go_until_half_saved(folder, number):
     """Trains until a checkpoint is half written, and is killed there."""
-    save, calls = torch.save, []
-
-    def half(state, path):
-        calls.append(path)
-        save(state, path)
-        if len(calls) == number:
-            os.truncate(path, path.stat().st_size // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    torch.save = half
+    die_in_save(number)
     go(folder, save_every=0)
 
 

@@ -103,7 +103,7 @@ def test_killed_at_random_moments(whole, folder):
 
 
 def test_killed_in_the_middle_of_a_checkpoint(whole, folder):
-    process = tiny.start(tiny.die_in_save, folder, 11)
+    process = tiny.start(tiny.go_until_half_saved, folder, 11)
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert [name for name in names(folder / "trunk") if name.endswith(".pt")] == [
