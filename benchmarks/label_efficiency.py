@@ -35,7 +35,7 @@ from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import baselines
 from olmoearth_nb.evaluation.embed import embed
 from olmoearth_nb.evaluation.folds import stratified
-from olmoearth_nb.evaluation.intervals import TRAINED, Interval, accuracy, compare_all, holm
+from olmoearth_nb.evaluation.intervals import TRAINED, Interval, accuracy, compare_all, holm, not_seen
 from olmoearth_nb.finetune.draws import nested
 from olmoearth_nb.finetune.engine import Engine
 from olmoearth_nb.finetune.places import Places, pieces
@@ -467,8 +467,7 @@ def sentence(row) -> str:
     if float(row["p_holm"]) < 0.05:
         verb = "gives" if float(row["value"]) > 0 else "costs"
         return f"{what} {verb} {abs(float(row['value'])):.3f} of accuracy ({interval(row).signed()})."
-    could = f"a difference of {float(row['detectable']):.3f} would have been, four times in five"
-    return f"{what} is worth nothing that was seen ({interval(row).signed()}; {could})."
+    return f"{what}: {not_seen(float(row['detectable']))} ({interval(row).signed()})."
 
 
 def pilot(given: argparse.Namespace) -> None:

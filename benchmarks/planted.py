@@ -1,7 +1,7 @@
 """Does the bench state its own errors rightly? python benchmarks/planted.py [--repetitions 1000]
 
 Studies are drawn in which the truth is known (`olmoearth_nb.ablation.planted`): once without any difference, once with
-the difference planted in one of the two arms that the first says it could see four times in five.
+the difference planted in one of the two arms that the first says it could see with a power of 80 %.
 """
 
 from __future__ import annotations

@@ -293,7 +293,7 @@ print(f"{sum(alone)} of {len(alone)} comparisons without a difference have p < 0
 # %%
 planted = behaviour(replace(truth, differences=(0.06, 0.0)), max(5, repetitions // 5))
 print(f"planted 0.06: {planted.power:.0%} detected with p < 0.05, {planted.power_holm:.0%} after Holm's rule")
-print(f"stated as detectable, four times in five: {planted.detectable:.2f}")
+print(f"stated as detectable, with a power of 80 %: {planted.detectable:.2f}")
 
 # %% [markdown]
 # The last line is what every table of the bench says of itself. "No difference seen" means nothing without it.
@@ -322,8 +322,8 @@ detectable = {
 plots_bench.plot_detectable(detectable)
 
 # %% [markdown]
-# *The smallest difference that is detected four times in five, in a table of twelve comparisons. Above the dashed line
-# no difference can be detected at all: two accuracies are never further apart than 1.*
+# *The smallest difference that is detected with a power of 80 %, in a table of twelve comparisons. Above the dashed
+# line no difference can be detected at all: two accuracies are never further apart than 1.*
 #
 # With two seeds a table of twelve comparisons detects nothing. Five seeds with few tiles detect more than three seeds
 # with very many. Once there are enough seeds, more tiles help again. How far *real* seeds lie apart is not known

@@ -184,7 +184,8 @@ plots.plot_comparison(compared)
 #    **stay**.
 #
 # (If two models predict the same everywhere, there is no spread to make an interval of. Of *n* independent groups
-# without any difference, a loss of 3/*n* is then still possible with 95 % confidence.)
+# without any difference, a loss of 3/*n* is then still possible with 95 % confidence. "Too few groups": classes in
+# fewer than five groups are not judged, and the line names them.)
 
 # %% tags=["nbval-ignore-output"]
 for name, one in found.items():
@@ -197,7 +198,7 @@ for name, one in found.items():
 # of kNN ends outside, so that by kNN the advice would be *undecided*. A few labels more or less would change it. And it
 # is about accuracy over all places: the next section asks about single classes.
 #
-# A finding such as *not seen; 0.101 would have been, four times in five* means: the difference could be chance, and
+# A finding such as *not seen; 0.101 would be, with a power of 80%* means: the difference could be chance, and
 # with these labels a true difference of 0.101 would have been found with a probability of 80 %.
 
 # %%

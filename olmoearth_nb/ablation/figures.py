@@ -66,7 +66,7 @@ def plot_accuracies(found: Mapping[str, Mapping[tuple[str, str], Interval]]) -> 
 def plot_differences(found: Sequence[Finding]) -> Figure:
     """Differences from the baseline with their intervals; filled where they count after Holm's rule.
 
-    The grey band ends at what the design sees four times in five: inside it most differences go unseen.
+    The grey band ends at what the design sees with a power of 80 %: inside it most differences go unseen.
     """
     budgets = list(dict.fromkeys(one.budget for one in found))
     arms = list(dict.fromkeys(one.arm for one in found))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from olmoearth_nb.ablation.scores import Table
-from olmoearth_nb.evaluation.intervals import Comparison, Interval, accuracy, compare_all, difference, holm
+from olmoearth_nb.evaluation.intervals import Comparison, Interval, accuracy, compare_all, difference, holm, not_seen
 from olmoearth_nb.evaluation.metrics import bounds
 
 LEVEL = 0.95
@@ -53,9 +53,7 @@ class Finding:
             return "better" if self.comparison.difference.value > 0 else "worse"
         if self.comparison.detectable < 1e-9:
             return "no difference at all: both gave the same answers with every seed"
-        if self.comparison.detectable < self.largest:
-            return f"no difference seen; {self.comparison.detectable:.3f} would have been, four times in five"
-        return "no difference seen; not even the largest possible would have been, four times in five"
+        return not_seen(self.comparison.detectable, self.largest)
 
 
 def findings(table: Table, budget: str) -> list[Finding]:

@@ -5,6 +5,8 @@
 3. It tells more: switch, if it costs no more; otherwise weigh the gain against the cost.
 4. No difference is seen, but a loss larger than the margin could have hidden: undecided, more labels are needed.
 5. No difference is seen, and no such loss could have hidden: switch if the candidate is cheaper, otherwise stay.
+
+Where the advice is to switch, it names the classes with too few groups: of those it says nothing.
 """
 
 from __future__ import annotations
@@ -70,18 +72,27 @@ def advise(
         return Advice("look first", f"the candidate loses in {named}; over all classes {metric} changes by {shown}")
     if seen:
         action: Action = "weigh" if costs.verdict == "dearer" else "switch"
-        return Advice(action, f"the candidate gains {metric}, {shown}, and {costs}")
-    return _unseen(f"no difference in {metric} is seen, {shown}", _hidden(apart, groups), costs, margin)
+        return Advice(action, f"the candidate gains {metric}, {shown}, and {costs}{_unjudged(classes)}")
+    unseen = f"no difference in {metric} is seen, {shown}"
+    return _unseen(unseen, _hidden(apart, groups), costs, margin, _unjudged(classes))
 
 
-def _unseen(seen: str, hidden: float, costs: Costs, margin: float) -> Advice:
+def _unjudged(classes: Sequence[ClassDifference]) -> str:
+    """What is not known of single classes, as the end of a sentence."""
+    named = [one.name for one in classes if one.comparison is None]
+    if not named:
+        return ""
+    return f"; {len(named)} of {len(classes)} classes have too few groups to be judged ({', '.join(named)})"
+
+
+def _unseen(seen: str, hidden: float, costs: Costs, margin: float, unjudged: str) -> Advice:
     """The advice where no difference is seen, and a loss of so much could have hidden."""
     if hidden > margin:
         reason = f"{seen}, but a loss of {hidden:.2f} could have hidden; label more places, or say margin={hidden:.2f}"
         return Advice("undecided", f"{reason} if that does not matter to you; the candidate {costs}")
     could = f"a loss larger than {hidden:.3f} is unlikely"
     if costs.verdict == "cheaper":
-        return Advice("switch", f"{seen} ({could}), and the candidate {costs}")
+        return Advice("switch", f"{seen} ({could}), and the candidate {costs}{unjudged}")
     return Advice("stay", f"{seen} ({could}), and the candidate is not cheaper: it {costs}")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from olmoearth_nb.evaluation.evaluate import Evaluation, resampled
-from olmoearth_nb.evaluation.intervals import Comparison, compare_resampled, group_weights, holm
+from olmoearth_nb.evaluation.intervals import Comparison, compare_resampled, group_weights, holm, not_seen
 from olmoearth_nb.evaluation.metrics import accuracy
 
 LEAST = 5
@@ -57,7 +57,7 @@ class ClassDifference:
             return "gain" if self.comparison.difference.value > 0 else "regression"
         detectable = self.comparison.detectable
         if 1 / self.places < detectable < 1:
-            return f"not seen; {detectable:.3f} would have been, four times in five"
+            return not_seen(detectable)
         return "not seen"
 
 

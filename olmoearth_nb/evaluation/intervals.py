@@ -161,7 +161,7 @@ class Comparison:
         difference: accuracy of the first minus that of the second, with its interval.
         p: probability of a difference at least as large where there is none, by the same statistic as the interval:
             it is below 1 - level exactly where the interval leaves out 0.
-        detectable: the smallest true difference that this design sees in four of five repetitions.
+        detectable: the smallest true difference that this design sees with the power of `POWER`.
     """
 
     difference: Interval
@@ -171,6 +171,18 @@ class Comparison:
 
 POWER = 0.8
 """Probability with which a `detectable` difference is seen."""
+
+
+def not_seen(detectable: float, largest: float = np.inf) -> str:
+    """A null result in words, with what the design could have seen.
+
+    Args:
+        detectable: of a `Comparison`.
+        largest: difference that there can be.
+    """
+    if detectable < largest:
+        return f"not seen; {detectable:.3f} would be, with a power of {POWER:.0%}"
+    return f"not seen; not even the largest possible would be, with a power of {POWER:.0%}"
 
 
 def compare(

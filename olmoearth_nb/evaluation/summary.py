@@ -12,7 +12,15 @@ from dataclasses import dataclass
 
 from olmoearth_nb.evaluation.arms import STATISTICS, WITH_MONTH
 from olmoearth_nb.evaluation.evaluate import Evaluation
-from olmoearth_nb.evaluation.intervals import TRAINED, Comparison, Interval, Resampled, compare_resampled, holm
+from olmoearth_nb.evaluation.intervals import (
+    TRAINED,
+    Comparison,
+    Interval,
+    Resampled,
+    compare_resampled,
+    holm,
+    not_seen,
+)
 from olmoearth_nb.evaluation.metrics import bounds
 
 LEVEL = 0.95
@@ -58,7 +66,7 @@ class Difference:
         """In words; a null comes with what could have been seen."""
         if self.p_holm < 1 - LEVEL:
             return "larger" if self.comparison.difference.value > 0 else "smaller"
-        return f"not seen; {self.comparison.detectable:.3f} would have been, four times in five"
+        return not_seen(self.comparison.detectable)
 
 
 def intervals(evaluation: Evaluation) -> dict[tuple[str, str, str], Interval]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from olmoearth_nb.evaluation.intervals import Interval
+from olmoearth_nb.evaluation.intervals import Interval, not_seen
 from olmoearth_nb.io.shipped import published
 
 
@@ -23,7 +23,7 @@ class Point:
         seconds: that a fit took on one busy core; 0 for a difference.
         learnt: how many numbers a fit learns; 0 for a difference.
         p: of a difference, after Holm's rule; 1 for an accuracy.
-        detectable: of a difference, what would have been seen four times in five; 0 for an accuracy.
+        detectable: of a difference, what would be seen with a power of 80 %; 0 for an accuracy.
     """
 
     count: int
@@ -38,7 +38,7 @@ class Point:
     def finding(self) -> str:
         """A difference in words."""
         if self.p >= 0.05:
-            return f"not seen; {self.detectable:.3f} would have been, four times in five"
+            return not_seen(self.detectable)
         return "larger" if self.interval.value > 0 else "smaller"
 
 

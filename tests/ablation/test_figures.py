@@ -46,12 +46,10 @@ def test_the_figures_of_a_report_are_the_same_in_whatever_style(tmp_path):
 
 
 def test_a_null_says_what_could_have_been_seen():
-    assert finding(0.031).verdict == "no difference seen; 0.031 would have been, four times in five"
-    assert (
-        finding(2.3).verdict == "no difference seen; not even the largest possible would have been, four times in five"
-    )
+    assert finding(0.031).verdict == "not seen; 0.031 would be, with a power of 80%"
+    assert finding(2.3).verdict == "not seen; not even the largest possible would be, with a power of 80%"
     of_values = finding(2.3, task="dry, ridge")
-    assert of_values.verdict == "no difference seen; 2.300 would have been, four times in five", "R2 has no lower end"
+    assert of_values.verdict == "not seen; 2.300 would be, with a power of 80%", "R2 has no lower end"
     assert finding(0.031, p=0.01).verdict == "better"
     assert finding(2.3, p=0.01, value=-0.02).verdict == "worse"
 

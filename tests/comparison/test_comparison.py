@@ -140,10 +140,13 @@ def of(value, low, high, p):
     ],
 )
 def test_the_rule(gain, costs, lost, groups, action, said):
-    classes = [SimpleNamespace(name="town", finding="regression", current=0.9, candidate=0.4)] if lost else []
+    classes = [SimpleNamespace(name="sea", finding="too few groups, 4 of 5", comparison=None)]
+    classes += [SimpleNamespace(name="town", finding="regression", current=0.9, candidate=0.4, comparison=0)] * lost
     advice = advise(gain, classes, costs, groups)
     assert advice.action == action
     assert said in advice.reason
+    unjudged = "of 1 classes have too few groups to be judged (sea)"
+    assert (unjudged in advice.reason) == (action in ("switch", "weigh"))
 
 
 def test_costs_where_time_says_nothing():

@@ -29,5 +29,5 @@ def test_accuracies_and_differences_are_told_apart(monkeypatch):
     assert [point.finding for point in family] == [
         "larger",
         "smaller",
-        "not seen; 0.120 would have been, four times in five",
+        "not seen; 0.120 would be, with a power of 80%",
     ]
