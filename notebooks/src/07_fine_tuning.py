@@ -284,7 +284,7 @@ for name, points in chips.items():
 # ([docs/fine-tuning.md](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/fine-tuning.md)):
 #
 # ```
-# olmoearth-nb finetune mini-v1.1-long --data my_chips --way frozen,layer-decay --labels 100 --seeds 3 --out fitted
+# olmoearth-nb finetune mini-v1.1-long --data my_chips --way frozen,layer-decay --count 100 --seeds 3 --out fitted
 # ```
 #
 # ## What we learned

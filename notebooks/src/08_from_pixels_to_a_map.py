@@ -82,6 +82,34 @@ print(f"{place.sample.title}: {place.sample.shape[0]} x {place.sample.shape[1]} 
 print(f"{place.truth.size} patches of {place.patch_size} px: {', '.join(place.classes)}")
 
 # %% [markdown]
+# ## A map from points
+# This is what we are after: a scene, a few points of each class as you would click them in a picture, and a map. A
+# *probe*, which is a logistic regression, learns from the embeddings at these points and then predicts the class of
+# every patch. It is the head of this map. On the command line this is
+# `olmoearth-nb map --model M --data scene.tif --points labels.geojson --label class --out map.tif`.
+
+# %% tags=["headline"]
+labels = place.points(points, seed)
+probe = fit_probe(encoder, place.sample, labels, "class", window=window)
+classes = make_map(encoder, place.sample, folder / "classes.tif", probe, window=window, quiet=True)
+mapped.show_map(classes, place.sample, place.truth, place.classes)
+
+# %% [markdown]
+# *The scene, the map, and what is really there. Most of the map is right, but it is wrong in a way that matters: among
+# the houses, and at one spot in the lake, it finds more bare ground (light brown) than there is.*
+
+# %%
+import rasterio
+
+with rasterio.open(classes) as file:
+    told = np.array(probe.classes)[file.read(1)]
+right, learnt = told == np.array(place.classes)[place.truth], np.zeros(place.truth.shape, bool)
+column, row = place.sample.georeference.to_pixels(labels.geometry.x, labels.geometry.y)
+learnt[(row // place.patch_size).astype(int), (column // place.patch_size).astype(int)] = True
+print(f"{probe.points} labelled points; {right.mean():.0%} of all patches are right")
+print(f"of the {(~learnt).sum()} patches without a labelled point {right[~learnt].mean():.0%} are right")
+
+# %% [markdown]
 # ## The whole way
 # The scene is read in windows. The encoder turns each window into embeddings of patches, and a head turns those into
 # classes. Where windows overlap, their results are averaged, with weights that fall to zero at a window's border. The
@@ -122,8 +150,6 @@ print(f"{own.title}: a map of {own.shape[0] // 4} x {own.shape[1] // 4} patches"
 # the resolution that they show. Its tags say what it was made of:
 
 # %%
-import rasterio
-
 with rasterio.open(picture) as file:
     tags = file.tags()
     print(f"{file.count} bands of {file.dtypes[0]}, {file.crs}, pixels of {file.res[0]:g} m")
@@ -159,32 +185,6 @@ mapped.show_borders(maps)
 # Overlap costs: half a window along both axes means four times as many windows. On two other tiles, with two models and
 # two sizes of windows, the ratio was 1.23 to 1.48 side by side and .97 to 1.01 blended (`docs/results/maps.md`).
 #
-# ## From points to classes
-# Labels are few. Here are some points of each class, as you would click them in a picture. A *probe*, which is a
-# logistic regression, learns from the embeddings at these points and then tells the class of every patch. It is the
-# head of this map. On the command line this is
-# `olmoearth-nb map --model M --data scene.tif --points labels.geojson --label class --out map.tif`.
-
-# %% tags=["headline"]
-labels = place.points(points, seed)
-probe = fit_probe(encoder, place.sample, labels, "class", window=window)
-classes = make_map(encoder, place.sample, folder / "classes.tif", probe, window=window, quiet=True)
-mapped.show_map(classes, place.sample, place.truth, place.classes)
-
-# %% [markdown]
-# *The scene, the map, and what is really there. Most of the map is right, but it is wrong in a way that matters: among
-# the houses, and at one spot in the lake, it finds more bare ground (light brown) than there is.*
-
-# %%
-with rasterio.open(classes) as file:
-    told = np.array(probe.classes)[file.read(1)]
-right, learnt = told == np.array(place.classes)[place.truth], np.zeros(place.truth.shape, bool)
-column, row = place.sample.georeference.to_pixels(labels.geometry.x, labels.geometry.y)
-learnt[(row // place.patch_size).astype(int), (column // place.patch_size).astype(int)] = True
-print(f"{probe.points} labelled points; {right.mean():.0%} of all patches are right")
-print(f"of the {(~learnt).sum()} patches without a labelled point {right[~learnt].mean():.0%} are right")
-
-# %% [markdown]
 # ## How many hectares?
 # Counting the pixels of the map adds its mistakes up. A random sample of places corrects the count. Let $A$ be the area
 # of the whole map, and $W_i$ the fraction of it that is mapped as class $i$. Of $n_{i\cdot}$ places drawn at random in

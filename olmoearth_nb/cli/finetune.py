@@ -73,7 +73,7 @@ def finetune(
     way: Annotated[
         str, typer.Option(help="frozen, full, layer-decay, lora; several with commas between them")
     ] = "layer-decay",
-    labels: Annotated[int, typer.Option(min=0, help="labelled places of a fit; 0 for all that may train")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="labelled places of a fit; 0 for all that may train")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="how often everything is fitted, each time with another seed")] = 1,
     folds: Annotated[int, typer.Option(help="folds that divide no group, where there is no published split")] = 5,
     ignore_split: Annotated[bool, typer.Option("--ignore-split", help="folds in place of the published split")] = False,
@@ -100,7 +100,7 @@ def finetune(
             size = patch_size or default_patch_size(cast(Any, labelled), sensors)
         chosen = [[replace(one, patch_size=size, seed=seed) for seed in range(seeds)] for one in first]
         typer.echo(f"{labelled.name}: {division.name}", err=True)
-        found = _fitted(model, Places(labelled, sensors), division, chosen, labels, precision, out)
+        found = _fitted(model, Places(labelled, sensors), division, chosen, count, precision, out)
         _write(model, labelled, found, out)
 
 
@@ -118,7 +118,7 @@ def _opened(data: Path, given: Mapping[str, Any]) -> Labelled:
 
 
 def _fitted(
-    model: str, places: Places, division: Folds, chosen: list[list[Settings]], labels: int, precision: str, out: Path
+    model: str, places: Places, division: Folds, chosen: list[list[Settings]], count: int, precision: str, out: Path
 ) -> dict[str, Rounds]:
     """What came of each way, each in a folder of its own."""
     from olmoearth_nb.finetune.engine import launched
@@ -129,7 +129,7 @@ def _fitted(
     for settings in chosen:
         way = settings[0].way
         folder = out / way.replace(" ", "-")
-        found[way] = fit_rounds(encoder, places, division, settings, folder, model, labels, fabric, quiet=False)
+        found[way] = fit_rounds(encoder, places, division, settings, folder, model, count, fabric, quiet=False)
     return found
 
 

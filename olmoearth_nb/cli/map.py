@@ -26,7 +26,10 @@ def windows(
         int | None, typer.Option(help="pixels from one window to the next; 0: half a window; a window: no overlap")
     ] = None,
     blending: Annotated[
-        str | None, typer.Option(help="of windows that overlap: cosine, a weighted mean, or margin, the deepest")
+        str | None,
+        typer.Option(
+            help="where windows overlap: cosine, their weighted mean; margin, only the window whose border is farthest"
+        ),
     ] = None,
 ) -> dict[str, Any]:
     """How the windows of a map lie, as `make_map` takes it."""
@@ -58,7 +61,7 @@ def map_(
     points: Annotated[
         Path | None, typer.Option(help="GeoJSON of points or polygons in the scene, to which a probe is fitted")
     ] = None,
-    label: Annotated[str, typer.Option(help="property that names the class of each")] = "class",
+    label: Annotated[str, typer.Option(help="property that names the class of each")] = "label",
     output: Annotated[
         str, typer.Option(help="classes, probabilities or values with a head, embeddings or pca (a picture) without")
     ] = "",

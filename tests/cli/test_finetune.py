@@ -63,7 +63,7 @@ def test_two_ways_on_chips_and_again(chips, model, tmp_path):
 
 
 def test_pixels_of_a_world(small_world, model, tmp_path):
-    words = ("--data", small_world, "--label", "cover", "--way", "frozen", "--epochs", "1", "--labels", "12")
+    words = ("--data", small_world, "--label", "cover", "--way", "frozen", "--epochs", "1", "--count", "12")
     words += ("--out", tmp_path)
     result = invoke("finetune", model, *words)  # one tile alone is tested in so small a world
     assert result.exit_code == 2
@@ -96,8 +96,8 @@ def test_a_table_of_real_values(model, tmp_path):
     ("words", "said"),
     [
         (("--way", "best"), "way must be one of 'frozen', 'full', 'layer decay', 'lora', got 'best'; say --way full"),
-        (("--labels", "1000"), "1000 labels are more than the"),
-        (("--labels", "1"), "label"),
+        (("--count", "1000"), "1000 labels are more than the"),
+        (("--count", "1"), "label"),
         (("--folds", "2"), "folds must be from 3 to the"),
         (("--apart", "10000"), "folds must be from 3 to the 1 groups of EuroSAT"),
         (("--modalities", "sentinel1"), "sentinel2_l2a alone"),
