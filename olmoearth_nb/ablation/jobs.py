@@ -30,6 +30,7 @@ from olmoearth_nb.data.chips import open_corpus
 from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.data.sets import Corpus
 from olmoearth_nb.io.durable import write_json
+from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.pretrain.engine import DivergedError
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import TRUNK, Plan, budgets_of
@@ -168,6 +169,7 @@ def run_job(folder: Path, key: str) -> dict[str, Any]:
     import torch
     from threadpoolctl import threadpool_limits
 
+    keep_freed_memory()
     study = read_study(folder)
     if job.kind == "cell" and job.value not in map(str, study.seeds):
         raise ValueError(f"no seed {job.value}; the study has {', '.join(map(str, study.seeds))}")

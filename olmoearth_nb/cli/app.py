@@ -18,6 +18,7 @@ from olmoearth_nb.cli.finetune import finetune
 from olmoearth_nb.cli.loading import WordsCommand, loading, takes
 from olmoearth_nb.cli.map import map_
 from olmoearth_nb.cli.pretrain import pretrain
+from olmoearth_nb.io.memory import keep_freed_memory
 
 app = typer.Typer(add_completion=False, help="Notebooks and tools of olmoearth_nb.", no_args_is_help=True)
 
@@ -33,6 +34,7 @@ app.command("map", cls=Command)(map_)
 @app.callback()
 def main() -> None:
     """Read, run, question and extend the tokenization of OlmoEarth."""
+    keep_freed_memory()
 
 
 @app.command(cls=WordsCommand)

@@ -21,7 +21,7 @@ class Point:
         interval: accuracy, or a difference of accuracies.
         seeds: over which it is a mean.
         seconds: that a fit took on one busy core; 0 for a difference.
-        learnt: how many numbers a fit learns; 0 for a difference.
+        learnt: how many parameters a fit trains; 0 for a difference.
         p: of a difference, after Holm's rule; 1 for an accuracy.
         detectable: of a difference, what would be seen with a power of 80 %; 0 for an accuracy.
     """
@@ -35,9 +35,14 @@ class Point:
     detectable: float = 0.0
 
     @property
+    def found(self) -> bool:
+        """Whether it is a difference, after Holm's rule."""
+        return self.p < 0.05
+
+    @property
     def finding(self) -> str:
         """A difference in words."""
-        if self.p >= 0.05:
+        if not self.found:
             return not_seen(self.detectable)
         return "larger" if self.interval.value > 0 else "smaller"
 

@@ -1,8 +1,10 @@
-"""How much memory this machine has, and whether what is announced fits into it."""
+"""How much memory this machine has, whether what is announced fits into it, and what becomes of freed memory."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 
 _GUESSED = 8 * 2**30
 
@@ -12,6 +14,28 @@ def machine_memory() -> int:
     if not hasattr(os, "sysconf"):
         return _GUESSED
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Parameters of glibc's `mallopt`."""
+
+_KEPT = 2**30
+"""Bytes; what is smaller than this is taken from memory that was freed before."""
+
+
+def keep_freed_memory() -> bool:
+    """Lets this process use freed memory again; whether the C library can do so.
+
+    Each layer of a model frees blocks of megabytes, and the next one takes as many. glibc hands such blocks back to the
+    system, at once in workers of Dask, which say so in the environment. The system then has to clear every page anew,
+    which took a fifth of the time of a training step (docs/results/speed.md). No result depends on it; a process just
+    stays as large as it ever was.
+    """
+    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        return False
+    return all(
+        libc.mallopt(name, value) for name, value in ((_TRIM_THRESHOLD, 2 * _KEPT - 1), (_MMAP_THRESHOLD, _KEPT))
+    )
 
 
 def require_memory(name: str, needed: int, advice: str) -> None:

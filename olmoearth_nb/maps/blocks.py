@@ -14,6 +14,7 @@ from olmoearth_nb.errors import PlainError
 from olmoearth_nb.io.cluster import cluster
 from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.io.json_file import parse_json
+from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.maps.plan import Plan
 from olmoearth_nb.maps.sources import Opened, Sources
 from olmoearth_nb.maps.threads import one_thread
@@ -99,6 +100,7 @@ def _opened(text: str) -> tuple[Opened, Plan]:
     Raises:
         ValueError: if this worker finds another model than the plan has.
     """
+    keep_freed_memory()
     given = parse_json(text, PLAN)
     plan = Plan.from_dict(given["plan"])
     with warnings.catch_warnings():

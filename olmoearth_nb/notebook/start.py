@@ -12,6 +12,7 @@ import torch
 from matplotlib import pyplot as plt
 
 import olmoearth_nb
+from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.plots.style import use_style
 
 EXTRAS = {
@@ -34,6 +35,7 @@ def start(seed: int = 0, extras: Sequence[str] = ()) -> torch.device:
     Raises:
         ValueError: for an unknown extra, listing the valid ones.
     """
+    keep_freed_memory()
     use_style()
     plt.switch_backend(plt.get_backend())  # loaded late, it would show a figure that pyplot did not make as text
     random.seed(seed)

@@ -26,6 +26,9 @@ COLOURS = {
 }
 """Colour of each tokenization (Okabe-Ito, safe for colour-blind readers); others are grey."""
 
+PRETRAINED, RANDOM, BASELINES = "#332288", "#AA4499", ("#999999", "#444444")
+"""Colours of what is compared whatever its tokens are: pretrained encoders, random weights, and no encoder at all."""
+
 RESOLUTION_COLOURS = {10: "#8dd3c7", 20: "#ffffb3", 60: "#bebada"}
 """Ground of a band's name: how many metres its pixels measure. These colours mean nothing else in any figure."""
 
