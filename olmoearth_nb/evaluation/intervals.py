@@ -41,9 +41,9 @@ class Interval:
         """Three decimals, as in tables."""
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
-    def signed(self) -> str:
+    def signed(self, digits: int = 3) -> str:
         """The same of a difference, with its sign."""
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(self.value, self.low, self.high, d=digits)
 
 
 def mean_of(values: Sequence[float]) -> Interval:

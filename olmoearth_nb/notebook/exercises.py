@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.finetune.measured import worth
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.notebook import answers
 from olmoearth_nb.pretrain.losses import TEMPERATURE, patch_discrimination
@@ -288,6 +289,16 @@ def lora_numbers(answer: object) -> str:
 def rate_of_the_first_block(answer: object) -> str:
     """Notebook 07: the rate of the first of four blocks under layer decay .65, in parts of the head's."""
     return _near(answer, 0.65**4, "the last block has .65 of the head's rate, each one before it .65 of the next")
+
+
+def gain_that_could_be_seen(answer: object) -> str:
+    """Notebook 07: whether a gain of .05 over image statistics could have been seen on EuroSAT with 100 labels."""
+    points = worth()["EuroSAT-MS"]["frozen, beyond image statistics"]
+    (detectable,) = (point.detectable for point in points if point.count == 100)
+    right = "yes" if detectable <= 0.05 else "no"
+    return _choice(
+        answer, right, ("yes", "no"), "compare .05 with the number behind 'not seen' in the line of 100 labels"
+    )
 
 
 def split_for_a_new_region(answer: object) -> str:

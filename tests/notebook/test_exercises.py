@@ -161,5 +161,7 @@ def test_fine_tuning():
     assert "two layers" in exercises.lora_numbers(147_456)
     assert exercises.rate_of_the_first_block(0.1785) == ""
     assert "the last block has" in exercises.rate_of_the_first_block(0.65**3)
+    assert exercises.gain_that_could_be_seen("No") == ""
+    assert "100 labels" in exercises.gain_that_could_be_seen("yes")
     assert exercises.split_for_a_new_region("by place") == ""
     assert "neighbours" in exercises.split_for_a_new_region("at random")
