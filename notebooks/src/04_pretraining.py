@@ -386,7 +386,7 @@ plots_curves.show_curves(short, curves)
 #
 # Curves of different recipes cannot be compared, because pixel layer, masking and masked negatives change the task. The
 # curves show whether something is learnt, and when. They do not show which recipe is better. Nano v1.1 has hardly begun
-# to learn, while mini v1.1 has: the pixel layer of the published nano has 12 units, that of our mini has 64
+# to learn, while mini v1.1 has: the pixel layer of the published nano has 12 units, that of our mini has 32
 # (`docs/results/pretraining.md` shows mini with 12). No run has reached its end: the runs of 64 k samples come further
 # than all others.
 

@@ -629,5 +629,5 @@ _ = check(3, next_step, exercises.one_step)
 
 # %% [markdown]
 # ## Next
-# *06 Where did the cross-band attention go?* (in preparation): how bands exchange information in v1, and what replaces
+# *06 Where did the cross-band attention go?*: how bands exchange information in v1, and what replaces
 # that in v1.1.

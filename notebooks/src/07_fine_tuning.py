@@ -385,4 +385,4 @@ _ = check(4, split, exercises.split_for_a_new_region)
 
 # %% [markdown]
 # ## Next
-# *10 Should you switch?*: one encoder against another on your own labels.
+# *08 From pixels to a map*: how a fitted head becomes a map of a whole scene.
