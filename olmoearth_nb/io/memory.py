@@ -28,7 +28,7 @@ def keep_freed_memory() -> bool:
 
     Each layer of a model frees blocks of megabytes, and the next one takes as many. glibc hands such blocks back to the
     system, at once in workers of Dask, which say so in the environment. The system then has to clear every page anew,
-    which took a fifth of the time of a training step (docs/results/speed.md). No result depends on it; a process just
+    which took a fifth of the time of an encoder (docs/results/maps.md). No result depends on it; a process just
     stays as large as it ever was.
     """
     if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
