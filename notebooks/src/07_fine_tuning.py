@@ -329,7 +329,7 @@ show_cost(chips, 100)
 # are there already; computing the embedding of each chip once comes on top and was not timed.*
 
 # %%
-print(f"{'100 labels':26} {'parameters':>10} {'seconds':>8}")
+print(f"{'100 labels':26} {'parameters':>10} {'time, s':>8}")
 for name, points in chips.items():
     if name.startswith(("mini-v1.1-long", "image", "raw")):
         (one,) = (point for point in points if point.count == 100)
