@@ -1,12 +1,14 @@
 """What a map costs, and whether the borders of its windows show.
 
     python benchmarks/maps.py seams points memory workers tile --out DIR
+    python benchmarks/maps.py draw --out docs/results/maps
 
 * seams: mean step across window borders / mean step inside, of simulated tiles, by model, with and without overlap;
 * points: how much of a 5,000 px scene is read for the embeddings of 10 points;
 * memory: peak memory of a map against the size of its scene;
 * workers: seconds against processes; the files must be equal to the last byte;
-* tile: blocks from all over a scene of 10,980 px, 12 bands and 12 dates; the rest of the time is extrapolated.
+* tile: blocks from all over a scene of 10,980 px, 12 bands and 12 dates; the rest of the time is extrapolated;
+* draw: peak memory of `memory.csv` and `tile.csv` in DIR as a figure, docs/figures/map_memory.png.
 
 Scenes are written to DIR/scenes and kept. Each part runs in a process of its own, whose peak memory is written down.
 Numbers go to DIR/NAME.csv.
@@ -15,6 +17,7 @@ Numbers go to DIR/NAME.csv.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -33,13 +36,14 @@ MODELS = ("mini-v1-long", "mini-v1.1-long")
 DATES = [f"2023-{month:02d}-15" for month in range(1, 13)]
 PLACE = ("EPSG:32631", (10.0, 0.0, 300_000.0, 0.0, -10.0, 5_000_000.0))
 TILE = 10_980
+FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "map_memory.png"
 
 Row = dict[str, object]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", choices=sorted(PARTS))
+    parser.add_argument("parts", nargs="+", choices=[*sorted(PARTS), "draw"])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sizes", default="256,512,1024,2048", help="edges of the scenes of memory")
     parser.add_argument("--workers", default="1,2", help="processes of workers")
@@ -54,6 +58,9 @@ def main() -> None:
         print(json.dumps(ALONE[given.parts[0]](given)))
         return
     for name in given.parts:
+        if name == "draw":
+            draw(given.out)
+            continue
         rows = list(PARTS[name](given))
         write_rows(given.out / f"{name}.csv", rows)
         for row in rows:
@@ -274,6 +281,26 @@ def one_tile(given: argparse.Namespace) -> Row:
         "all, hours on one core": seconds * len(blocks) / 3600,
         "gigabytes": peak(),
     }
+
+
+def draw(folder: Path) -> None:
+    """Peak memory over the edge of the scene, beside what the scene itself would take."""
+    import matplotlib.pyplot as plt
+
+    from olmoearth_nb.plots.style import use_style, write_figure
+
+    rows = [row for name in ("memory", "tile") for row in csv.DictReader((folder / f"{name}.csv").open())]
+    edges, peaks = ([float(row[name]) for row in rows] for name in ("edge", "gigabytes"))
+    use_style()
+    figure, ax = plt.subplots(figsize=(6.0, 3.2), layout="constrained")
+    ax.plot(edges, peaks, "o-", color="black", label="peak of the process")
+    whole = [edge**2 * 12 * 12 * 2 / 1e9 for edge in edges]  # 12 bands, 12 dates, two bytes
+    ax.plot(edges, whole, "--", color="grey", label="all pixels of the scene")
+    ax.set(xscale="log", yscale="log", xlabel="edge of the scene, px", ylabel="GB")
+    ax.set_xticks(edges, [f"{edge:,.0f}" for edge in edges])
+    ax.minorticks_off()
+    ax.legend(frameon=False)
+    write_figure(FIGURE, figure, dpi=150)
 
 
 PARTS = {"seams": of_seams, "points": of_points, "memory": of_memory, "workers": of_workers, "tile": of_tile}
