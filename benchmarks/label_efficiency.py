@@ -482,11 +482,11 @@ def small(p: str) -> str:
 def sentence(row) -> str:
     """What pretraining is worth at a number of labels."""
     seeds = f"{row['seeds']} seed{'s' * (int(row['seeds']) > 1)}"
-    what = f"{row['data']}, {row['count']} labels, {seeds}: pretraining"
+    where = f"{row['data']}, {row['count']} labels, {seeds}"
     if float(row["p_holm"]) < 0.05:
         verb = "gives" if float(row["value"]) > 0 else "costs"
-        return f"{what} {verb} {abs(float(row['value'])):.3f} of accuracy ({interval(row).signed()})."
-    return f"{what}: {not_seen(float(row['detectable']))} ({interval(row).signed()})."
+        return f"{where}: pretraining {verb} {abs(float(row['value'])):.3f} of accuracy ({interval(row).signed()})."
+    return f"{where}: a gain by pretraining is {not_seen(float(row['detectable']))} ({interval(row).signed()})."
 
 
 def pilot(given: argparse.Namespace) -> None:

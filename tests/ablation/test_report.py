@@ -82,7 +82,7 @@ def test_what_is_planted_is_found(study):
     found = findings(read_scores(study), BUDGET)
     assert [one.arm for one in found] == ["arm 1", "arm 2"] * 2
     assert [one.verdict == "better" for one in found] == [False, True] * 2
-    assert all("would have been" in one.verdict for one in found if one.arm == "arm 1")
+    assert all("with a power of" in one.verdict for one in found if one.arm == "arm 1")
     assert all(one.p_holm >= one.comparison.p for one in found)
     text = report(study).read_text()
     assert f"{found[0].comparison.detectable:.3f} would have been" in text
