@@ -85,7 +85,7 @@ def test_what_is_planted_is_found(study):
     assert all("with a power of" in one.verdict for one in found if one.arm == "arm 1")
     assert all(one.p_holm >= one.comparison.p for one in found)
     text = report(study).read_text()
-    assert f"{found[0].comparison.detectable:.3f} would have been" in text
+    assert f"{found[0].comparison.detectable:.3f} would be, with a power" in text
     assert "arm 2 is above raw bands in 2 of 2 tasks" in text
     assert f"| arm 2 | {BUDGET} | 64 | 0.004 | 1.0 |" in text
     assert "different code" not in text
