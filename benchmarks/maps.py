@@ -289,7 +289,9 @@ def draw(folder: Path) -> None:
 
     from olmoearth_nb.plots.style import use_style, write_figure
 
-    rows = [row for name in ("memory", "tile") for row in csv.DictReader((folder / f"{name}.csv").open())]
+    rows = [
+        row for name in ("memory", "tile") for row in csv.DictReader((folder / f"{name}.csv").read_text().splitlines())
+    ]
     edges, peaks = ([float(row[name]) for row in rows] for name in ("edge", "gigabytes"))
     use_style()
     figure, ax = plt.subplots(figsize=(6.0, 3.2), layout="constrained")

@@ -63,7 +63,7 @@ def advise(
     """
     apart = gain.comparison.difference
     shown = apart.signed()
-    seen = gain.p_holm < 1 - LEVEL
+    seen, unjudged = gain.p_holm < 1 - LEVEL, _unjudged(classes)
     if seen and apart.value < 0:
         return Advice("stay", f"the candidate loses {metric}, {shown}; it {costs}")
     lost = [one for one in classes if one.finding == "regression"]
@@ -72,9 +72,9 @@ def advise(
         return Advice("look first", f"the candidate loses in {named}; over all classes {metric} changes by {shown}")
     if seen:
         action: Action = "weigh" if costs.verdict == "dearer" else "switch"
-        return Advice(action, f"the candidate gains {metric}, {shown}, and {costs}{_unjudged(classes)}")
+        return Advice(action, f"the candidate gains {metric}, {shown}, and {costs}{unjudged}")
     unseen = f"no difference in {metric} is seen, {shown}"
-    return _unseen(unseen, _hidden(apart, groups), costs, margin, _unjudged(classes))
+    return _unseen(unseen, _hidden(apart, groups), costs, margin, unjudged)
 
 
 def _unjudged(classes: Sequence[ClassDifference]) -> str:

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
@@ -31,7 +32,6 @@ SHOWN = {
 }
 """Curves that are drawn: colour (which weights), line and mark (which way)."""
 
-WAYS = ("frozen", "full", "layer decay", "LoRA")
 PARTS = ("patch embedding", "block 0", "block 1", "block 2", "head")
 """What is trained or frozen, from the input to the head."""
 
@@ -59,10 +59,8 @@ def show_worth(worth: Curves) -> None:
     Args:
         worth: of `measured.worth`.
     """
-    figure, axes = plt.subplots(
-        1, len(worth), figsize=(3.7 * len(worth) + 2.2, 3.5), layout="constrained", squeeze=False, sharey=True
-    )
-    for ax, (data, families) in zip(axes[0], worth.items(), strict=True):
+    figure, axes = _panels(len(worth), sharey=True)
+    for ax, (data, families) in zip(axes, worth.items(), strict=True):
         there = [name for name in DIFFERENCES if name in families]
         for number, name in enumerate(there):
             label, colour, mark = DIFFERENCES[name]
@@ -74,8 +72,8 @@ def show_worth(worth: Curves) -> None:
         ax.axhline(0, color="black", lw=0.8)
         _counts(ax, [point.count for point in families[there[0]]])
         ax.set(title=data, xlabel="labels")
-    axes[0][0].set_ylabel("difference in accuracy")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    axes[0].set_ylabel("difference in accuracy")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     plt.show()
 
 
@@ -86,17 +84,22 @@ def show_curves(curves: Curves, names: Sequence[str] = FIRST) -> None:
         curves: of `measured.label_efficiency`.
         names: which of them, some of `SHOWN`.
     """
-    figure, axes = plt.subplots(
-        1, len(curves), figsize=(3.7 * len(curves) + 2.2, 3.5), layout="constrained", squeeze=False
-    )
-    for ax, (data, mine) in zip(axes[0], curves.items(), strict=True):
+    figure, axes = _panels(len(curves))
+    for ax, (data, mine) in zip(axes, curves.items(), strict=True):
         there = [name for name in names if name in mine]
         for number, name in enumerate(there):
             _draw(ax, mine[name], name, 1 + 0.025 * (number - len(there) / 2))
         _counts(ax, [point.count for point in mine[there[0]]])
         ax.set(title=data, xlabel="labels", ylabel="accuracy", ylim=(0, None))
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     plt.show()
+
+
+def _panels(count: int, sharey: bool = False) -> tuple[Figure, np.ndarray]:
+    """A figure of so many panels side by side, with room for a legend at its right."""
+    size = (3.7 * count + 2.2, 3.5)
+    figure, axes = plt.subplots(1, count, figsize=size, layout="constrained", squeeze=False, sharey=sharey)
+    return figure, axes[0]
 
 
 def _draw(ax: Axes, points: Sequence[Point], name: str, shift: float) -> None:

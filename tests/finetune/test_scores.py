@@ -1,6 +1,7 @@
 """Scores of fits are those of scikit-learn, and their intervals draw groups, not pixels."""
 
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -70,15 +71,23 @@ def test_scores_and_their_samples_are_sklearns(kind, pixels):
     assert found[metrics(target)[0]].groups == 6
 
 
-def test_classes_that_a_sample_lacks():
+@pytest.mark.parametrize("pixels", [False, True])
+def test_classes_that_a_sample_lacks(pixels):
     """One that is only told counts as wrong, as in scikit-learn; one that is neither there nor told is left out."""
-    target, told, answers, groups = drawn("classes", False)
+    target, told, answers, groups = drawn("classes", pixels)
     answers = np.where(answers == 2, 0, answers)
     found = resampled(target, told, answers, groups, draws=20)
-    for seed in range(2):
-        y, p = answers[answers >= 0], told[seed].argmax(1)[answers >= 0]
+    times = group_weights(np.arange(6), 20)[:, groups].astype(int)
+    for seed, (number, rows) in product(range(2), enumerate(times)):
+        kept = np.repeat(np.arange(30), rows)
+        known = (answers[kept] >= 0) & np.isfinite(told[seed, kept, ..., 0])
+        y, p = answers[kept][known], told[seed, kept].argmax(-1)[known]
         assert 2 in p
-        assert found["macro F1"].value[seed, 0] == pytest.approx(f1_score(y, p, average="macro"))
+        for name, by_sklearn in {"macro F1": f1_score, "mIoU": jaccard_score}.items():
+            if name in found:
+                one = found[name]
+                value = one.drawn[seed, 0, number - 1] if number else one.value[seed, 0]
+                assert value == pytest.approx(by_sklearn(y, p, average="macro"))
     told[:] = np.eye(3)[np.clip(answers, 0, None)]
     found = resampled(target, told, answers, groups, draws=20)
     assert all((one.value == 1).all() and (one.drawn == 1).all() for one in found.values())
