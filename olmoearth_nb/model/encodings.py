@@ -10,6 +10,7 @@ Source: the public OlmoEarth code and papers; the rotation is the mixed rotary e
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -109,25 +110,38 @@ class CompositeEncodings(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _modality(self, name: str, shape: tuple[int, int, int, int], months: Tensor, patch_size: int) -> Tensor:
-        """(B, N_modality, D), assembled by broadcasting the four quarters over (row, column, time, group)."""
+        """(B, N_modality, D), assembled by broadcasting the quarters over (row, column, time, group)."""
         rows, columns, timesteps, _ = shape
-        full = (months.shape[0], *shape, self.quarter)
-        device = months.device
+        device, quarter = months.device, self.quarter
         group = self.per_modality_channel_embeddings[name]  # (G, D/4)
-        step = month = space = months.new_zeros(1)  # a quarter that says nothing is 0
+        step = month = nothing = months.new_zeros(1).expand(quarter)  # a quarter that says nothing is 0
+        row = column = nothing[: quarter // 2]
         if modality(name).multitemporal:
             month = months[:, None, None, :, None]  # (B, 1, 1, T, 1, D/4)
             if not self.rotary:
-                step = sincos(torch.arange(timesteps), self.quarter)[:, None].to(
-                    device, non_blocking=True
-                )  # (T, 1, D/4)
-        if not self.rotary:
-            row = torch.arange(rows)[:, None].expand(rows, columns) * patch_size  # in pixels, so that patch sizes agree
-            column = torch.arange(columns).expand(rows, columns) * patch_size
-            space = space_code(row, column, self.quarter)[:, :, None, None]  # (h, w, 1, 1, D/4)
-            space = space.to(device, non_blocking=True)
-        quarters = [part.to(group.dtype).expand(full) for part in (group, step, month, space)]  # (B, h, w, T, G, D/4)
-        return torch.cat(quarters, dim=-1).flatten(1, 4)  # (B, N of the modality, D)
+                step = _axis(timesteps, 1, quarter, device)[:, None]  # (T, 1, D/4)
+        if not self.rotary:  # `space_code`, in pixels, so that patch sizes agree
+            row = _axis(rows, patch_size, quarter // 2, device)[:, None, None, None]  # (h, 1, 1, 1, D/8)
+            column = _axis(columns, patch_size, quarter // 2, device)[:, None, None]  # (w, 1, 1, D/8)
+        parts = [
+            part.to(group.dtype).expand(months.shape[0], *shape, part.shape[-1])  # (B, h, w, T, G, D/4 or D/8)
+            for part in (group, step, month, column, row)
+        ]
+        return torch.cat(parts, dim=-1).flatten(1, 4)  # (B, N of the modality, D)
+
+
+def _axis(count: int, spacing: int, dim: int, device: torch.device) -> Tensor:
+    """(count, dim) `sincos` of places along an axis, on a device."""
+    if torch.compiler.is_compiling():  # what is traced must not be kept for later calls
+        return sincos(torch.arange(count) * spacing, dim).to(device, non_blocking=True)
+    return _kept_axis(count, spacing, dim).to(device, non_blocking=True)
+
+
+@lru_cache(maxsize=256)
+@torch.inference_mode(False)
+def _kept_axis(count: int, spacing: int, dim: int) -> Tensor:
+    """`_axis` on the host. Never a tensor of inference mode: a later call may need gradients of what it is added to."""
+    return sincos(torch.arange(count, device="cpu") * spacing, dim)
 
 
 class Rotation:
