@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.model.linear import Linear
 
 LAYERS: dict[str, tuple[str, ...]] = {
     "qv": ("attn.q", "attn.v"),
@@ -20,7 +21,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 """Which linear layers of every block learn: queries and values, as the paper advises, or all of them."""
 
 
-class LoraLinear(nn.Linear):
+class LoraLinear(Linear):
     """A linear layer with a low-rank delta: x W^T + b + (alpha / r) x A^T B^T.
 
     It has the weight and bias of the layer that it stands for, under the same names, and they do not learn.

@@ -8,7 +8,8 @@ for its largest count or whether it is all true would make the host wait for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -40,17 +41,31 @@ class Packing:
     """
 
     def __init__(self, keep: Tensor, device: torch.device | str = "cpu") -> None:
-        keep = keep.cpu()
-        self.counts = keep.sum(1)  # (B,)
-        self.all_kept = bool(keep.all())
+        self._keep, self._device = keep.cpu(), device
+        self.all_kept = bool(self._keep.all())
+        self.counts = self._keep.sum(1)  # (B,)
         self.longest = int(self.counts.max()) if len(keep) else 0  # M
-        order = (~keep).long().argsort(dim=1, stable=True)  # (B, N), the kept tokens first
-        self.index = order[:, : self.longest].to(device, non_blocking=True)  # (B, M)
-        real = torch.arange(self.longest) < self.counts[:, None]  # (B, M), True = a token, False = padding
-        self.real = real.to(device, non_blocking=True)
-        self.key_mask = None if bool(real.all()) else self.real
+
+    @cached_property
+    def keep(self) -> Tensor:
+        """(B, N) the mask, on the device; this and what follows is made when it is asked for."""
+        return self._keep.to(self._device, non_blocking=True)
+
+    @cached_property
+    def index(self) -> Tensor:
+        """(B, M) places of the kept tokens of each sample, in order, and of some others where it has fewer."""
+        order = (~self._keep).long().argsort(dim=1, stable=True)  # (B, N), the kept tokens first
+        return order[:, : self.longest].to(self._device, non_blocking=True)
+
+    @cached_property
+    def real(self) -> Tensor:
+        """(B, M), True = a token, False = padding."""
+        return (torch.arange(self.longest) < self.counts[:, None]).to(self._device, non_blocking=True)
+
+    @property
+    def key_mask(self) -> Tensor | None:
         """(B, M) of `real` for attention; None when no sample is padded."""
-        self.keep = keep.to(device, non_blocking=True)
+        return None if bool((self.counts == self.longest).all()) else self.real
 
     def pack(self, x: Tensor) -> Tensor:
         """(B, N, C) to (B, M, C), M the longest sample's count."""
@@ -121,20 +136,17 @@ def in_order(parts: list[Tensor], groups: list[Any]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)[torch.cat(groups).argsort()]
 
 
-def in_parts(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Applies a function of single tokens to (..., D), some two thousand at a time on a CPU.
+def joined(parts: list[Tensor], axis: int = 1) -> Tensor:
+    """`torch.cat`, which would copy a part that is alone."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
 
-    The 4 D wide hidden layer of an MLP then stays in the cache, which takes two thirds to nine tenths of the time
-    (`benchmarks/mlp.py`) and less memory.
+
+def in_parts(function: Callable[[Tensor], Tensor], x: Tensor, most: int) -> Tensor:
+    """Applies a function of single rows of (n, ...), so many at a time on a CPU.
+
+    What a function makes on its way, such as the 4 D wide hidden layer of an MLP, then stays in the cache. That takes
+    two thirds to nine tenths of the time (`benchmarks/mlp.py`) and less memory.
     """
-    if exporting() or x.device.type != "cpu":
+    if exporting() or x.device.type != "cpu" or len(x) <= most:
         return function(x)
-    tokens = x.shape[:-1].numel()
-    if tokens <= 2 * TOKENS_AT_ONCE:
-        return function(x)
-    return torch.cat(list(map(function, _chunks(x, tokens)))).view(x.shape)
-
-
-def _chunks(x: Tensor, tokens: int) -> Iterator[Tensor]:
-    """(..., D) as matrices of at most `TOKENS_AT_ONCE` rows."""
-    yield from x.flatten(0, -2).chunk(-(-tokens // TOKENS_AT_ONCE))
+    return torch.cat([function(part) for part in x.chunk(-(-len(x) // most))])

@@ -13,6 +13,7 @@ from olmoearth_nb.grid import Role
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encoder import Encoded
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
+from olmoearth_nb.model.linear import Linear
 from olmoearth_nb.model.packing import by_length, in_order, packing
 from olmoearth_nb.model.transformer import Block, init_linears
 
@@ -29,10 +30,10 @@ class Predictor(nn.Module):
         self.config = config
         width = config.width
         self.input_norm = nn.LayerNorm(width)
-        self.encoder_to_decoder_embed = nn.Linear(width, width)
+        self.encoder_to_decoder_embed = Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, config.heads, config.rotary) for _ in range(config.decoder_depth))
         self.norm = nn.LayerNorm(width)
-        self.to_output_embed = nn.Linear(width, width)
+        self.to_output_embed = Linear(width, width)
         self.mask_token = nn.Parameter(torch.zeros(width))
         init_linears(self)
         self.composite_encodings = CompositeEncodings(width, config.tokenization, config.modalities, config.rotary)

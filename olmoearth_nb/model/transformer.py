@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from olmoearth_nb.model import packing
 from olmoearth_nb.model.encodings import Rotation, initial_frequencies
+from olmoearth_nb.model.linear import Linear, activated
 from olmoearth_nb.model.packing import in_parts
 
 
@@ -39,10 +41,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, rotary: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.q = nn.Linear(width, width)
-        self.k = nn.Linear(width, width)
-        self.v = nn.Linear(width, width)
-        self.proj = nn.Linear(width, width)
+        self.q = Linear(width, width)
+        self.k = Linear(width, width)
+        self.v = Linear(width, width)
+        self.proj = Linear(width, width)
         self.rope_mixed_freqs = nn.Parameter(initial_frequencies(heads, width // heads)) if rotary else None
 
     def forward(
@@ -101,7 +103,7 @@ class Attention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B, heads, N, head_dim)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Mlp(nn.Module):
@@ -113,12 +115,16 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc1 = Linear(width, 4 * width)
+        self.fc2 = Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
-        return in_parts(lambda tokens: self.fc2(F.gelu(self.fc1(tokens))), x)
+        return in_parts(self._tokens, x.flatten(0, -2), packing.TOKENS_AT_ONCE).view(x.shape)
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """(n, D) to (n, D)."""
+        return self.fc2(activated(self.fc1, x, "gelu"))
 
 
 class DropPath(nn.Module):
@@ -173,11 +179,17 @@ class Block(nn.Module):
         context_at: Tensor | None = None,
     ) -> Tensor:
         """(B, N, D) to (B, N, D); see `Attention.forward` for the arguments."""
+        x = x + self.drop_path(self._attended(x, context, key_mask, x_at, context_at))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+    def _attended(
+        self, x: Tensor, context: Tensor | None, key_mask: Tensor | None, x_at: Tensor | None, context_at: Tensor | None
+    ) -> Tensor:
+        """The first branch; its inputs are forgotten before the second one takes its own memory."""
         normed = self.norm1(x)
         if context is None:  # self-attention: the tokens ask each other
             context, context_at = normed, x_at
-        x = x + self.drop_path(self.attn(normed, context, key_mask, x_at, context_at))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        return self.attn(normed, context, key_mask, x_at, context_at)
 
 
 def init_linears(module: nn.Module) -> None:
