@@ -102,7 +102,8 @@ print("(B, H, W, T, C) =", tuple(image.shape))
 frames = image[:, :, :, 0].permute(0, 3, 1, 2)  # (B, C, H, W) of the first date
 height, width = (edge // patch_size * 8 for edge in frames.shape[-2:])
 enlarged = F.interpolate(frames, size=(height, width), mode="bicubic", antialias=True)
-assert_close(enlarged, resize_to_patches(frames, patch_size), atol=1e-5, rtol=1e-5)
+ours = resize_to_patches(image, patch_size)[:, :, :, 0]  # (B, H, W, C), larger
+assert_close(enlarged, ours.permute(0, 3, 1, 2), atol=1e-5, rtol=1e-5)
 print(tuple(frames.shape), "->", tuple(enlarged.shape))
 
 # %%

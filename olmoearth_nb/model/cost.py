@@ -19,7 +19,7 @@ from torch import nn
 from olmoearth_nb.bands import modality
 from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.olmoearth import OlmoEarth
-from olmoearth_nb.model.patch_embed import PATCH
+from olmoearth_nb.model.patch_embed import PATCH, REACH
 from olmoearth_nb.model.pixel_mixers import mixer_macs
 
 
@@ -62,9 +62,9 @@ def encoder_cost(config: ModelConfig, shapes: Mapping[str, Sequence[int]] | Sequ
     for name, shape in by_name.items():
         rows, columns, timesteps, _ = config.tokenization.token_shape(name, shape, patch_size)
         pixels = rows * columns * timesteps * PATCH**2
-        if patch_size != PATCH:  # one matrix product along the columns of pixels, one along the rows
-            height, width_px = rows * PATCH, columns * patch_size
-            along = height * width_px * (rows * patch_size + columns * PATCH)
+        if patch_size != PATCH:  # one matrix product for each column of patches, then one for each row
+            spans = [min(patch_size + 2 * REACH, count * patch_size) for count in (rows, columns)]
+            along = columns * PATCH * (rows * patch_size * spans[1] + rows * PATCH * spans[0])
             resize += len(modality(name).bands) * timesteps * along
         for group in config.tokenization.groups_of(name):
             hidden = config.pixel_hidden

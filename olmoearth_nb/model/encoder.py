@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +19,7 @@ from olmoearth_nb.model.config import ModelConfig
 from olmoearth_nb.model.encodings import CompositeEncodings, token_coordinates
 from olmoearth_nb.model.memory import warn_if_large
 from olmoearth_nb.model.packing import by_length, exporting, in_order, packing
-from olmoearth_nb.model.patch_embed import PatchEmbed, enlarged, observed
+from olmoearth_nb.model.patch_embed import PatchEmbed, observed
 from olmoearth_nb.model.transformer import Block, init_linears
 from olmoearth_nb.sample import Batch
 
@@ -145,29 +144,11 @@ class Encoder(nn.Module):
         images, missing = observed(batch.images, grid)
         roles = self._roles(batch, grid, roles, missing)
         online = roles.eq(Role.ONLINE)  # `==` with a member of an enumeration is False behind a break of dynamo's graph
-        encodings = self.composite_encodings(grid, batch.timestamps)  # (B, N, D)
         keep = None if exporting() or bool(online.all()) else online
-        tokens = self.tokens(enlarged(images, grid), grid, encodings, keep)  # (B, N, D)
+        # the sum is not made in place: under autocast the embeddings are bfloat16 and the encodings float32, and the
+        # residual stream that begins here has to be float32
+        tokens = self.patch_embeddings(images, grid, keep) + self.composite_encodings(grid, batch.timestamps)
         return self.encode(tokens, roles, grid, batch.timestamps)
-
-    def tokens(
-        self, frames: Mapping[str, Tensor], grid: TokenGrid, encodings: Tensor, keep: Tensor | None = None
-    ) -> Tensor:
-        """Patch embeddings plus encodings, the input of the first block.
-
-        The sum is not made in place: under autocast the embeddings are bfloat16 and the encodings float32, and the
-        residual stream that begins here has to be float32.
-
-        Args:
-            frames: modality name -> (B T, C, 8 H/P, 8 W/P) of `enlarged`.
-            grid: what each token is.
-            encodings: (B, N, D) of `composite_encodings`.
-            keep: (B, N) bool, True = embed this token; by default all.
-
-        Returns:
-            (B, N, D).
-        """
-        return self.patch_embeddings.embed(frames, grid, keep) + encodings
 
     def encode(self, tokens: Tensor, roles: Tensor, grid: TokenGrid, timestamps: Tensor) -> Encoded:
         """Encodes the ONLINE ones of embedded patches.

@@ -8,7 +8,7 @@ units, ReLU): the pixel layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import torch
@@ -17,12 +17,22 @@ from torch.nn import functional as F
 
 from olmoearth_nb.bands import MISSING, modality
 from olmoearth_nb.grid import TokenGrid
-from olmoearth_nb.model.packing import exporting
+from olmoearth_nb.model.linear import Linear, activated
+from olmoearth_nb.model.packing import exporting, in_parts, joined
 from olmoearth_nb.model.pixel_mixers import PixelMixing, pixel_mixer
 from olmoearth_nb.tokenization import Tokenization
 
 PATCH = 8
 """Edge of a patch in pixels after resizing; the weights are made for it."""
+
+REACH = 2
+"""Pixels that the bicubic kernel looks beyond a patch."""
+
+NUMBERS_AT_ONCE = 2**18
+"""Numbers of enlarged images that are made together on a CPU: a megabyte."""
+
+PATCHES_AT_ONCE = 128
+"""Patches that are embedded together on a CPU: their pixels, of up to 64 units, are two megabytes."""
 
 BAND_DROPOUT_MODALITIES = ("sentinel2_l2a", "landsat")
 """The modalities whose bands v1.1 drops in training."""
@@ -31,38 +41,53 @@ BAND_DROPOUT_MODALITIES = ("sentinel2_l2a", "landsat")
 def resize_to_patches(image: Tensor, patch_size: int) -> Tensor:
     """Enlarges an image so that each P x P patch becomes 8 x 8.
 
-    Bicubic interpolation with antialiasing is linear along rows and columns, so it is two matrix products:
-    the same numbers as `torch.nn.functional.interpolate`, two to five times faster on a CPU.
+    Bicubic interpolation with antialiasing is linear along rows and along columns, and looks two pixels beyond a patch.
+    So it is a small matrix product for each row of patches and one for each column: the numbers of
+    `torch.nn.functional.interpolate`, several times faster on a CPU.
 
     Args:
-        image: (B, C, H, W), H and W divisible by the patch size.
+        image: (B, H, W, T, C), H and W divisible by the patch size.
         patch_size: P.
 
     Returns:
-        (B, C, 8 H/P, 8 W/P); the image itself for P = 8.
+        (B, 8 H/P, 8 W/P, T, C); the image itself for P = 8.
     """
     if patch_size == PATCH:
         return image
+    samples, height, width, timesteps, bands = image.shape
     if torch.compiler.is_compiling():  # what is traced must not be kept for later calls
-        size = [edge // patch_size * PATCH for edge in image.shape[-2:]]
-        return F.interpolate(image, size=size, mode="bicubic", antialias=True)
-    down, across = (
-        _enlargement(edge // patch_size, patch_size).to(image.device, non_blocking=True) for edge in image.shape[-2:]
-    )
-    with torch.autocast(image.device.type, enabled=False):
-        return (down @ image.float() @ across.T).to(image.dtype)
+        frames = image.permute(0, 3, 4, 1, 2).flatten(0, 1)  # (B T, C, H, W)
+        size = [edge // patch_size * PATCH for edge in (height, width)]
+        frames = F.interpolate(frames, size=size, mode="bicubic", antialias=True)
+        return frames.unflatten(0, (samples, timesteps)).permute(0, 3, 4, 1, 2)
+    with torch.autocast(image.device.type, enabled=False):  # an axis comes first, is enlarged, and makes way
+        x = _along(image.float().permute(2, 0, 1, 3, 4).reshape(width, -1), patch_size)  # (8w, B H T C)
+        x = x.view(-1, samples, height, timesteps * bands).permute(2, 1, 0, 3).reshape(height, -1)  # (H, B 8w T C)
+        x = _along(x, patch_size).view(height // patch_size * PATCH, samples, -1, timesteps, bands)
+        return x.transpose(0, 1).contiguous().to(image.dtype)  # (B, 8h, 8w, T, C)
+
+
+def _along(x: Tensor, patch_size: int) -> Tensor:
+    """(P patches, n) to (8 patches, n)."""
+    places, weights = (of.to(x.device, non_blocking=True) for of in _windows(len(x) // patch_size, patch_size))
+    seen = x.index_select(0, places.flatten()).view(*places.shape, -1)  # (patches, P + 4, n)
+    return (weights @ seen).flatten(0, 1)
 
 
 @lru_cache(maxsize=256)
 @torch.inference_mode(False)
-def _enlargement(patches: int, patch_size: int) -> Tensor:
-    """(8 patches, P patches) weight of each pixel along one axis in each pixel of the enlarged image.
+def _windows(patches: int, patch_size: int) -> tuple[Tensor, Tensor]:
+    """Which pixels along an axis each enlarged patch is made of, (patches, P + 4), and weights, (patches, 8, P + 4).
 
-    Never a tensor of inference mode: it is kept, and a later call may need gradients of pixels.
+    Never tensors of inference mode: they are kept, and a later call may need gradients of pixels.
     """
-    pixels = torch.eye(patches * patch_size, device="cpu")[None, None]
-    size = [patches * PATCH, patches * patch_size]
-    return F.interpolate(pixels, size=size, mode="bicubic", antialias=True)[0, 0]
+    edge = patches * patch_size
+    pixels = torch.eye(edge, device="cpu")[None, None]
+    whole = F.interpolate(pixels, size=[patches * PATCH, edge], mode="bicubic", antialias=True)[0, 0]
+    span = min(patch_size + 2 * REACH, edge)
+    first = (torch.arange(patches, device="cpu") * patch_size - REACH).clamp(0, edge - span)
+    places = first[:, None] + torch.arange(span, device="cpu")  # (patches, span)
+    return places, whole.unflatten(0, (patches, PATCH)).gather(2, places[:, None].expand(-1, PATCH, -1))
 
 
 class GroupEmbed(nn.Module):
@@ -78,32 +103,47 @@ class GroupEmbed(nn.Module):
     def __init__(self, bands: int, width: int, pixel_hidden: int, mixing: PixelMixing | None = None) -> None:
         super().__init__()
         self.mixer = pixel_mixer(mixing, bands)
-        self.pixel_proj = nn.Sequential(nn.Linear(bands, pixel_hidden), nn.ReLU(inplace=True)) if pixel_hidden else None
-        self.proj = nn.Linear(PATCH * PATCH * (pixel_hidden or bands), width)
+        self.pixel_proj = PixelLayer(Linear(bands, pixel_hidden), nn.ReLU()) if pixel_hidden else None
+        self.proj = Linear(PATCH * PATCH * (pixel_hidden or bands), width)
 
-    def forward(self, frames: Tensor, keep: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Embeds the patches of (F, C, H, W) resized frames.
+    def forward(self, image: Tensor, keep: tuple[Tensor, ...] | None = None) -> Tensor:
+        """Embeds the patches of an enlarged image.
 
         Args:
-            frames: one for each date of each sample.
-            keep: frames, rows and columns of the patches to embed; None for all.
+            image: (B, 8h, 8w, T, C).
+            keep: samples, rows, columns and dates of the patches to embed; None for all.
 
         Returns:
-            (F, H/8, W/8, D), or (kept patches, D) in order.
+            (B, h, w, T, D), or (kept patches, D) in order.
         """
-        x = frames.permute(0, 2, 3, 1)  # (F, 8h, 8w, C), channels last as the weights expect them
+        patches = image.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH))  # (B, h, 8, w, 8, T, C)
         if keep is not None:
-            x = x.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3)[keep]  # (kept, 8, 8, C)
-            x = x if self.mixer is None else self.mixer(x)
-            return self.proj((x if self.pixel_proj is None else self.pixel_proj(x)).flatten(1))  # (kept, D)
+            kept = patches.permute(0, 1, 3, 5, 2, 4, 6)[keep]  # (kept, 8, 8, C)
+            return self.proj(self._pixels(kept).flatten(1))  # (kept, D)
+        samples, rows, _, columns, _, timesteps, _ = patches.shape
+        at_once = max(1, PATCHES_AT_ONCE // (columns * timesteps))
+        tokens = in_parts(self._rows, patches.flatten(0, 1), at_once)  # (B h, w, T, D)
+        return tokens.unflatten(0, (samples, rows))
+
+    def _rows(self, patches: Tensor) -> Tensor:
+        """(n, 8, w, 8, T, C) rows of patches to (n, w, T, D)."""
+        return self.proj(self._pixels(patches).permute(0, 2, 4, 1, 3, 5).flatten(3))  # of (n, w, T, 8 x 8 x C)
+
+    def _pixels(self, x: Tensor) -> Tensor:
+        """(..., C) to (..., m), where bands meet for the first time in v1.1; (..., C) without a pixel layer."""
         if self.mixer is not None:
             x = self.mixer(x.contiguous())
-        if self.pixel_proj is not None:
-            x = self.pixel_proj(x.contiguous())  # (F, 8h, 8w, m): bands meet here for the first time in v1.1
-        _, height, width, channels = x.shape
-        # one row of 8 pixels is contiguous in memory: a patch is 8 such rows, which saves a copy of every pixel
-        rows = x.reshape(-1, height // PATCH, PATCH, width // PATCH, PATCH * channels)  # (F, h, 8, w, 8 C)
-        return self.proj(rows.transpose(2, 3).flatten(3))  # (F, h, w, 8 x 8 x C) -> (F, h, w, D)
+        return x if self.pixel_proj is None else self.pixel_proj(x.contiguous())
+
+
+class PixelLayer(nn.Sequential):
+    """A linear layer and a ReLU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to (..., m)."""
+        layer = self[0]
+        assert isinstance(layer, nn.Linear)
+        return activated(layer, x, "relu")
 
 
 class BandDropout(nn.Module):
@@ -124,9 +164,9 @@ class BandDropout(nn.Module):
         self.rate = rate
         self.enabled = False
 
-    def forward(self, group: Tensor, timesteps: int) -> Tensor:
-        """(B T, C, H, W) of one band group, with lost bands 0; a sample that would lose every band keeps one."""
-        samples, bands = group.shape[0] // timesteps, group.shape[1]
+    def forward(self, group: Tensor) -> Tensor:
+        """(B, H, W, T, C) of one band group, with lost bands 0; a sample that would lose every band keeps one."""
+        samples, bands = group.shape[0], group.shape[-1]
         if not (self.training and self.enabled and self.rate > 0) or bands == 1:
             return group
         device, generator = group.device, self.generator
@@ -134,7 +174,7 @@ class BandDropout(nn.Module):
         keep = torch.rand(samples, bands, device=device, generator=generator) >= rate  # (B, C)
         spared = torch.randint(bands, (samples, 1), device=device, generator=generator)  # (B, 1)
         keep = keep | (~keep.any(1, keepdim=True) & (torch.arange(bands, device=device) == spared))
-        return group * keep.repeat_interleave(timesteps, 0)[:, :, None, None]  # (B T, C, 1, 1) over all pixels
+        return group * keep[:, None, None, None]  # (B, 1, 1, 1, C) over all pixels and dates
 
 
 class PatchEmbed(nn.Module):
@@ -181,57 +221,68 @@ class PatchEmbed(nn.Module):
         Returns:
             (B, N, D).
         """
-        return self.embed(enlarged(images, grid), grid, keep)
+        if keep is not None or self.training:
+            return self.embed(enlarged(images, grid), grid, keep)
+        parts = [self.embed(enlarged(some, grid), grid) for some in _few_at_a_time(images, grid.patch_size)]
+        return joined(parts, 0)
 
     def embed(self, frames: Mapping[str, Tensor], grid: TokenGrid, keep: Tensor | None = None) -> Tensor:
         """`forward` for frames that are enlarged already, which pretraining does once for targets and both views.
 
         Args:
-            frames: modality name -> (B T, C, 8 H/P, 8 W/P) of `enlarged`.
+            frames: modality name -> (B, 8 H/P, 8 W/P, T, C) of `enlarged`.
             grid: their layout.
             keep: see `forward`.
         """
-        return torch.cat(
+        return joined(
             [
-                self._modality(name, frames[name], shape[2], None if keep is None else grid.unflatten(keep, name))
-                for name, shape in grid.shapes.items()
-            ],
-            dim=1,
+                self._modality(name, frames[name], None if keep is None else grid.unflatten(keep, name))
+                for name in grid.shapes
+            ]
         )
 
-    def _modality(self, name: str, frames: Tensor, timesteps: int, keep: Tensor | None) -> Tensor:
+    def _modality(self, name: str, frames: Tensor, keep: Tensor | None) -> Tensor:
         """(B, H/P * W/P * T * G, D) tokens of one modality."""
         tokens = []
         for number, indices in enumerate(self.tokenization.indices(name)):
             embed = self.per_modality_embeddings[name].get_submodule(f"{name}__{number}")
-            group = _channels(frames, indices)  # (B T, C of the group, 8h, 8w)
+            group = _channels(frames, indices)  # (B, 8h, 8w, T, C of the group)
             if name in BAND_DROPOUT_MODALITIES:
-                group = self.band_dropout(group, timesteps)  # a band of zeros is one before and after the resize
+                group = self.band_dropout(group)  # a band of zeros is one before and after the resize
             if keep is None:
-                token = embed(group)  # (B T, h, w, D)
+                token = embed(group)  # (B, h, w, T, D)
             else:
-                of_group = keep[..., number].permute(0, 3, 1, 2).flatten(0, 1)  # (B T, h, w)
+                of_group = keep[..., number]  # (B, h, w, T)
                 # as indices, which are sent ahead: a mask would be turned into them while the host waits for the device
                 where = tuple(axis.to(group.device, non_blocking=True) for axis in of_group.nonzero(as_tuple=True))
                 kept = embed(group, where)  # (kept patches, D)
                 token = kept.new_zeros(*of_group.shape, self.width).index_put(where, kept)
-            tokens.append(token.unflatten(0, (-1, timesteps)).permute(0, 2, 3, 1, 4))  # (B, h, w, T, D)
-        return torch.stack(tokens, dim=4).flatten(1, 4)  # (B, h, w, T, G, D) -> (B, N of the modality, D)
+            tokens.append(token.unsqueeze(4))
+        return joined(tokens, 4).flatten(1, 4)  # (B, h, w, T, G, D) -> (B, N of the modality, D)
 
 
 def enlarged(images: Mapping[str, Tensor], grid: TokenGrid) -> dict[str, Tensor]:
-    """The images of a grid, each (B, H, W, T, C), as frames (B T, C, 8 H/P, 8 W/P)."""
-    return {
-        name: resize_to_patches(images[name].permute(0, 3, 4, 1, 2).flatten(0, 1), grid.patch_size)
-        for name in grid.shapes
-    }
+    """The images of a grid, each (B, H, W, T, C), enlarged to (B, 8 H/P, 8 W/P, T, C)."""
+    return {name: resize_to_patches(images[name], grid.patch_size) for name in grid.shapes}
 
 
-def _channels(frames: Tensor, indices: list[int]) -> Tensor:
-    """The channels of (B, C, H, W) at the given indices; a view where they are neighbours in order."""
+def _few_at_a_time(images: Mapping[str, Tensor], patch_size: int) -> Iterator[Mapping[str, Tensor]]:
+    """The same images, on a CPU so few samples at a time that their enlarged pixels stay in the cache."""
+    first = next(iter(images.values()), None)
+    if first is None or exporting() or first.device.type != "cpu":
+        yield images
+        return
+    numbers = sum(image[:1].numel() for image in images.values()) * PATCH**2 // patch_size**2
+    few = max(1, NUMBERS_AT_ONCE // max(1, numbers))
+    for some in zip(*(image.split(few) for image in images.values()), strict=True):
+        yield dict(zip(images, some, strict=True))
+
+
+def _channels(image: Tensor, indices: list[int]) -> Tensor:
+    """The channels of (..., C) at the given indices; a view where they are neighbours in order."""
     if indices == list(range(indices[0], indices[0] + len(indices))):
-        return frames[:, indices[0] : indices[0] + len(indices)]
-    return frames[:, indices]
+        return image[..., indices[0] : indices[0] + len(indices)]
+    return image[..., indices]
 
 
 def observed(images: Mapping[str, Tensor], grid: TokenGrid) -> tuple[dict[str, Tensor], Tensor]:

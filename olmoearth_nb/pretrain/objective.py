@@ -65,14 +65,14 @@ class Pretraining(nn.Module):
     def forward(self, micro: MicroBatch) -> Step:
         """The losses of a micro-batch."""
         encoder, grid = self.model.encoder, micro.grid
-        frames = enlarged(micro.images, grid)  # (B T, C, 8h, 8w)
+        frames = enlarged(micro.images, grid)  # (B, 8h, 8w, T, C)
         with torch.no_grad():
             hidden = (micro.roles == Role.DECODER).any(0)  # (B, N), hidden in either view
             targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)  # (B, N, D)
         encodings = encoder.composite_encodings(grid, micro.timestamps)  # (B, N, D)
         patches, views = [], []
         for roles in micro.roles:  # (B, N) of each view; what a view does not see is never embedded
-            tokens = encoder.tokens(frames, grid, encodings, roles == Role.ONLINE)
+            tokens = encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE) + encodings
             views.append(encoder.encode(tokens, roles, grid, micro.timestamps))
             patches.append(self._patches(views[-1], targets))
         between = contrast(encoder.project(views[0]), encoder.project(views[1]))

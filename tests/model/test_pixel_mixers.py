@@ -58,9 +58,9 @@ class TestMixers:
 
     @pytest.mark.parametrize("hidden", [0, 6])
     def test_folded_reads_official_inputs(self, kind, hidden):
-        x, factor, shift = torch.randn(2, C, 8, 8), torch.rand(C) + 1, torch.randn(C)
+        x, factor, shift = torch.randn(2, 8, 8, 1, C), torch.rand(C) + 1, torch.randn(C)
         plain, folded = (shaken(GroupEmbed(C, 16, hidden, kind)) for _ in range(2))
-        wanted = plain(x * factor[:, None, None] + shift[:, None, None])
+        wanted = plain(x * factor + shift)
         folded.mixer.fold(factor, shift)
         first = folded.pixel_proj[0] if hidden else folded.proj
         with torch.no_grad():
@@ -69,8 +69,8 @@ class TestMixers:
         torch.testing.assert_close(folded(x), wanted, rtol=1e-4, atol=1e-4)
 
     def test_kept_patches_are_those_of_all(self, kind):
-        embed, x = shaken(GroupEmbed(C, 16, 0, kind)), torch.randn(2, C, 16, 24)
-        where = (torch.tensor([1, 0]), torch.tensor([0, 1]), torch.tensor([2, 1]))
+        embed, x = shaken(GroupEmbed(C, 16, 0, kind)), torch.randn(2, 16, 24, 2, C)
+        where = (torch.tensor([1, 0]), torch.tensor([0, 1]), torch.tensor([2, 1]), torch.tensor([1, 0]))
         torch.testing.assert_close(embed(x, where), embed(x)[where])
 
     def test_macs_are_those_of_the_layers(self):
