@@ -79,7 +79,8 @@ class Engine:
         self.turns = self.accumulate // fabric.world_size  # micro-batches of this process in a step
         self.pretraining = Pretraining(self._initial(), plan.recipe)
         trained = [parameter for parameter in self.pretraining.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(trained, optimisation.rate, weight_decay=optimisation.weight_decay)
+        decay = optimisation.weight_decay
+        optimiser = torch.optim.AdamW(trained, optimisation.rate, weight_decay=decay, fused=True)  # all at once
         self.unused = optimiser.state_dict()
         self.module, self.optimiser = fabric.setup(self.pretraining, optimiser)
         self.random = torch.Generator(fabric.device)  # of its own: torch's belongs to the caller
