@@ -256,7 +256,7 @@ class PatchEmbed(nn.Module):
                 # as indices, which are sent ahead: a mask would be turned into them while the host waits for the device
                 where = tuple(axis.to(group.device, non_blocking=True) for axis in of_group.nonzero(as_tuple=True))
                 kept = embed(group, where)  # (kept patches, D)
-                token = kept.new_zeros(*of_group.shape, self.width).index_put(where, kept)
+                token = kept.new_zeros(*of_group.shape, self.width).index_put_(where, kept)
             tokens.append(token.unsqueeze(4))
         return joined(tokens, 4).flatten(1, 4)  # (B, h, w, T, G, D) -> (B, N of the modality, D)
 

@@ -38,18 +38,20 @@ class Predictor(nn.Module):
         init_linears(self)
         self.composite_encodings = CompositeEncodings(width, config.tokenization, config.modalities, config.rotary)
 
-    def forward(self, encoded: Encoded) -> Tensor:
+    def forward(self, encoded: Encoded, encodings: Tensor | None = None) -> Tensor:
         """Predicts the DECODER tokens.
 
         Args:
             encoded: the encoder's output.
+            encodings: (B, N, D) of `composite_encodings` for its grid and dates, if they are known already.
 
         Returns:
             (B, N, D); exactly 0 for tokens of any other role.
         """
         grid, timestamps, device = encoded.grid, encoded.timestamps, encoded.tokens.device
         online, hidden = encoded.roles.eq(Role.ONLINE), encoded.roles.eq(Role.DECODER)  # on the host
-        encodings = self.composite_encodings(grid, timestamps)  # (B, N, D)
+        if encodings is None:
+            encodings = self.composite_encodings(grid, timestamps)  # (B, N, D)
         at = token_coordinates(grid, timestamps) if self.config.rotary else None  # (B, N, 3)
         parts, groups = [], by_length(hidden, device)
         for rows in groups:

@@ -27,7 +27,12 @@ SAME = 0.999
 
 
 def patch_discrimination(
-    predictions: Tensor, targets: Tensor, roles: Tensor, grid: TokenGrid, masked_negatives: bool = False
+    predictions: Tensor,
+    targets: Tensor,
+    roles: Tensor,
+    grid: TokenGrid,
+    masked_negatives: bool = False,
+    views: int = 1,
 ) -> Tensor:
     """Sum over modalities of the mean, over samples with any hidden token, of each sample's loss.
 
@@ -38,6 +43,7 @@ def patch_discrimination(
         grid: what each token is.
         masked_negatives: whether equal targets of maps are taken out of the negatives. A sample whose hidden tokens
             of a map are all equal to another is then left out for that map: nothing can be told apart.
+        views: how many views of the same samples B are, one behind the other; the result is the mean of their losses.
 
     Returns:
         () float32; 0 where nothing is hidden.
@@ -47,12 +53,12 @@ def patch_discrimination(
         hidden = Packing(roles[:, span] == Role.DECODER, predictions.device)
         if hidden.longest:  # some token of this modality is predicted in some sample
             only_different = masked_negatives and modality(name).decode_only
-            total = total + _of_modality(predictions[:, span], targets[:, span], hidden, only_different)
+            total = total + _of_modality(predictions[:, span], targets[:, span], hidden, only_different, views)
     return total
 
 
-def _of_modality(predictions: Tensor, targets: Tensor, hidden: Packing, masked_negatives: bool) -> Tensor:
-    """Mean loss of the samples of one modality."""
+def _of_modality(predictions: Tensor, targets: Tensor, hidden: Packing, masked_negatives: bool, views: int) -> Tensor:
+    """Mean loss of the samples of one modality, and mean of that over views."""
     with torch.autocast(predictions.device.type, enabled=False):
         p, t = (F.normalize(hidden.pack(x).float(), dim=-1) for x in (predictions, targets))  # (B, M, D)
         real, count = hidden.real, hidden.keep.sum(1)  # (B, M), True = a token, False = padding; (B,)
@@ -67,7 +73,8 @@ def _of_modality(predictions: Tensor, targets: Tensor, hidden: Packing, masked_n
         scores = (p @ t.mT / TEMPERATURE).masked_fill(~candidates, float("-inf"))  # (B, M, M)
         each = scores.logsumexp(-1) - scores.diagonal(dim1=1, dim2=2)  # (B, M), -log softmax of the right answer
         of_sample = each.masked_fill(~real, 0.0).sum(1) / count.clamp(min=1)  # (B,)
-        return 2 * TEMPERATURE * of_sample.masked_fill(~used, 0.0).sum() / used.sum().clamp(min=1)
+        lost, counted = (x.view(views, -1).sum(1) for x in (of_sample.masked_fill(~used, 0.0), used))  # (views,)
+        return 2 * TEMPERATURE * (lost / counted.clamp(min=1)).mean()
 
 
 def contrast(first: Tensor, second: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.grid import Role
-from olmoearth_nb.model.encoder import Encoded
 from olmoearth_nb.model.olmoearth import OlmoEarth
 from olmoearth_nb.model.patch_embed import BandDropout, enlarged
 from olmoearth_nb.model.transformer import DropPath
@@ -69,19 +68,16 @@ class Pretraining(nn.Module):
         with torch.no_grad():
             hidden = (micro.roles == Role.DECODER).any(0)  # (B, N), hidden in either view
             targets = self.model.target_encoder.patch_embeddings.embed(frames, grid, hidden)  # (B, N, D)
-        encodings = encoder.composite_encodings(grid, micro.timestamps)  # (B, N, D)
-        patches, views = [], []
+        told, asked = (part.composite_encodings(grid, micro.timestamps) for part in (encoder, self.model.decoder))
+        views, predictions = [], []
         for roles in micro.roles:  # (B, N) of each view; what a view does not see is never embedded
-            tokens = encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE) + encodings
+            tokens = encoder.patch_embeddings.embed(frames, grid, roles == Role.ONLINE) + told
             views.append(encoder.encode(tokens, roles, grid, micro.timestamps))
-            patches.append(self._patches(views[-1], targets))
+            predictions.append(self.model.decoder(views[-1], asked))  # (B, N, D)
+        patches = patch_discrimination(
+            torch.cat(predictions), targets.repeat(len(views), 1, 1), micro.roles.flatten(0, 1), grid,
+            self.recipe.masked_negatives, len(views),
+        )  # fmt: skip
         between = contrast(encoder.project(views[0]), encoder.project(views[1]))
-        mean = (patches[0] + patches[1]) / 2
-        return Step(
-            mean + self.recipe.contrast * between, mean.detach(), between.detach(), views[0].pool().detach(), targets
-        )
-
-    def _patches(self, encoded: Encoded, targets: Tensor) -> Tensor:
-        """Patch discrimination of one view."""
-        predictions = self.model.decoder(encoded)
-        return patch_discrimination(predictions, targets, encoded.roles, encoded.grid, self.recipe.masked_negatives)
+        loss = patches + self.recipe.contrast * between
+        return Step(loss, patches.detach(), between.detach(), views[0].pool().detach(), targets)
