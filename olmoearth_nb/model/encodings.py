@@ -10,7 +10,7 @@ Source: the public OlmoEarth code and papers; the rotation is the mixed rotary e
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -158,8 +158,15 @@ class Rotation:
         angle = at[..., 0] * rate[0] + at[..., 1] * rate[1] + at[..., 2] * rate[2]
         self.cos, self.sin = angle.cos(), angle.sin()
 
+    @cached_property
+    def turn(self) -> Tensor:
+        """(B, heads, N, head_dim / 2) both as one complex number."""
+        return torch.complex(self.cos, self.sin)
+
     def __call__(self, x: Tensor) -> Tensor:
         """Turns neighbouring pairs of the last axis of (B, heads, N, head_dim)."""
+        if x.dtype == torch.float32 and not torch.compiler.is_compiling():  # a turn is a product of complex numbers
+            return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * self.turn).flatten(-2)
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         even, odd = x[..., 0::2], x[..., 1::2]
         return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)  # pairs side by side

@@ -48,7 +48,7 @@ def _suits(layer: nn.Linear, x: Tensor) -> bool:
         return False
     return (
         x.numel() >= FEWEST_ROWS * x.shape[-1]
-        and x.numel() * len(weight) >= FEWEST_MACS
+        and x.numel() * layer.out_features >= FEWEST_MACS
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
         and x.is_contiguous()  # of other layouts it has a slow version only

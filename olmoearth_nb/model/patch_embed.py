@@ -300,12 +300,13 @@ def observed(images: Mapping[str, Tensor], grid: TokenGrid) -> tuple[dict[str, T
     """
     clean, parts = {}, []
     for name, (rows, columns, timesteps, groups) in grid.shapes.items():
-        clean[name], unobserved = images[name], images[name] == MISSING
-        asked = unobserved.device.type == "cpu" and not exporting()
-        if asked and not unobserved.any():  # a shortcut where asking does not mean waiting
-            parts.append(unobserved.new_zeros(len(unobserved), rows * columns * timesteps * groups))
+        clean[name] = image = images[name]
+        asked = image.device.type == "cpu" and not exporting() and image.numel()
+        if asked and image.amin() > MISSING:  # a shortcut where asking does not mean waiting
+            parts.append(image.new_zeros(len(image), rows * columns * timesteps * groups, dtype=torch.bool))
             continue
-        clean[name] = images[name].masked_fill(unobserved, 0.0)
+        unobserved = image == MISSING
+        clean[name] = image.masked_fill(unobserved, 0.0)
         p = grid.patch_size
         by_patch = unobserved.unflatten(1, (rows, p)).unflatten(3, (columns, p)).amax(dim=(2, 4))  # (B, h, w, T, C)
         by_group = [by_patch[..., indices].any(-1) for indices in grid.tokenization.indices(name)]
