@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
@@ -34,21 +35,19 @@ class Linear(nn.Linear):
 
 def activated(layer: nn.Linear, x: Tensor, activation: Literal["gelu", "relu"]) -> Tensor:
     """A layer and the activation behind it, in one pass where that is possible."""
-    plain = type(layer) is Linear and not (layer._forward_hooks or layer._forward_pre_hooks)  # who listens, hears
-    if plain and _suits(layer, x):
+    if _suits(layer, x) and type(layer) is Linear and not (layer._forward_hooks or layer._forward_pre_hooks):
         return _onednn(x, layer.weight, layer.bias, activation, [], "none")  # "none": the exact GELU
-    x = layer(x)
+    x = layer(x)  # so that who listens, hears
     return F.gelu(x) if activation == "gelu" else F.relu(x, inplace=True)
 
 
 def _suits(layer: nn.Linear, x: Tensor) -> bool:
-    """Whether oneDNN gives the result of a layer, and sooner."""
-    weight = layer.weight
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or _onednn is None:
+    """Whether oneDNN gives the result of a layer, and sooner; what is cheap to ask, and what is small, comes first."""
+    if torch.is_grad_enabled() or is_compiling() or x.numel() * layer.out_features < FEWEST_MACS or _onednn is None:
         return False
+    weight = layer.weight
     return (
-        x.numel() >= FEWEST_ROWS * x.shape[-1]
-        and x.numel() * layer.out_features >= FEWEST_MACS
+        x.numel() >= FEWEST_ROWS * layer.in_features
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
         and x.is_contiguous()  # of other layouts it has a slow version only

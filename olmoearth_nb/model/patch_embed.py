@@ -116,14 +116,15 @@ class GroupEmbed(nn.Module):
         Returns:
             (B, h, w, T, D), or (kept patches, D) in order.
         """
-        patches = image.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH))  # (B, h, 8, w, 8, T, C)
+        samples, height, width, timesteps, bands = image.shape
+        rows, columns = height // PATCH, width // PATCH
+        patches = image.view(samples, rows, PATCH, columns, PATCH, timesteps, bands)
         if keep is not None:
             kept = patches.permute(0, 1, 3, 5, 2, 4, 6)[keep]  # (kept, 8, 8, C)
             return self.proj(self._pixels(kept).flatten(1))  # (kept, D)
-        samples, rows, _, columns, _, timesteps, _ = patches.shape
         at_once = max(1, PATCHES_AT_ONCE // (columns * timesteps))
         tokens = in_parts(self._rows, patches.flatten(0, 1), at_once)  # (B h, w, T, D)
-        return tokens.unflatten(0, (samples, rows))
+        return tokens.view(samples, rows, columns, timesteps, self.proj.out_features)
 
     def _rows(self, patches: Tensor) -> Tensor:
         """(n, 8, w, 8, T, C) rows of patches to (n, w, T, D)."""
