@@ -144,8 +144,8 @@ def joined(parts: list[Tensor], axis: int = 1) -> Tensor:
 def in_parts(function: Callable[[Tensor], Tensor], x: Tensor, most: int) -> Tensor:
     """Applies a function of single rows of (n, ...), so many at a time on a CPU.
 
-    What a function makes on its way, such as the 4 D wide hidden layer of an MLP, then stays in the cache. That takes
-    two thirds to nine tenths of the time (`benchmarks/mlp.py`) and less memory.
+    What a function makes on its way, such as the 4 D wide hidden layer of an MLP, then takes little memory, and less
+    time where it would not stay in the cache (`benchmarks/mlp.py`).
     """
     if exporting() or x.device.type != "cpu" or len(x) <= most:
         return function(x)
