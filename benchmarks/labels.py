@@ -20,15 +20,14 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.cli.models import asked, bar, opened
+from olmoearth_nb.data.labelled.changed import NAME, TOUCHED, Changed, as_published, by_means, exchanged
 from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
@@ -44,90 +43,6 @@ from olmoearth_nb.evaluation.summary import (
 )
 from olmoearth_nb.io.durable import write, write_csv
 from olmoearth_nb.model.encoder import Encoder
-from olmoearth_nb.sample import Batch, Sample
-
-NAME = SENTINEL2.name
-PUBLISHED = {"B8A": "B09", "B11": "B12", "B12": "B8A"}
-"""Band that is read -> band that it holds under m-eurosat's names; B09 holds B10, which only level 1C has."""
-
-TOUCHED = (*PUBLISHED, "B09")
-"""Bands that are read wrongly."""
-
-CIRRUS = 12.0
-"""Digital number of B10 over ground that is not covered by cirrus: next to no light comes through."""
-
-Change = Callable[[np.ndarray], np.ndarray]
-"""(H, W, T, C) digital numbers as read -> the same as a condition has them; missing stays missing."""
-
-
-class Changed:
-    """A labelled set whose Sentinel-2 bands are changed; all else is the set's own.
-
-    Args:
-        labelled: the set.
-        change: of each image.
-        note: in words.
-    """
-
-    def __init__(self, labelled: LabelledSet, change: Change, note: str) -> None:
-        self.labelled, self.change, self.notes = labelled, change, (*labelled.notes, note)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.labelled, name)
-
-    def __len__(self) -> int:
-        return len(self.labelled)
-
-    def samples(self, numbers: np.ndarray, modalities: tuple[str, ...] = (NAME,)) -> list[Sample]:
-        """The samples, changed."""
-        return [
-            replace(one, images={**one.images, NAME: self.change(one.images[NAME])})
-            for one in self.labelled.samples(numbers, modalities)
-        ]
-
-    def batch(self, numbers: np.ndarray, modalities: tuple[str, ...] = (NAME,)) -> Batch:
-        """The same as one normalised batch."""
-        return Batch.from_samples(self.samples(numbers, modalities))
-
-
-def channel(band: str) -> int:
-    """Place of a band."""
-    return SENTINEL2.indices([band])[0]
-
-
-def as_published(image: np.ndarray) -> np.ndarray:
-    """The permutation where there is no B10: its place in B09 is taken by what a cirrus band shows of the ground."""
-    made = image.copy()
-    for read, held in PUBLISHED.items():
-        made[..., channel(read)] = image[..., channel(held)]
-    made[..., channel("B09")] = np.where(image[..., channel("B09")] == MISSING, MISSING, CIRRUS)
-    return made
-
-
-def exchanged(image: np.ndarray) -> np.ndarray:
-    """B01 and B09 in each other's place."""
-    made = image.copy()
-    made[..., [channel("B01"), channel("B09")]] = image[..., [channel("B09"), channel("B01")]]
-    return made
-
-
-def by_means(labelled: LabelledSet) -> Change:
-    """The touched bands replaced by their means over the set, of which no answer is used."""
-    touched = [channel(band) for band in TOUCHED]
-    total, count = np.zeros(len(touched)), np.zeros(len(touched))
-    for piece in np.array_split(np.arange(len(labelled)), -(-len(labelled) // BATCH)):
-        for sample in labelled.samples(piece, (NAME,)):
-            values = sample.images[NAME][..., touched].reshape(-1, len(touched)).astype(np.float64)
-            known = values != MISSING
-            total, count = total + np.where(known, values, 0).sum(0), count + known.sum(0)
-    means = total / count
-
-    def change(image: np.ndarray) -> np.ndarray:
-        made = image.copy()
-        made[..., touched] = np.where(image[..., touched] == MISSING, MISSING, means)
-        return made
-
-    return change
 
 
 def conditions(given: argparse.Namespace) -> dict[str, LabelledSet]:

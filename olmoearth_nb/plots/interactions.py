@@ -18,7 +18,7 @@ from olmoearth_nb.insight.players import Players
 from olmoearth_nb.plots.style import COLOURS, RESOLUTION_COLOURS
 from olmoearth_nb.plots.training import RECIPE_COLOURS
 
-ARMS = COLOURS | RECIPE_COLOURS | {"v1 tokens": "#56B4E9"}
+ARMS = COLOURS | RECIPE_COLOURS
 """Colours of arms; of others those that are left, in order."""
 
 ACROSS = 3

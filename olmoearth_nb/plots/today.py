@@ -53,20 +53,20 @@ def show_today(savings: Mapping[str, Mapping[str, float]]) -> None:
         savings: what is saved -> model size -> how many times less v1.1 needs than v1.
     """
     _, axes = plt.subplots(1, 3, figsize=(10.4, 3.1), layout="constrained", width_ratios=[1, 1, 1.15])
-    _draw_sizes(axes[0], savings, {})
+    draw_sizes(axes[0], savings, {})
     axes[0].set(title="what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, None))
     axes[0].axvline(1, color="grey", ls=":", lw=1)
     axes[0].legend(frameon=False, fontsize=8, loc="lower left")
     _draw_long_models(axes[1])
     rows = elsewhere()
     colours = {name: MISLABELLED for name, one in rows.items() if one.mislabelled}
-    _draw_sizes(axes[2], {name: one.by_size for name, one in rows.items()}, colours)
+    draw_sizes(axes[2], {name: one.by_size for name, one in rows.items()}, colours)
     axes[2].axvline(0, color="grey", ls=":", lw=1)
     axes[2].set(title="elsewhere, kNN: v1.1 minus v1", xlabel="points")
     plt.show()
 
 
-def _draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
+def draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
     """One row for each name with a mark for each model size; hollow where the row has a colour of its own."""
     for y, (name, values) in enumerate(rows.items()):
         colour = colours.get(name, "black")

@@ -13,8 +13,8 @@ from olmoearth_nb.pretrain.curves import smoothed
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import TRUNK
 
-RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00"}
-"""Colour of each recipe."""
+RECIPE_COLOURS = {"v1": "#0072B2", "naive": "#009E73", "v1.1": "#D55E00", "v1 tokens": "#56B4E9"}
+"""Colour of each recipe; `v1 tokens` is v1.1's recipe on the tokens of v1."""
 
 
 def plot_run(folder: str | Path) -> Figure:

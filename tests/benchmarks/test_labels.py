@@ -8,6 +8,7 @@ from labelled_twins import LAND, write_eurosat
 
 from olmoearth_nb import Encoder, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.data.labelled import changed
 
 SCRIPT = "labels"
 BANDS = SENTINEL2.band_names
@@ -29,24 +30,24 @@ def means(labelled):
 def test_bands_hold_what_each_condition_says(script, found):
     right, wrong, swapped, filled = (means(one) for one in found.values())
     assert right["B8A"] == pytest.approx(LAND["B8A"], rel=0.02)
-    for read, held in (script.PUBLISHED | {"B09": "B10"}).items():
+    for read, held in (changed.HELD | {"B09": "B10"}).items():
         assert wrong[read] == pytest.approx(LAND[held], rel=0.05), read
-    assert {band: wrong[band] for band in BANDS if band not in script.TOUCHED} == {
-        band: right[band] for band in BANDS if band not in script.TOUCHED
+    assert {band: wrong[band] for band in BANDS if band not in changed.TOUCHED} == {
+        band: right[band] for band in BANDS if band not in changed.TOUCHED
     }
     assert (swapped["B01"], swapped["B09"]) == (right["B09"], right["B01"])
-    assert {band for band in BANDS if filled[band] != right[band]} == set(script.TOUCHED)
+    assert {band for band in BANDS if filled[band] != right[band]} == set(changed.TOUCHED)
 
 
 def test_a_world_is_permuted_as_the_chips_are(script):
     image = np.arange(12, dtype=np.float32)[None, None, None].repeat(2, 1)  # (1, 2, 1, C)
     image[0, 1] = MISSING
-    made = script.as_published(image)
+    made = changed.as_published(image)
     assert (made[0, 1] == MISSING).all()
-    for read, held in script.PUBLISHED.items():
+    for read, held in changed.HELD.items():
         assert made[0, 0, 0, BANDS.index(read)] == BANDS.index(held)
-    assert made[0, 0, 0, BANDS.index("B09")] == script.CIRRUS
-    assert np.array_equal(script.exchanged(script.exchanged(image)), image)
+    assert made[0, 0, 0, BANDS.index("B09")] == changed.CIRRUS
+    assert np.array_equal(changed.exchanged(changed.exchanged(image)), image)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -1,0 +1,161 @@
+"""Figures of the ladder: what merging costs, what an ingredient does, and which tokens read wrongly named bands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.comparison.ladder import Measured
+from olmoearth_nb.plots.style import BASELINES
+from olmoearth_nb.plots.today import MISLABELLED, draw_sizes, elsewhere
+from olmoearth_nb.plots.training import RECIPE_COLOURS
+from olmoearth_nb.tokenization import TOKENIZATIONS
+
+SPREAD = 0.16
+"""How far arms stand apart that would hide each other, in units of the axis."""
+
+WRONG = "#CC3311"
+"""Ground of a band that is not what its name says."""
+
+
+def show_answer(savings: Mapping[str, Mapping[str, float]], here: Mapping[str, Measured]) -> None:
+    """What merging saves, what it costs in our own trainings, and what others measured of the published models.
+
+    Args:
+        savings: what is saved -> model size -> how many times less v1.1 needs than v1.
+        here: label -> a difference of our trainings, drawn from top to bottom in points.
+    """
+    _, axes = plt.subplots(1, 3, figsize=(11.4, 3.4), layout="constrained", width_ratios=[1, 1.25, 1.15])
+    draw_sizes(axes[0], savings, {})
+    axes[0].set(title="what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, None))
+    axes[0].axvline(1, color="grey", ls=":", lw=1)
+    axes[0].legend(frameon=False, fontsize=8, loc="lower left")
+    draw_differences(axes[1], here)
+    axes[1].set(title="here, our own trainings", xlabel="points of accuracy")
+    rows = elsewhere()
+    draw_sizes(axes[2], {name: row.by_size for name, row in rows.items()},
+               {name: MISLABELLED for name, row in rows.items() if row.mislabelled})  # fmt: skip
+    axes[2].axvline(0, color="grey", ls=":", lw=1)
+    axes[2].set(title="elsewhere, kNN: v1.1 minus v1", xlabel="points")
+    plt.show()
+
+
+def draw_differences(ax: Axes, rows: Mapping[str, Measured]) -> None:
+    """Differences in points with their intervals, one row each; filled where they are found after Holm's rule."""
+    for y, row in enumerate(rows.values()):
+        value, low, high = (100 * x for x in (row.interval.value, row.interval.low, row.interval.high))
+        ax.plot([low, high], [y, y], color="black", lw=1.5)
+        ax.plot(value, y, "o", ms=6, color="black", markerfacecolor="black" if row.found else "white")
+    ax.axvline(0, color="grey", ls=":", lw=1)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=8.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def show_learning(panels: Mapping[str, Sequence[Measured]], baseline: str = "image statistics") -> None:
+    """Scores over the samples of a training, one panel for each way to score, untrained models at the left.
+
+    Args:
+        panels: title -> the scores of one probe and one way to name bands; among them the baseline's, drawn as a line.
+        baseline: how the line is called.
+    """
+    _, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.2), sharey=True, layout="constrained")
+    for ax, (title, rows) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        arms = [arm for arm in RECIPE_COLOURS if any(row.what == arm for row in rows)]
+        for number, arm in enumerate(arms):
+            curve = sorted((row for row in rows if row.what == arm), key=lambda row: row.samples)
+            at = np.array([row.samples for row in curve]) / 1000 + 2.2 * (number - (len(arms) - 1) / 2) * SPREAD * 4
+            colour = RECIPE_COLOURS[arm]
+            ax.vlines(at, *np.transpose([(row.interval.low, row.interval.high) for row in curve]), color=colour, lw=1)
+            ax.plot(at, [row.interval.value for row in curve], "o-", ms=4, lw=1.3, color=colour, label=arm)
+        for row in (row for row in rows if row.budget == "floor" and row.what == "raw bands"):
+            ax.axhline(row.interval.value, color=BASELINES[1], ls="--", lw=1, label=baseline)
+        ax.set(title=title, xlabel="thousand samples")
+    np.atleast_1d(axes)[0].set_ylabel("accuracy")
+    np.atleast_1d(axes)[-1].legend(frameon=False, fontsize=8, loc="lower right")
+    plt.show()
+
+
+def show_permutation(held: Mapping[str, str]) -> None:
+    """Which bands of v1's three tokens, and of the merged one, get pixels that are not what their names say.
+
+    Args:
+        held: name that a band is read under -> band whose pixels it gets, where the two differ.
+    """
+    groups = {name: TOKENIZATIONS[name].groups_of(SENTINEL2.name) for name in ("v1", "v1.1")}
+    titles = {"v1": "v1, three tokens", "v1.1": "merged, one token"}
+    _, ax = plt.subplots(figsize=(9.6, 2.5), layout="constrained")
+    for row, (name, of) in enumerate(groups.items()):
+        x = 0.0
+        for group in of:
+            wrong = [band for band in group if band in held]
+            ax.add_patch(FancyBboxPatch((x - 0.08, -row - 0.36), len(group) - 0.02, 0.62, fc="none", ec="black",
+                                        boxstyle="round,pad=0.04"))  # fmt: skip
+            text = f"{len(wrong)} of {len(group)} wrong" if wrong else "untouched"
+            ax.text(x + len(group) / 2 - 0.1, -row - 0.48, text, ha="center", va="top", fontsize=8.5)
+            for band in group:
+                _draw_band(ax, x, -row, band, held.get(band, band))
+                x += 1
+            x += 0.35 if name == "v1" else 0
+        ax.text(-0.4, -row, titles[name], ha="right", va="center", fontsize=10)
+    ax.set(xlim=(-2.6, 13), ylim=(-1.75, 0.5))
+    ax.set_axis_off()
+    plt.show()
+
+
+def _draw_band(ax: Axes, x: float, y: float, name: str, held: str) -> None:
+    """A band as it is called, and below it what its pixels are."""
+    wrong = held != name
+    ground = {"fc": WRONG, "alpha": 0.25} if wrong else {"fc": "#EEEEEE"}
+    ax.add_patch(FancyBboxPatch((x, y - 0.28), 0.72, 0.46, boxstyle="round,pad=0.02", lw=0, **ground))
+    ax.text(x + 0.36, y + 0.06, name, ha="center", va="center", fontsize=9)
+    colour, text = ("black", f"is {held}") if wrong else ("#777777", "right")
+    ax.text(x + 0.36, y - 0.16, text, ha="center", va="center", fontsize=7.5, color=colour)
+
+
+def show_costs(rows: Sequence[Measured]) -> None:
+    """What wrong names cost each arm, by the probe that reads the embeddings, in points.
+
+    Args:
+        rows: costs of arms.
+    """
+    scores = list(dict.fromkeys(row.score for row in rows))
+    arms = [arm for arm in RECIPE_COLOURS if any(row.what == arm for row in rows)]
+    _, ax = plt.subplots(figsize=(7.2, 0.75 * len(scores) + 1.0), layout="constrained")
+    for row in rows:
+        if row.what in arms:
+            number = arms.index(row.what)
+            y = scores.index(row.score) + (number - (len(arms) - 1) / 2) * SPREAD
+            value, low, high = (100 * x for x in (row.interval.value, row.interval.low, row.interval.high))
+            colour, label = RECIPE_COLOURS[row.what], row.what if row.score == scores[0] else None
+            ax.plot([low, high], [y, y], color=colour, lw=1.5)
+            ax.plot(value, y, "o", color=colour, markerfacecolor=colour if row.found else "white", label=label)
+    ax.axvline(0, color="grey", ls=":", lw=1)
+    ax.set_yticks(range(len(scores)), scores)
+    ax.set(ylim=(len(scores) - 0.5, -0.5), xlabel="accuracy with right names minus that with published names, points")
+    ax.legend(frameon=False, fontsize=9)
+    plt.show()
+
+
+def show_lost(accuracies: Mapping[str, Mapping[str, float]]) -> None:
+    """Accuracy of models where bands are wrong or lost.
+
+    Args:
+        accuracies: recipe -> condition -> accuracy.
+    """
+    conditions = list(next(iter(accuracies.values())))
+    _, ax = plt.subplots(figsize=(8.2, 2.9), layout="constrained")
+    width = 0.8 / len(accuracies)
+    for number, (recipe, by_condition) in enumerate(accuracies.items()):
+        at = np.arange(len(conditions)) + (number - (len(accuracies) - 1) / 2) * width
+        colour = RECIPE_COLOURS.get(recipe, "#666666")
+        bars = ax.bar(at, list(by_condition.values()), 0.92 * width, label=recipe, color=colour)
+        ax.bar_label(bars, fmt="%.2f", fontsize=8)
+    ax.set_xticks(range(len(conditions)), conditions)
+    ax.set(ylabel="accuracy")
+    ax.legend(frameon=False, fontsize=9, ncols=len(accuracies), loc="upper right")
+    plt.show()
