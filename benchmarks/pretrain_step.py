@@ -7,7 +7,12 @@ starts. Interleaved in one process, several rounds over the same micro-batches. 
 sides are first compared: relative differences of loss and norm of the gradient.
 
 Prints medians over micro-batches in milliseconds with quartiles, the quartiles of the ratio of neighbours, and the
-time of all micro-batches together, by which models are to be compared: crops are the same for all of them.
+time of all micro-batches together, by which models are to be compared: crops are the same for all of them. Then a
+sample of ours end to end, its drawing included (windows, masks, scaling; files are open and in memory), over its
+multiply-accumulates at the rate of a plain product of as many tokens.
+
+The same goes to `data/published/speed_training.csv`, from which `python benchmarks/speed_page.py` writes its tables; a
+model that stands there is measured anew and its row is replaced.
 """
 
 from __future__ import annotations
@@ -22,10 +27,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from olmoearth_pretrain_minimal import load_model_from_path
+from speed import read_rows, write_rows
 
 from olmoearth_nb import Batch, save_model
+from olmoearth_nb.comparison.clock import interleaved, processor, product_rate
 from olmoearth_nb.data.corpus import TileCorpus
+from olmoearth_nb.grid import Role
+from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.pretrain.batches import MicroBatches
+from olmoearth_nb.pretrain.cost import step_macs
 from olmoearth_nb.pretrain.crops import TWO_CORES, Crops
 from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
 from olmoearth_nb.pretrain.objective import Pretraining
@@ -33,7 +43,11 @@ from olmoearth_nb.pretrain.recipes import two_cores
 from olmoearth_nb.weights.reference import reference_sample
 from olmoearth_nb.weights.trained import initial_model
 
-TILES = Path(__file__).parents[1] / "data" / "world" / "tiles"
+ROOT = Path(__file__).parents[1]
+TILES, TABLE = ROOT / "data" / "world" / "tiles", ROOT / "data" / "published" / "speed_training.csv"
+COLUMNS = ("model", "crops", "batch", "reference", "ours", "drawing", "gmacs", "gmacs_of_product", "loss_apart",
+           "gradient_apart", "threads", "clock", "torch", "processor")  # fmt: skip
+"""Of the table; `reference`, `ours`, `drawing` and `gmacs` hold a number for each micro-batch, parted by spaces."""
 
 
 class Reference(torch.nn.Module):
@@ -91,11 +105,9 @@ class Side:
         return float(loss.detach()), float(torch.nn.utils.clip_grad_norm_(self.trained, self.clip))
 
     def step(self, micro, samples):
-        """Milliseconds of a whole step."""
-        start = time.perf_counter()
+        """A whole step."""
         self.gradient(micro, samples)
         self.optimiser.step()
-        return (time.perf_counter() - start) * 1000
 
 
 def without_chance(ours, theirs, recipe):
@@ -130,6 +142,7 @@ def measure(name, given):
     recipe, size = two_cores(name.rpartition("-")[0]), name.rpartition("-")[2]
     recipe = replace(recipe, optimisation=replace(recipe.optimisation, batch=given.batch, micro_batch=given.batch))
     torch.manual_seed(0)
+    clock = time.process_time if given.process else time.perf_counter
     ours, theirs = pair(recipe, size)
     with tempfile.TemporaryDirectory() as cache:
         corpus = TileCorpus(given.data, cache)
@@ -138,25 +151,75 @@ def measure(name, given):
         for micro in (data[number] for number in range(given.steps)):
             batch = Batch(micro.images, micro.timestamps)
             batches.append((micro, [reference_sample(batch, roles, micro.grid) for roles in micro.roles]))
-    sides = [Side(module, recipe.optimisation) for module in (ours, theirs)]
-    apart = compare(sides, batches, without_chance(ours, theirs, recipe))
-    times = np.zeros((given.rounds, given.steps, 2))
-    for turn in range(given.rounds):
-        for number, (micro, samples) in enumerate(batches):
-            for side in (0, 1) if (turn + number) % 2 else (1, 0):
-                times[turn, number, side] = sides[side].step(micro, samples if side else None)
-    return times, apart
+        sides = [Side(module, recipe.optimisation) for module in (ours, theirs)]
+        apart = compare(sides, batches, without_chance(ours, theirs, recipe))
+        times = [
+            turns(sides, data, number, *both, clock, given.rounds) for number, both in enumerate(batches)
+        ]  # the first turn of each also warms up
+    micros = [micro for micro, _ in batches]
+    return np.array(times).T, apart, arithmetic(ours.model.config, micros, clock)
 
 
-def row(name, times, apart, batch):
-    """A line of the table; of the rounds over a micro-batch the median counts."""
-    each = np.median(times, axis=0)
-    ours, theirs = each.T
+def turns(sides, data, number, micro, samples, clock, rounds):
+    """Milliseconds of a step of ours, of the reference, and of drawing the micro-batch: medians of some turns."""
+    calls = [lambda: sides[0].step(micro, None), lambda: sides[1].step(micro, samples), lambda: data[number]]
+    return 1000 * np.median(interleaved(calls, 0, clock, rounds), axis=0)
+
+
+def arithmetic(config, micros, clock):
+    """Giga-MACs of each micro-batch, and giga-MACs a second of a plain product of as many tokens as are encoded."""
+    macs = [float(step_macs(config, micro.grid, micro.roles).sum()) / 1e9 for micro in micros]
+    encoded = np.mean([int((micro.roles[0] == Role.ONLINE).sum()) for micro in micros])
+    return macs, product_rate(round(encoded), config.width, clock=clock) / 1e9
+
+
+def row(name, given, times, apart, counted):
+    """What goes to the table."""
+    ours, theirs, drawing = ([f"{value:.4g}" for value in of] for of in times)
+    macs, rate = counted
+    clock = "processor" if given.process else "wall"
+    about = {
+        "threads": torch.get_num_threads(),
+        "clock": clock,
+        "torch": torch.__version__.split("+")[0],
+        "processor": processor(),
+    }
+    crops = "official" if given.official else "two cores"
+    return {
+        "model": name, "crops": crops, "batch": given.batch, "reference": " ".join(theirs), "ours": " ".join(ours),
+        "drawing": " ".join(drawing), "gmacs": " ".join(f"{value:.4g}" for value in macs),
+        "gmacs_of_product": f"{rate:.2f}", "loss_apart": f"{apart[0]:.1e}", "gradient_apart": f"{apart[1]:.1e}",
+        **about,
+    }  # fmt: skip
+
+
+def keep(path, made):
+    """Puts a row into the table, in place of an older one of the same model and crops."""
+    key = [made["model"], made["crops"]]
+    write_rows(path, [row for row in read_rows(path) if [row["model"], row["crops"]] != key] + [made], COLUMNS)
+
+
+def line(made):
+    """A line of the table of a row; of the rounds over a micro-batch the median counts."""
+    theirs, ours, drawing, macs = (
+        np.array(made[name].split(), dtype=float) for name in ("reference", "ours", "drawing", "gmacs")
+    )
     low, middle, high = np.percentile(theirs / ours, [25, 50, 75])
     spread = [f"{np.median(x):.0f} [{np.percentile(x, 25):.0f}, {np.percentile(x, 75):.0f}]" for x in (theirs, ours)]
-    a, b = (x.sum() / (len(x) * batch) for x in (theirs, ours))
-    shown = f"{spread[0]} | {spread[1]} | {middle:.2f} [{low:.2f}, {high:.2f}] | {a:.1f} | {b:.1f} | {a / b:.2f}"
-    print(f"| {name} | {shown} | {apart[0]:.0e}, {apart[1]:.0e} |", flush=True)
+    samples = len(ours) * int(made["batch"])
+    a, b, whole = (x.sum() / samples for x in (theirs, ours, ours + drawing))
+    least = 1000 * macs.sum() / samples / float(made["gmacs_of_product"])
+    shown = f"{spread[0]} | {spread[1]} | {middle:.2f} [{low:.2f}, {high:.2f}] | {a:.1f} | {b:.1f} | {b / a:.2f}"
+    apart = f"{made['loss_apart']}, {made['gradient_apart']}"
+    return f"| {made['model']}, {made['crops']} | {shown} | {whole:.1f} | {least:.1f} | {whole / least:.1f} | {apart} |"
+
+
+HEAD = (
+    "| model, crops | reference, ms a step | ours, ms a step | speed-up | reference, ms a sample | ours, ms a sample | "
+    "ours / reference | end to end, ms a sample | arithmetic, ms "
+    "| end to end / arithmetic | difference of loss, gradient |"
+    f"\n{'|---' * 11}|"
+)
 
 
 def main():
@@ -165,23 +228,23 @@ def main():
     parser.add_argument("--official", action="store_true", help="crops of official training")
     parser.add_argument("--batch", type=int, default=4, help="samples of a micro-batch")
     parser.add_argument("--steps", type=int, default=12, help="micro-batches")
-    parser.add_argument("--rounds", type=int, default=3, help="over them; the first also warms up")
+    parser.add_argument("--rounds", type=int, default=3, help="of each; the first also warms up")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--process", action="store_true", help="processor time of one thread, beside other work")
     parser.add_argument("--data", type=Path, default=TILES)
+    parser.add_argument("--out", type=Path, default=TABLE)
     given = parser.parse_args()
-    if given.threads:
-        torch.set_num_threads(given.threads)
-    crops = "official crops" if given.official else "crops for two cores"
+    if given.threads or given.process:
+        torch.set_num_threads(1 if given.process else given.threads)
+    keep_freed_memory()
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__.split('+')[0]}, float32, "
-        f"{crops}, micro-batches of {given.batch}, {given.steps} of them, {given.rounds} rounds\n"
-    )
-    print(
-        "| model | reference, ms a step | ours, ms a step | speed-up | reference, ms a sample | ours, ms a sample "
-        "| speed-up of all | difference of loss, gradient |\n|---|---|---|---|---|---|---|---|"
+        f"micro-batches of {given.batch}, {given.steps} of them, {given.rounds} rounds\n\n{HEAD}"
     )
     for name in given.models:
-        row(name, *measure(name, given), given.batch)
+        made = row(name, given, *measure(name, given))
+        keep(given.out, made)
+        print(line(made), flush=True)
 
 
 if __name__ == "__main__":

@@ -280,6 +280,21 @@ def hectares_of_crop(answer: object) -> str:
     return _near(answer, 41.0, "add up the parts of both classes of the map that are really crop")
 
 
+def attention_as_dear(answer: object) -> str:
+    """Notebook 09: the tokens at which attention costs the base model as much as the linear layers of its blocks."""
+    return _whole_number(answer, 6 * 768, "set 2 L D N^2 equal to 12 L D^2 N and divide by what both have")
+
+
+def saving_without_end(answer: object) -> str:
+    """Notebook 09: what v1's MACs divided by v1.1's come to for ever larger images."""
+    return _near(answer, 9.0, "with many tokens attention is all that counts, and it grows with their square")
+
+
+def what_does_not_shrink(answer: object) -> str:
+    """Notebook 09: the speed-up where 10 of 100 ms stay as they are and the other 90 shrink sixfold."""
+    return _near(answer, 100 / (10 + 90 / 6), "add up what stays and a sixth of the rest, and divide 100 by it")
+
+
 def lora_numbers(answer: object) -> str:
     """Notebook 07: what LoRA of rank 8 learns on queries and values of 12 blocks of width 768."""
     hint = "A is (rank, D), B is (D, rank); two layers of each of the 12 blocks have both"

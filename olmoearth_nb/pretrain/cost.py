@@ -53,11 +53,27 @@ def training_cost(plan: Plan) -> TrainingCost:
         grid = TokenGrid.build({name: shape for name in MODALITIES}, config.tokenization, 1)
         present = torch.zeros(DRAWS, len(grid), dtype=torch.bool)
         views = [draw_roles(plan.recipe.masking, grid, present, 0, range(DRAWS), 0, view) for view in range(2)]
-        online, hidden = ((torch.stack(views) == role) for role in (Role.ONLINE, Role.DECODER))  # (2, samples, N)
-        encoded, predicted = online.sum(2).double(), hidden.sum(2).double()
-        macs = _blocks(config, encoded, predicted).sum(0) + _embedding(config, grid, online, hidden)
-        found.append((len(grid), float(encoded.mean()), float(predicted.mean()), float(macs.mean())))
+        roles = torch.stack(views)  # (2, samples, N)
+        encoded, predicted = (float((roles == role).sum(2).double().mean()) for role in (Role.ONLINE, Role.DECODER))
+        macs = float(step_macs(config, grid, roles).mean())
+        found.append((len(grid), encoded, predicted, macs))
     return TrainingCost(*(float(mean) for mean in np.mean(found, 0)))
+
+
+def step_macs(config: ModelConfig, grid: TokenGrid, roles: Tensor) -> Tensor:
+    """Multiply-accumulates of a training step, forward and backward.
+
+    Args:
+        config: the model.
+        grid: the layout of the tokens.
+        roles: (2, B, N) `Role` of every token in each view.
+
+    Returns:
+        (B,) of each sample, both views together.
+    """
+    online, hidden = (roles == role for role in (Role.ONLINE, Role.DECODER))  # (2, B, N)
+    blocks = _blocks(config, online.sum(2).double(), hidden.sum(2).double()).sum(0)
+    return blocks + _embedding(config, grid, online, hidden)
 
 
 def _blocks(config: ModelConfig, encoded: Tensor, hidden: Tensor) -> Tensor:

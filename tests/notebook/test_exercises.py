@@ -147,6 +147,16 @@ def test_from_pixels_to_a_map():
     assert "both classes" in exercises.hectares_of_crop(27)
 
 
+def test_three_times_cheaper():
+    assert exercises.attention_as_dear(4608) == ""
+    assert "divide by what both have" in exercises.attention_as_dear(768)
+    assert exercises.saving_without_end(9) == ""
+    assert "with their square" in exercises.saving_without_end(3)
+    assert exercises.what_does_not_shrink(4.0) == ""
+    for wrong in (6, 5.4, 25):
+        assert "a sixth of the rest" in exercises.what_does_not_shrink(wrong)
+
+
 def test_switching():
     assert exercises.loss_left_open(0.075) == ""
     assert exercises.loss_left_open(0).startswith("of n groups")

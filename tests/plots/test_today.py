@@ -15,15 +15,6 @@ def lines_of(source):
     return (RESULTS / Path(source).name).read_text(encoding="utf8").splitlines()
 
 
-def test_times_are_those_of_the_results_page():
-    """Where a case stands twice on the page, the second row was measured again on the idle machine."""
-    for row in published("encoder_ms"):
-        edge, batch = row["edge"], row["batch"]
-        case = f"| {row['version']} {row['size']}, {edge}x{edge}, {row['timesteps']}, {row['patch_size']}, {batch} |"
-        line = [line for line in lines_of(row["source"]) if line.startswith(case)][-1]
-        assert f"| {row['milliseconds']} [{row['low']}, {row['high']}] |" in line
-
-
 def test_long_models_are_those_of_the_results_page():
     recipes = ["v1", "naive", "v1.1"]
     for row in published("long_models"):

@@ -1,0 +1,172 @@
+"""Writes the tables of docs/results/speed.md from data/published/speed*.csv: python benchmarks/speed_page.py"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pretrain_step
+from speed import FILES, PUBLISHED, VERSIONS, read_rows
+
+from olmoearth_nb.comparison.speed import (
+    COMPARED,
+    OURS,
+    REFERENCE,
+    Setting,
+    fitted_law,
+    growths,
+    measured,
+    savings,
+    spread,
+    times_less,
+)
+
+ROOT = Path(__file__).parents[1]
+PAGE, MARK = ROOT / "docs" / "results" / "speed.md", "<!-- what follows is written by the script -->\n"
+SIZES = ("nano", "tiny", "base")
+AIMS = {"nano": 0.75, "tiny": 0.85, "base": 0.95}
+"""Geometric means of time, ours over the reference's, that were aimed at."""
+
+
+def table(head, rows):
+    """Lines of a table."""
+    yield ""
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
+    yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def geometric(values):
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def pairs(rows):
+    """(reference, ours) of each case, in the order of the table."""
+    known = {(row.size, row.version, row.setting, row.whose): row for row in rows}
+    for row in rows:
+        if row.whose == OURS:
+            yield known[row.size, row.version, row.setting, REFERENCE], row
+
+
+def inference(rows):
+    """Geometric means, then all cases."""
+    both, summary, cases = list(pairs(rows)), [], []
+    for size in SIZES:
+        for version in VERSIONS:
+            own = [(a, b) for a, b in both if (b.size, b.version) == (size, version)]
+            if own:
+                times = [times_less(b, a).middle for a, b in own]
+                memory = geometric([b.memory / a.memory for a, b in own])
+                aim = f"{AIMS[size]:.2f}"
+                means = [f"{geometric(times):.2f}", aim, f"{max(times):.2f}", f"{memory:.2f}"]
+                summary.append([f"{version} {size}", *means, len(own)])
+    for a, b in both:
+        mib = [one.memory / 2**20 for one in (a, b)]
+        cells = [f"{b.version} {b.size}", b.setting, a.time.shown(1), b.time.shown(1), times_less(b, a).shown(2)]
+        cells += [f"{mib[0]:.1f}", f"{mib[1]:.1f}", f"{b.fraction_of_peak:.2f}", len(b.milliseconds)]
+        cases.append([*cells, f"{max(a.difference, b.difference):.0e}"])
+    yield "\n## Inference"
+    yield from table(
+        ["model", "time, ours / reference", "aim", "slowest case", "memory, ours / reference", "cases"], summary
+    )
+    head = [
+        "model",
+        "setting",
+        "reference, ms",
+        "ours, ms",
+        "ours / reference",
+        "memory of reference, MiB",
+        "ours, MiB",
+    ]
+    yield from table([*head, "of peak", "runs", "difference"], cases)
+
+
+def against_counts(rows):
+    """v1 over v1.1 in time beside the same in MACs."""
+    lines = []
+    for size in SIZES:
+        for setting in COMPARED:
+            found = savings(rows, size, setting)
+            if "time" in found:
+                macs, ours, theirs = found["MACs"][OURS].middle, found["time"][OURS], found["time"][REFERENCE]
+                over = spread([value / macs for value in ours]).shown(2)
+                memory = "/".join(f"{ratio.middle:.2f}" for ratio in found["memory"].values())
+                lines.append([size, setting, f"{macs:.2f}", ours.shown(2), theirs.shown(2), over, memory])
+    yield "\n## v1 over v1.1: time against the count"
+    head = ["size", "setting", "MACs", "time, ours", "time, reference", "ours over MACs", "memory, ours/reference"]
+    yield from table(head, lines)
+
+
+def growth(rows):
+    """Exponents and laws."""
+    exponents, laws = [], []
+    for size in SIZES:
+        for version in ("v1", "v1.1"):
+            for axis, one in growths(rows, size, version).items():
+                time = f"{one.time.value:.2f} [{one.time.low:.2f}, {one.time.high:.2f}]"
+                exponents.append([f"{version} {size}", axis, time, f"{one.macs:.2f}"])
+            own = [row for row in rows if (row.size, row.version) == (size, version)]
+            if own:
+                times = [row.time.middle for row in own]
+                law = fitted_law([row.cost for row in own], times)
+                off = [abs(law.milliseconds(row.cost) / time - 1) for row, time in zip(own, times, strict=True)]
+                rates = [f"{law.overhead:.1f}", f"{law.linear_rate:.1f}", f"{law.attention_rate:.1f}"]
+                laws.append([f"{version} {size}", *rates, f"{np.median(off):.0%}, {max(off):.0%}"])
+    yield "\n## Growth"
+    yield from table(["model", "along", "exponent of time", "exponent of MACs"], exponents)
+    yield "\nThe law: milliseconds = constant + linear MACs / rate + attention MACs / rate."
+    head = ["model", "constant, ms", "linear, GMAC/s", "attention, GMAC/s", "off by: median, most"]
+    yield from table(head, laws)
+
+
+def by_part():
+    """Fractions of the time and of the count, and what is reached."""
+    passes, found = {}, read_rows(PUBLISHED / FILES["parts"])
+    for row in found:
+        setting = Setting(*(int(row[name]) for name in Setting._fields))
+        passes.setdefault((f"{row['version']} {row['size']}", setting), []).append(row)
+    rows = []
+    for named, parts in passes.items():
+        spent, macs = ([float(part[name]) for part in parts] for name in ("milliseconds", "macs"))
+        each = [
+            f"{time / sum(spent):.0%} / {count / sum(macs):.0%}" + (f" ({count / time / 1e6:.0f})" if count else "")
+            for time, count in zip(spent, macs, strict=True)
+        ]
+        rows.append([*named, f"{sum(spent):.1f}", *each])
+    yield "\n## Time by part"
+    yield "\nPercent of the time / percent of the MACs (GMAC/s)."
+    yield from table(["model", "setting", "ms", *dict.fromkeys(row["part"] for row in found)], rows)
+
+
+def training():
+    """Steps, and a sample end to end."""
+    yield "\n## Training"
+    yield ""
+    yield pretrain_step.HEAD
+    yield from map(pretrain_step.line, read_rows(pretrain_step.TABLE))
+
+
+def machines(rows):
+    """Where the rows were measured."""
+    yield "\nMeasured on: " + "; ".join(sorted({row.where for row in rows})) + "."
+
+
+def lines():
+    """All that is written."""
+    cases, grown = measured(), measured("speed_growth")
+    yield from machines([*cases, *grown])
+    yield from inference(cases)
+    yield from against_counts(cases)
+    yield from growth(grown)
+    yield from by_part()
+    yield from training()
+
+
+def main():
+    text = PAGE.read_text(encoding="utf8").partition(MARK)[0]
+    PAGE.write_text(text + MARK + "\n".join(lines()) + "\n", encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()
