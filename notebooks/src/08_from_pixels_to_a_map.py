@@ -330,5 +330,5 @@ _ = check(3, crop, exercises.hectares_of_crop)
 
 # %% [markdown]
 # ## Next
-# *10 Should you switch?*: one encoder against another on your own labels. For a map of your own scene, `docs/maps.md`
-# has the command and all of its options.
+# *09 What does three times cheaper mean?*: how much of a saving in tokens reaches the clock. For a map of your own
+# scene, `docs/maps.md` has the command and all of its options.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +20,44 @@ Result = TypeVar("Result")
 FEWEST, MOST = 3, 40
 """Runs of `interleaved`, whatever they take."""
 
+FREE, TRIED = 0.8, 0.5
+"""Fraction of the processors that a free machine gives at least; seconds of trying."""
+
 COPIED = 2**26
 """Bytes that `copy_rate` copies: more than any cache of a processor core holds."""
+
+
+class Clock(NamedTuple):
+    """What tells the time of a computation.
+
+    Attributes:
+        read: seconds.
+        name: in words, with the number of threads.
+    """
+
+    read: Callable[[], float]
+    name: str
+
+
+WALL = Clock(time.perf_counter, "wall time")
+
+
+def fair_clock() -> Clock:
+    """Wall time on a machine that is free, and processor time of a single thread where other work runs beside.
+
+    A product of matrices is tried for a moment. If it gets less than `FREE` of the processors that torch would use,
+    what is waited for says more about the other work than about a model: torch is set to one thread for good, and only
+    the time counts that the processor spends on this process.
+    """
+    threads, one = torch.get_num_threads(), torch.randn(1024, 1024)
+    wall, spent = time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < TRIED:
+        one @ one
+    got = (time.process_time() - spent) / (time.perf_counter() - wall) / threads
+    if got >= FREE:
+        return Clock(time.perf_counter, f"wall time of {threads} thread{'s' if threads > 1 else ''}")
+    torch.set_num_threads(1)
+    return Clock(time.process_time, "processor time of 1 thread, as other work runs beside")
 
 
 def interleaved(

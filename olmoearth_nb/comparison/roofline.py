@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.comparison.clock import FEWEST, interleaved
+from olmoearth_nb.comparison.clock import FEWEST, WALL, Clock, interleaved
 from olmoearth_nb.comparison.speed import OURS, Measured, Setting
 from olmoearth_nb.model.config import published_config
 from olmoearth_nb.model.cost import encoder_cost
@@ -121,13 +121,16 @@ def _calls(encoder: Encoder, batch: Batch, patch_size: int, tokens: int) -> dict
 
 
 @torch.inference_mode()
-def timed(size: str, settings: Sequence[Setting], seconds: float, fewest: int = FEWEST) -> list[Measured]:
+def timed(
+    size: str, settings: Sequence[Setting], seconds: float, clock: Clock = WALL, fewest: int = FEWEST
+) -> list[Measured]:
     """Times v1 and v1.1 in several settings on this machine, all in turns.
 
     Args:
         size: of the models.
         settings: what is encoded.
         seconds: see `clock.interleaved`.
+        clock: what tells the time.
         fewest: runs in any case.
     """
     calls: dict[tuple[str, Setting], Callable[[], object]] = {}
@@ -135,10 +138,9 @@ def timed(size: str, settings: Sequence[Setting], seconds: float, fewest: int = 
         encoder = untrained(version, size)
         encoder(noise(Setting(8, 1, 8)), 8)  # the first pass of all is slower
         calls |= {(version, setting): _pass(encoder, noise(setting), setting.patch_size) for setting in settings}
-    times = 1000 * interleaved(list(calls.values()), seconds, fewest=fewest)
-    where = f"{torch.get_num_threads()} threads"
+    times = 1000 * interleaved(list(calls.values()), seconds, clock.read, fewest)
     return [
-        Measured(size, version, OURS, setting, tuple(runs.tolist()), 0, 0.0, 0.0, where)
+        Measured(size, version, OURS, setting, tuple(runs.tolist()), 0, 0.0, 0.0, clock.name)
         for (version, setting), runs in zip(calls, times.T, strict=True)
     ]
 

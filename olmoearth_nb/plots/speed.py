@@ -84,7 +84,7 @@ def show_counted() -> None:
         ground = {"fc": "white", "ec": "none", "pad": 1.5}
         ax.text(1.5 * place + 0.55, 0.72 if what else 0.5, name, ha="center", va="center", weight="bold", bbox=ground)
         if what:
-            ax.text(1.5 * place + 0.55, 0.3, what, ha="center", va="center", fontsize=7.5, bbox=ground)
+            ax.text(1.5 * place + 0.55, 0.3, what, ha="center", va="center", fontsize=8, bbox=ground)
         ax.text(
             1.5 * place + 0.55, -0.3, counted or "not counted", ha="center", color="#223344" if counted else "#777777"
         )
@@ -150,7 +150,8 @@ def show_roofline(parts: Mapping[str, Mapping[str, Part]], peak: float, copied: 
     """
     _, (roof, bars) = plt.subplots(1, 2, figsize=(10.4, 3.9), width_ratios=[1.25, 1], layout="constrained")
     shown = [part for by_name in parts.values() for part in by_name.values() if part.macs]
-    x = np.geomspace(min(part.intensity for part in shown) / 2, max(part.intensity for part in shown) * 2, 200)
+    corner, reached = peak / copied, [part.intensity for part in shown]  # both limits meet there
+    x = np.geomspace(min(corner, *reached) / 3, max(corner, *reached) * 2, 200)
     roof.plot(x, np.minimum(peak, copied * x) / 1e9, color="black", lw=1.2)
     roof.axhline(peak / 1e9, color="black", ls=":", lw=1)
     for version, by_name in parts.items():
@@ -171,7 +172,7 @@ def _key(ax: Axes, parts: Mapping[str, Mapping[str, Part]]) -> None:
             ax.plot([], [], mark, ms=7, mfc="white", mec="black", label=name)
     for version in parts:
         ax.plot([], [], "o", ms=7, color=colour_of(version), label=version)
-    ax.legend(fontsize=8.5, frameon=False, loc="lower right")
+    ax.legend(fontsize=8.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
 
 
 def _draw_fractions(ax: Axes, parts: Mapping[str, Mapping[str, Part]]) -> None:
@@ -181,10 +182,10 @@ def _draw_fractions(ax: Axes, parts: Mapping[str, Mapping[str, Part]]) -> None:
         values = {name: getattr(part, measure) for name, part in parts[version].items()}
         whole, left = sum(values.values()), 0.0
         for name, value in values.items():
-            fraction = value / whole
+            fraction, text = value / whole, "white" if name == "attention" else "black"
             ax.barh(y, fraction, 0.85, left=left, color=PARTS[name][1], ec="white", label="" if y else name)
             if fraction > 0.08:
-                ax.text(left + fraction / 2, y, f"{fraction:.0%}", ha="center", va="center", fontsize=9)
+                ax.text(left + fraction / 2, y, f"{fraction:.0%}", ha="center", va="center", fontsize=9, color=text)
             left += fraction
     ax.set_yticks(range(len(rows)), [f"{name}, {'count' if of == 'macs' else 'time'}" for name, of in rows])
     ax.invert_yaxis()
@@ -211,7 +212,8 @@ def show_days(rows: Mapping[str, Mapping[str, float]], title: str) -> None:
     ax.invert_yaxis()
     ax.set_xscale("log")
     ax.margins(x=0.12, y=0.12)
-    ax.set(xlabel="days", title=title)
+    ax.set(xlabel="days")
+    ax.set_title(title, fontsize=10)
     ax.grid(axis="x", color="#DDDDDD", lw=0.6)
     ax.legend(frameon=False, fontsize=9)
     plt.show()

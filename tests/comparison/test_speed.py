@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from olmoearth_nb.comparison import speed
+from olmoearth_nb.comparison import clock, speed
 from olmoearth_nb.comparison.clock import interleaved, peak_bytes, product_rate
 from olmoearth_nb.comparison.roofline import REST, parts_of, timed, untrained
 from olmoearth_nb.comparison.speed import AXES, GROWN, OURS, REFERENCE, Law, Measured, Setting
@@ -24,6 +24,22 @@ def test_calls_change_places_and_runs_are_counted():
     assert "".join(order) == "abbaab"
     assert times.tolist() == [[1.0, 1.0]] * 3
     assert len(interleaved(calls, seconds=1e9, clock=lambda: 0.0, most=5)) == 5
+
+
+@pytest.mark.parametrize(("fraction", "name"), [(1.0, "wall time"), (0.3, "processor time of 1 thread")])
+def test_a_busy_machine_is_told_by_what_a_process_gets(monkeypatch, fraction, name):
+    """Of so much of all processors; a clock that goes on by itself stands in."""
+    seconds, threads = [0.0], torch.get_num_threads()
+
+    def wall():
+        seconds[0] += 0.01
+        return seconds[0]
+
+    monkeypatch.setattr(clock.time, "perf_counter", wall)
+    monkeypatch.setattr(clock.time, "process_time", lambda: seconds[0] * fraction * threads)
+    found = clock.fair_clock()
+    assert found.name.startswith(name)
+    torch.set_num_threads(threads)
 
 
 def test_peak_is_what_lives_at_once():
