@@ -17,9 +17,11 @@ export NB DATA OPTIONS REAL MINUTES
 ONE = $${NB:+"--nb=$$NB"}
 OWN = $${DATA:+"--data=$$DATA"} $${OPTIONS:+"--options=$$OPTIONS"}
 BROWSER = $(BIN)/python tests/helpers/browsers.py
+BOOK := .venv-book
+BOOK_INSTALLED := $(BOOK)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser fuzz lab notebooks slow lock clean
+.PHONY: help run test test-browser fuzz lab notebooks slow book test-book bundle test-bundle lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,10 +40,10 @@ run: $(INSTALLED)  ## execute the notebooks into build/ (NB=02 for one, DATA=pat
 	$(BIN)/python -m olmoearth_nb run $(ONE) $(OWN)
 
 test: $(INSTALLED)  ## style, types, tests, the notebooks against their committed outputs, and in a browser if there is one
-	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks
-	$(BIN)/ruff format --check olmoearth_nb tests data benchmarks
+	$(BIN)/ruff check olmoearth_nb notebooks tests data benchmarks book
+	$(BIN)/ruff format --check olmoearth_nb tests data benchmarks book
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not slow and not browser"
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup -m "not slow and not browser and not book and not bundle"
 	aside=$$(mktemp -d) && TMPDIR=$$aside $(BIN)/pytest --nbval --nbval-current-env notebooks \
 		--nbval-cell-timeout=3600 --nbval-kernel-startup-timeout=600 -p no:xdist -p no:hypothesispytest -W default; \
 		code=$$?; rm -rf $$aside; exit $$code  # nbval kills kernels, which leave files
@@ -49,6 +51,23 @@ test: $(INSTALLED)  ## style, types, tests, the notebooks against their committe
 
 test-browser: $(INSTALLED)  ## the notebooks in JupyterLab in Chromium, their widgets moved; pictures in build/browser
 	$(BROWSER)
+
+$(BOOK_INSTALLED): requirements-book.lock
+	$(PYTHON) -m venv $(BOOK)
+	$(BOOK)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-book.lock
+	@touch $@
+
+book: $(BOOK_INSTALLED)  ## make the book from notebooks, docs and docstrings; it opens at build/book/html/index.html
+	$(BOOK)/bin/python book/build.py
+
+test-book: $(INSTALLED) book  ## links and pictures of the book, and every page of it in Chromium; pictures in build/browser
+	$(BIN)/pytest tests/book tests/browser -m book -n 0
+
+bundle: $(INSTALLED)  ## wheels, data and notebooks for a room without network, in build/bundle
+	$(BIN)/python book/bundle.py
+
+test-bundle: $(INSTALLED) bundle  ## install from the bundle without an index and run notebooks 01 to 03
+	$(BIN)/pytest tests/book -m bundle -n 0 -s
 
 slow: $(INSTALLED)  ## the tests of large models
 	$(BIN)/pytest -m slow
@@ -62,13 +81,16 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 notebooks: $(INSTALLED)  ## make the committed notebooks from notebooks/src (NB=02 for one)
 	$(BIN)/python -m olmoearth_nb notebooks $(ONE)
 
-lock:  ## renew both lock files from pyproject.toml, for every Python and system (a pin that still fits stays)
+lock:  ## renew the lock files, for every Python and system (a pin that still fits stays)
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
 	build/lock/bin/uv pip compile $(LOCKED) --universal --python-version 3.11.0 --fork-strategy fewest \
 		--upgrade-package torch==2.13.0 --output-file requirements.lock
 	build/lock/bin/uv pip compile $(LOCKED) --python-version 3.13 --python-platform linux \
 		--constraints requirements-colab.in --output-file requirements-colab.lock
+	{ echo "# Made by make lock. What the book is made with; it needs no torch."; build/lock/bin/uv pip compile \
+		requirements-book.in --quiet --no-annotate --no-header --universal --python-version 3.11.0 \
+		--fork-strategy fewest; } > build/lock/book && mv build/lock/book requirements-book.lock
 	for file in requirements.lock requirements-colab.lock; do \
 		grep -vE '^(nvidia-|cuda-|triton=|#)' $$file > build/lock/pins && \
 		{ echo "# Made by make lock. What torch needs for a GPU is not listed: each build of torch names its own."; \
@@ -76,4 +98,4 @@ lock:  ## renew both lock files from pyproject.toml, for every Python and system
 	rm -rf build/lock
 
 clean:  ## remove the environment and everything built
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(BOOK) build
