@@ -37,6 +37,7 @@ suppress_warnings = [
     "autoapi.python_import_resolution",  # constants that another module imports
     "ref.python",  # fields of docstrings have short names, which several classes have
 ]
+python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 default_role = "code"  # one backtick is code in the docstrings, as in Markdown
@@ -48,6 +49,8 @@ html_static_path = [str(BOOK / "static")]
 html_css_files = ["book.css"]
 html_js_files = ["calculator.js"]
 html_copy_source = False
+html_use_index = False  # the search does it better
+html_domain_indices = False
 html_show_sphinx = False
 html_last_updated_fmt = None
 html_theme_options = {
