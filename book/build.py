@@ -68,7 +68,7 @@ def solutions(source):
     """
     cells = read_source(source, solved=True).cells
     title = next(line[2:] for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
-    parts = [f"# Solutions of {source.name[:2]}: {title}", f"[To the notebook](../notebooks/{source.stem}.ipynb)"]
+    parts = [f"# {source.name[:2]} Solutions: {title}", f"[To the notebook](../notebooks/{source.stem}.ipynb)"]
     for before, cell in pairwise(cells):
         if {"exercise", "solution"} & set(cell.metadata.get("tags", [])):
             asked = before.source if before.cell_type == "markdown" else ""

@@ -51,6 +51,7 @@ html_js_files = ["calculator.js"]
 html_copy_source = False
 html_use_index = False  # the search does it better
 html_domain_indices = False
+html_show_search_summary = False  # they are fetched, which browsers refuse on pages from the disk
 html_show_sphinx = False
 html_last_updated_fmt = None
 html_theme_options = {
