@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -64,6 +65,19 @@ PRIMARY = (
     Primary("P5", "merging costs accuracy in the world", ("naive", "v1"), "mean of the designed tasks, network"),
     Primary("P6", "wrong names cost merged tokens more, world", ("naive", "v1"), "cost of published names, kNN-20"),
 )
+
+
+def plain(task: str) -> str:
+    """A task without the part of its set that is tested, which is the same in all studies of the plan."""
+    return re.sub(r" \(part [^)]*\)", "", task)
+
+
+def read_study(folder: Path) -> Table:
+    """The scores of a study, by plain names of tasks."""
+    table = read_scores(folder)
+    right = {(arm, budget, plain(task)): own for (arm, budget, task), own in table.right.items()}
+    rows = {plain(task): own for task, own in table.rows.items()}
+    return replace(table, tasks=tuple(map(plain, table.tasks)), right=right, rows=rows)
 
 
 def budget_of(table: Table, planned: int) -> str:
@@ -117,7 +131,7 @@ def of_names(folder: Path, one: Primary) -> Comparison | None:
 
 def primary(folder: Path) -> list[dict[str, object]]:
     """The six comparisons, as rows of `COLUMNS`."""
-    tables = {name: read_scores(folder / name) for name in ("r1", "s") if any((folder / name).glob("scores.csv*"))}
+    tables = {name: read_study(folder / name) for name in ("r1", "s") if any((folder / name).glob("scores.csv*"))}
     found: list[tuple[Primary, str, int, Comparison | None]] = []
     for one in PRIMARY:
         which, planned = ("r1", TRACK_R) if one.name <= "P4" else ("s", TRACK_S)
@@ -173,7 +187,7 @@ def effects(right: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def factors(folder: Path) -> list[dict[str, object]]:
     """The effects of R2 at each budget and task, Holm's rule over each budget."""
-    table, found = read_scores(folder), []
+    table, found = read_study(folder), []
     for budget in table.budgets:
         asked = [
             (task, name, one)

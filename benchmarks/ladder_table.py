@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ladder import factors, primary
+from ladder import factors, primary, read_study
 
 from olmoearth_nb.ablation.findings import accuracies
-from olmoearth_nb.ablation.scores import Table, read_scores
+from olmoearth_nb.ablation.scores import Table
 from olmoearth_nb.evaluation.intervals import Comparison, compare_all, holm
 from olmoearth_nb.io.durable import write_csv
 
@@ -160,7 +160,7 @@ def rows(folder: Path) -> Iterator[Row]:
     """All rows of the table, in a fixed order."""
     yield from of_primary(folder)
     for part in (one for one in PARTS if any((folder / one).glob("scores.csv*"))):
-        table = read_scores(folder / part)
+        table = read_study(folder / part)
         yield from of_study(part, table)
         if part == "r2":
             yield from of_effects(folder / part, len(table.seeds))
