@@ -148,7 +148,7 @@ def predicts_between_bands(answer: object) -> str:
 
 
 def chance_of_a_false_finding(answer: object) -> str:
-    """Notebook 05: that one of twelve independent comparisons without a difference has p < 0.05."""
+    """Notebook 11: that one of twelve independent comparisons without a difference has p < 0.05."""
     given = answers.number(answer)
     if given is not None and not 0 <= given <= 1:
         return "give a number from 0 to 1"
@@ -156,7 +156,7 @@ def chance_of_a_false_finding(answer: object) -> str:
 
 
 def seeds_to_see(answer: object, smallest: float = 0.05) -> str:
-    """Notebook 05: the fewest seeds with which the planted design can detect a difference on 120 tiles."""
+    """Notebook 11: the fewest seeds with which the planted design can detect a difference on 120 tiles."""
     from olmoearth_nb.ablation.planted import Design, behaviour
 
     seeds = answers.whole(answer)
@@ -167,6 +167,12 @@ def seeds_to_see(answer: object, smallest: float = 0.05) -> str:
         return f"with {seeds} seeds {detectable:.3f} can be seen"
     fewer = seeds > 2 and behaviour(Design(seeds=seeds - 1), 4).detectable <= smallest
     return "fewer seeds do it, too" if fewer else ""
+
+
+def left_by_holm(answer: object) -> str:
+    """Notebook 11: findings among p-values of .013, .020, .030 and .200 after Holm's rule."""
+    hint = "begin with the smallest p: how many comparisons is it multiplied by?"
+    return _whole_number(answer, 0, hint)
 
 
 def one_step(answer: Recipe) -> str:
@@ -180,6 +186,27 @@ def one_step(answer: Recipe) -> str:
         return "that arm is there already"
     (name,) = changed
     return "" if changed[name] == whole.get(name) else f"v1.1 has no such {name}"
+
+
+def touched_tokens(answer: object) -> str:
+    """Notebook 05: tokens of Galileo's grouping that hold a band which m-eurosat names wrongly."""
+    from olmoearth_nb.data.labelled.changed import TOUCHED
+
+    groups = TOKENIZATIONS["galileo"].groups_of(SENTINEL2.name)
+    right = sum(bool(set(group) & set(TOUCHED)) for group in groups)
+    return _whole_number(answer, right, f"{', '.join(TOUCHED)} are read wrongly; B09 is not read by Galileo")
+
+
+def smallest_seen(answer: object) -> str:
+    """Notebook 05: what R1 would have seen of naive - v1, kNN-20 and right names, with a power of 80 %."""
+    from olmoearth_nb.comparison.ladder import one, tested
+
+    row = one(part="r1", kind="difference", what="naive - v1", score="EuroSAT, kNN-20", names="content",
+              budget=tested("r1"))  # fmt: skip
+    given = answers.number(answer)
+    if given is not None and given > 1:
+        return "give it as a difference of accuracies, from 0 to 1"
+    return _near(answer, row.detectable, "it is the column *detectable* of that row, no end of its interval")
 
 
 def month_of_index(answer: object) -> str:

@@ -41,7 +41,7 @@ def show_answer(savings: Mapping[str, Mapping[str, float]], here: Mapping[str, M
     draw_sizes(axes[2], {name: row.by_size for name, row in rows.items()},
                {name: MISLABELLED for name, row in rows.items() if row.mislabelled})  # fmt: skip
     axes[2].axvline(0, color="grey", ls=":", lw=1)
-    axes[2].set(title="elsewhere, kNN: v1.1 minus v1", xlabel="points")
+    axes[2].set(title="elsewhere: v1.1 - v1", xlabel="points of kNN")
     plt.show()
 
 
@@ -63,7 +63,9 @@ def show_learning(panels: Mapping[str, Sequence[Measured]], baseline: str = "ima
         panels: title -> the scores of one probe and one way to name bands; among them the baseline's, drawn as a line.
         baseline: how the line is called.
     """
-    _, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(3.4 * len(panels) + 1.6, 3.2), sharey=True, layout="constrained"
+    )
     for ax, (title, rows) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         arms = [arm for arm in RECIPE_COLOURS if any(row.what == arm for row in rows)]
         for number, arm in enumerate(arms):
@@ -76,7 +78,8 @@ def show_learning(panels: Mapping[str, Sequence[Measured]], baseline: str = "ima
             ax.axhline(row.interval.value, color=BASELINES[1], ls="--", lw=1, label=baseline)
         ax.set(title=title, xlabel="thousand samples")
     np.atleast_1d(axes)[0].set_ylabel("accuracy")
-    np.atleast_1d(axes)[-1].legend(frameon=False, fontsize=8, loc="lower right")
+    named = np.atleast_1d(axes)[-1].get_legend_handles_labels()
+    figure.legend(*named, frameon=False, fontsize=9, loc="outside right upper")
     plt.show()
 
 
@@ -148,7 +151,7 @@ def show_lost(accuracies: Mapping[str, Mapping[str, float]]) -> None:
         accuracies: recipe -> condition -> accuracy.
     """
     conditions = list(next(iter(accuracies.values())))
-    _, ax = plt.subplots(figsize=(8.2, 2.9), layout="constrained")
+    figure, ax = plt.subplots(figsize=(8.2, 3.1), layout="constrained")
     width = 0.8 / len(accuracies)
     for number, (recipe, by_condition) in enumerate(accuracies.items()):
         at = np.arange(len(conditions)) + (number - (len(accuracies) - 1) / 2) * width
@@ -157,5 +160,5 @@ def show_lost(accuracies: Mapping[str, Mapping[str, float]]) -> None:
         ax.bar_label(bars, fmt="%.2f", fontsize=8)
     ax.set_xticks(range(len(conditions)), conditions)
     ax.set(ylabel="accuracy")
-    ax.legend(frameon=False, fontsize=9, ncols=len(accuracies), loc="upper right")
+    figure.legend(frameon=False, fontsize=9, ncols=len(accuracies), loc="outside upper center")
     plt.show()

@@ -1,4 +1,4 @@
-"""What is known today about v1.1 against v1: what it saves, and its accuracy here and elsewhere, from kept tables.
+"""What is known today about v1.1 against v1: what it saves, and its accuracy elsewhere, from kept tables.
 
 The tables are those of `data/published`; `data/README.md` says where each comes from.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from olmoearth_nb.comparison.independent import Independent, independent
 from olmoearth_nb.io.shipped import published
-from olmoearth_nb.plots.training import RECIPE_COLOURS
 
 MARKS = {"nano": "o", "tiny": "s", "base": "D"}
 """The mark of each model size."""
@@ -46,26 +44,6 @@ def elsewhere() -> dict[str, Independent]:
     return {one.dataset + (" (wrong labels)" if one.mislabelled else ""): one for one in rows}
 
 
-def show_today(savings: Mapping[str, Mapping[str, float]]) -> None:
-    """What v1.1 saves, the accuracy of three models of this project, and that of the published ones elsewhere.
-
-    Args:
-        savings: what is saved -> model size -> how many times less v1.1 needs than v1.
-    """
-    _, axes = plt.subplots(1, 3, figsize=(10.4, 3.1), layout="constrained", width_ratios=[1, 1, 1.15])
-    draw_sizes(axes[0], savings, {})
-    axes[0].set(title="what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, None))
-    axes[0].axvline(1, color="grey", ls=":", lw=1)
-    axes[0].legend(frameon=False, fontsize=8, loc="lower left")
-    _draw_long_models(axes[1])
-    rows = elsewhere()
-    colours = {name: MISLABELLED for name, one in rows.items() if one.mislabelled}
-    draw_sizes(axes[2], {name: one.by_size for name, one in rows.items()}, colours)
-    axes[2].axvline(0, color="grey", ls=":", lw=1)
-    axes[2].set(title="elsewhere, kNN: v1.1 minus v1", xlabel="points")
-    plt.show()
-
-
 def draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
     """One row for each name with a mark for each model size; hollow where the row has a colour of its own."""
     for y, (name, values) in enumerate(rows.items()):
@@ -76,19 +54,3 @@ def draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mappi
                 ax.scatter(values[size], y + 0.2 * (step - 1), 22, marker=mark, fc=face, ec=colour, label=label)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=8.5)
     ax.invert_yaxis()
-
-
-def _draw_long_models(ax: Axes) -> None:
-    """Accuracy of the long small models minus that of the raw bands, with intervals."""
-    rows = published("long_models")
-    tasks = list(dict.fromkeys(row["task"] for row in rows))
-    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
-    for row in rows:
-        y = tasks.index(row["task"]) + 0.2 * (recipes.index(row["recipe"]) - 1)
-        gain, low, high = (float(row[column]) for column in ("gain", "low", "high"))
-        colour, label = RECIPE_COLOURS[row["recipe"]], row["recipe"] if row["task"] == tasks[0] else None
-        ax.errorbar(gain, y, xerr=[[gain - low], [high - gain]], fmt="o", ms=4, color=colour, label=label)
-    ax.axvline(0, color="grey", ls=":", lw=1)
-    ax.set_yticks(range(len(tasks)), [task.replace(", ", "\n") for task in tasks], fontsize=8.5)
-    ax.set(title="here: model minus raw bands", xlabel="difference in accuracy", ylim=(len(tasks) - 0.5, -0.5))
-    ax.legend(frameon=False, fontsize=8, loc="lower right")

@@ -15,7 +15,7 @@ from olmoearth_nb.io.durable import write_json
 
 pytestmark = pytest.mark.xdist_group("kernels")
 
-NOTEBOOK = next((Path(__file__).parents[2] / "notebooks").glob("05_*.ipynb"))
+NOTEBOOK = next((Path(__file__).parents[2] / "notebooks").glob("11_*.ipynb"))
 ARM = "band dropout 0.5"
 
 

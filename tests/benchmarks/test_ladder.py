@@ -55,3 +55,9 @@ def test_effects_of_a_factorial(script):
     found = script.effects(right)
     assert len(found) == 7
     assert {name: float(value[0]) for name, value in found.items() if value[0]} == truth
+
+
+def test_the_page_has_the_primary_comparisons_of_the_kept_tables(script):
+    folder = script.Path(__file__).parents[2] / "docs" / "results"
+    page = (folder / "ladder.md").read_text(encoding="utf8")
+    assert "\n".join(script.lines(script.primary(folder / "ladder"))) in page

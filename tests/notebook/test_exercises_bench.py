@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 05."""
+"""Answers to the exercises of notebooks 05 and 11."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from olmoearth_nb.comparison.ladder import one, tested
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.pretrain.recipes import two_cores
 
@@ -44,3 +45,26 @@ def test_one_step_from_naive_towards_v1_1():
     assert exercises.one_step(replace(NAIVE, masking=two_cores("v1.1").masking)) == "that arm is there already"
     assert "pixel_layer, band_dropout" in exercises.one_step(two_cores("v1.1"))
     assert exercises.one_step("v1.1").startswith("give a Recipe")
+
+
+def test_tokens_that_hold_a_wrongly_named_band():
+    assert exercises.touched_tokens(2) == exercises.touched_tokens(torch.tensor(2.0)) == ""
+    for wrong in (1, 3, 5):
+        assert exercises.touched_tokens(wrong) == "B8A, B11, B12, B09 are read wrongly; B09 is not read by Galileo"
+    assert exercises.touched_tokens("two") == "give a whole number"
+
+
+def test_what_the_ladder_could_have_seen():
+    about = {"part": "r1", "kind": "difference", "what": "naive - v1", "score": "EuroSAT, kNN-20", "names": "content"}
+    row = one(**about, budget=tested("r1"))
+    assert exercises.smallest_seen(row.detectable) == exercises.smallest_seen(np.float32(row.detectable)) == ""
+    for wrong in (row.interval.value, row.interval.low, row.interval.high):
+        assert "detectable" in exercises.smallest_seen(wrong)
+    assert "from 0 to 1" in exercises.smallest_seen(100 * row.detectable)
+
+
+def test_what_holms_rule_leaves():
+    assert exercises.left_by_holm(0) == exercises.left_by_holm(np.int64(0)) == ""
+    for wrong in (1, 2, 3):  # after Bonferroni's thought, in the middle, and without any rule
+        assert "smallest p" in exercises.left_by_holm(wrong)
+    assert exercises.left_by_holm(None) == "give a whole number"
