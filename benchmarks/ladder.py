@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +30,7 @@ from olmoearth_nb.evaluation.intervals import Comparison, Interval, compare_all,
 from olmoearth_nb.io.durable import write, write_csv
 
 COLUMNS = ("comparison", "hypothesis", "what", "score", "budget", "seeds", "difference", "low", "high", "p", "p_holm")
-TABLES = ("runs.csv", "metrics.csv", "sets.csv", "comparisons.csv", "report.md", "study.json")
+TABLES = ("runs.csv", "metrics.csv", "sets.csv", "comparisons.csv", "report.md")
 KNN, LINEAR = "EuroSAT, kNN-20", "EuroSAT, linear"
 TRACK_R, TRACK_S = 65_536, 32_768
 """Samples after which arms are tested, if all seeds have reached them."""
@@ -205,12 +207,24 @@ def factors(folder: Path) -> list[dict[str, object]]:
     return found
 
 
+def by_name(value: Any) -> Any:
+    """The same with the names of folders in place of where they lay."""
+    if isinstance(value, dict):
+        return {key: by_name(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [by_name(own) for own in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
 def keep(study: Path, folder: Path) -> None:
     """Copies the tables of a sweep; the same scores give the same packed bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         if (study / name).is_file():
             shutil.copyfile(study / name, folder / name)
+    about = json.loads((study / "study.json").read_text(encoding="utf8"))
+    text = json.dumps(by_name(about), indent=2) + "\n"
+    write(folder / "study.json", lambda part: part.write_text(text, encoding="utf8"))
     packed = gzip.compress((study / "scores.csv").read_bytes(), 9, mtime=0)
     write(folder / "scores.csv.gz", lambda part: part.write_bytes(packed))
 

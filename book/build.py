@@ -30,8 +30,13 @@ def address():
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]["urls"]["Repository"]
 
 
+def is_record(page):
+    """Whether a file belongs to the records of a measurement, which lie in folders below the pages of results."""
+    return page.is_relative_to("docs/results") and len(page.parts) > 3 and page.suffix == ".md"
+
+
 def within(text, page):
-    """A page's text without badges; links to our own pages lead to them, and those to folders to the repository.
+    """A page's text without badges; links to our pages lead to them, those to folders and records to the repository.
 
     Args:
         text: Markdown.
@@ -43,8 +48,9 @@ def within(text, page):
         path, anchor = re.fullmatch(r"([^#]*)(#.*)?", target).groups()
         if target != match.group(1):
             return f"]({os.path.relpath(path, page.parent)}{anchor or ''})"
-        folder = os.path.normpath(page.parent / path)
-        return f"]({address()}/tree/main/{folder})" if path and (ROOT / folder).is_dir() else match.group()
+        place = Path(os.path.normpath(page.parent / path))
+        kind = "tree" if (ROOT / place).is_dir() else "blob" if is_record(place) else ""
+        return f"]({address()}/{kind}/main/{place.as_posix()})" if path and kind else match.group()
 
     return re.sub(r"\]\(([^)\s]+)\)", link, BADGE.sub("", text))
 
@@ -92,6 +98,8 @@ def lay_out(folder):
         for found in sorted(ROOT.glob(pattern)):
             for path in [found] if found.is_file() else sorted(filter(Path.is_file, found.rglob("*"))):
                 page = path.relative_to(ROOT)
+                if is_record(page):
+                    continue
                 change = {".md": within, ".ipynb": notebook_within}.get(path.suffix)
                 content = change(path.read_text(encoding="utf8"), page) if change else path.read_bytes()
                 kept.add(keep(folder / page, content))

@@ -60,7 +60,7 @@ seed = 0
 # %%
 from olmoearth_nb import encoder_cost, published_config
 from olmoearth_nb.comparison.independent import independent
-from olmoearth_nb.comparison.ladder import ladder, one, tested
+from olmoearth_nb.comparison.ladder import final_budget, ladder, one
 from olmoearth_nb.plots.ladder import show_answer, show_costs, show_learning, show_lost, show_permutation
 from olmoearth_nb.plots.today import milliseconds
 
@@ -230,7 +230,7 @@ show_learning(panels)
 # are 95 % intervals over five seeds and over chips. Dashed: image statistics, which need no encoder.*
 
 # %%
-budget = tested("r1")
+budget = final_budget("r1")
 print(f"{budget}      right names: kNN-20        linear             published names: kNN-20")
 for arm in ("v1", "naive", "v1.1", "v1 tokens"):
     chosen = [("EuroSAT, kNN-20", "content"), ("EuroSAT, linear", "content"), ("EuroSAT, kNN-20", "published")]

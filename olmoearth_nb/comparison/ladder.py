@@ -78,7 +78,7 @@ def one(**wanted: str) -> Measured:
     return found[0]
 
 
-def tested(part: str) -> str:
+def final_budget(part: str) -> str:
     """The budget at which the arms of a part are compared, as the plan fixes it: the largest."""
     return max(ladder(part=part, kind="score"), key=lambda row: row.samples).budget
 

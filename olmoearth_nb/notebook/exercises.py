@@ -199,10 +199,10 @@ def touched_tokens(answer: object) -> str:
 
 def smallest_seen(answer: object) -> str:
     """Notebook 05: what R1 would have seen of naive - v1, kNN-20 and right names, with a power of 80 %."""
-    from olmoearth_nb.comparison.ladder import one, tested
+    from olmoearth_nb.comparison.ladder import final_budget, one
 
     row = one(part="r1", kind="difference", what="naive - v1", score="EuroSAT, kNN-20", names="content",
-              budget=tested("r1"))  # fmt: skip
+              budget=final_budget("r1"))  # fmt: skip
     given = answers.number(answer)
     if given is not None and given > 1:
         return "give it as a difference of accuracies, from 0 to 1"

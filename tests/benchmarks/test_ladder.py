@@ -1,6 +1,7 @@
 """The primary comparisons, from tables whose truth is known."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -36,11 +37,15 @@ def test_takes_a_lower_budget_where_the_planned_one_was_not_reached(script, tmp_
 
 
 def test_packed_scores_are_read_and_packed_alike(script, folder, tmp_path):
+    about = {"data": {"evaluate": [{"path": str(tmp_path / "eurosat_ms"), "part": "2-5/5"}]}}
+    (folder / "r1" / "study.json").write_text(json.dumps(about), encoding="utf8")
     for name in ("one", "other"):
         script.keep(folder / "r1", tmp_path / name)
     packed = [(tmp_path / name / "scores.csv.gz").read_bytes() for name in ("one", "other")]
     assert packed[0] == packed[1]
     assert gzip.decompress(packed[0]) == (folder / "r1" / "scores.csv").read_bytes()
+    kept = json.loads((tmp_path / "one" / "study.json").read_text(encoding="utf8"))
+    assert kept == {"data": {"evaluate": [{"path": "eurosat_ms", "part": "2-5/5"}]}}
     plain, read = script.read_scores(folder / "r1"), script.read_scores(tmp_path / "one")
     assert all(np.array_equal(plain.right[key], read.right[key]) for key in plain.right)
 

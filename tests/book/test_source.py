@@ -19,7 +19,11 @@ def test_the_contents_name_every_page():
     listed = [
         line for block in re.findall(r"```\{toctree\}\n(.*?)```", INDEX, re.DOTALL) for line in block.split("\n")[1:]
     ]
-    pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    pages = [
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs" / "results").glob("*.md"),
+        *(ROOT / "notebooks").glob("*.ipynb"),
+    ]
     names = [path.relative_to(ROOT).with_suffix("").as_posix() for path in pages]
     assert len(names) > 30
     assert not [name for name in names if not any(fnmatch.fnmatch(name, line) for line in listed if line)]
@@ -46,6 +50,8 @@ def test_pages_lose_badges_and_keep_their_links():
     assert build.within(text, page) == (
         f"# Title\n[a](../docs/maps.md#work) [b](03_y.ipynb) [c]({home}/tree/main/docs/results/maps) [d](https://e.test/f)"
     )
+    record = "docs/results/maps/run/report.md"
+    assert build.within("[r](maps/run/report.md)", Path("docs/results/maps.md")) == f"[r]({home}/blob/main/{record})"
     cells = [{"cell_type": "markdown", "source": [text]}, {"cell_type": "code", "source": [text]}]
     made = json.loads(build.notebook_within(json.dumps({"cells": cells}), page))["cells"]
     assert made[0]["source"].startswith("# 02 Title\n")

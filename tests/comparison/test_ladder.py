@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from olmoearth_nb.comparison.ladder import ladder, one, tested
+from olmoearth_nb.comparison.ladder import final_budget, ladder, one
 
 
 def test_primary_comparisons_that_were_run_have_numbers():
@@ -28,7 +28,7 @@ def test_a_primary_comparison_is_that_of_the_table_of_its_part():
 def test_samples_are_those_of_trainings_alone():
     counts = {row.budget: row.samples for row in ladder(part="r1", kind="score")}
     assert counts["untrained"] == counts["floor"] == 0
-    assert max(counts, key=counts.get) == tested("r1") == "65536 samples"
+    assert max(counts, key=counts.get) == final_budget("r1") == "65536 samples"
     assert all(math.isnan(row.p_holm) for row in ladder(part="r1", kind="score"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from olmoearth_nb.comparison.ladder import one, tested
+from olmoearth_nb.comparison.ladder import final_budget, one
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.pretrain.recipes import two_cores
 
@@ -56,7 +56,7 @@ def test_tokens_that_hold_a_wrongly_named_band():
 
 def test_what_the_ladder_could_have_seen():
     about = {"part": "r1", "kind": "difference", "what": "naive - v1", "score": "EuroSAT, kNN-20", "names": "content"}
-    row = one(**about, budget=tested("r1"))
+    row = one(**about, budget=final_budget("r1"))
     assert exercises.smallest_seen(row.detectable) == exercises.smallest_seen(np.float32(row.detectable)) == ""
     for wrong in (row.interval.value, row.interval.low, row.interval.high):
         assert "detectable" in exercises.smallest_seen(wrong)

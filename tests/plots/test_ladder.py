@@ -1,6 +1,6 @@
 """Figures of the ladder say what its rows say."""
 
-from olmoearth_nb.comparison.ladder import Measured, ladder, one, tested
+from olmoearth_nb.comparison.ladder import Measured, final_budget, ladder, one
 from olmoearth_nb.data.labelled.changed import HELD
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots import ladder as plots
@@ -35,7 +35,7 @@ def test_learning_begins_untrained_and_has_every_budget(figures):
     assert set(curves) == {"v1", "naive", "v1.1", "v1 tokens", "image statistics"}
     untrained, trained = (
         one(part="r1", kind="score", what="v1", score="EuroSAT, kNN-20", names="content", budget=budget).interval.value
-        for budget in ("untrained", tested("r1"))
+        for budget in ("untrained", final_budget("r1"))
     )
     assert (curves["v1"][0], curves["v1"][-1], len(curves["v1"])) == (untrained, trained, 5)
 
@@ -50,7 +50,7 @@ def test_the_schematic_counts_what_is_wrong_in_each_token(figures):
 
 
 def test_costs_and_lost_bands_have_a_mark_for_each_arm(figures):
-    costs = [row for row in ladder(part="r1", kind="cost", budget=tested("r1")) if " - " not in row.what]
+    costs = [row for row in ladder(part="r1", kind="cost", budget=final_budget("r1")) if " - " not in row.what]
     plots.show_costs(costs)
     assert len([line for line in figures[0].axes[0].lines if line.get_marker() == "o"]) == len(costs) == 12
     plots.show_lost({"v1": {"right": 0.5, "lost": 0.4}, "naive": {"right": 0.6, "lost": 0.2}})
