@@ -58,20 +58,19 @@ seed = 0
 # published models, as torchgeo-bench measured them.
 
 # %%
-from olmoearth_nb import encoder_cost, published_config
+from olmoearth_nb import encoder_cost
 from olmoearth_nb.comparison.independent import independent
 from olmoearth_nb.comparison.ladder import final_budget, ladder, one
+from olmoearth_nb.comparison.speed import OURS, Setting, measured, savings
 from olmoearth_nb.plots.ladder import show_answer, show_costs, show_learning, show_lost, show_permutation
-from olmoearth_nb.plots.today import milliseconds
 
-saved = {}
-for when, shape in {"one date": (64, 64, 1), "twelve dates": (32, 32, 12)}.items():
+saved, timed = {}, measured()
+for when, setting in {"one date": Setting(64, 1, 4), "twelve dates": Setting(32, 12, 4)}.items():
     for size in ("nano", "tiny", "base"):
-        v1, v11 = (encoder_cost(published_config(version, size), shape, 4) for version in ("v1", "v1.1"))
-        ms, ms11 = (milliseconds(size, version, shape) for version in ("v1", "v1.1"))
-        saved.setdefault("tokens", {})[size] = v1.tokens / v11.tokens
-        saved.setdefault(f"MACs, {when}", {})[size] = v1.macs / v11.macs
-        saved.setdefault(f"time, {when}", {})[size] = ms / ms11
+        ratios = savings(timed, size, setting)
+        saved.setdefault("tokens", {})[size] = ratios["tokens"][OURS].middle
+        for sense in ("MACs", "time"):
+            saved.setdefault(f"{sense}, {when}", {})[size] = ratios[sense][OURS].middle
 
 # %% tags=["headline"]
 labels = {

@@ -16,7 +16,7 @@ from olmoearth_nb.comparison.compare import Compared
 from olmoearth_nb.comparison.independent import Independent, over_sets
 from olmoearth_nb.evaluation.summary import intervals
 from olmoearth_nb.plots.scores import plot_scores
-from olmoearth_nb.plots.today import MARKS, MISLABELLED
+from olmoearth_nb.plots.style import MARKS, MISLABELLED
 
 KIND_COLOURS = ("#dddddd", "#0072B2", "#D55E00", "#999999", "#555555")
 """Colours of `KINDS`: blue where the current model alone is right, orange where the candidate alone is."""

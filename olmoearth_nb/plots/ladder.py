@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.comparison.independent import Independent, independent
 from olmoearth_nb.comparison.ladder import Measured
-from olmoearth_nb.plots.style import BASELINES
-from olmoearth_nb.plots.today import MISLABELLED, draw_sizes, elsewhere
+from olmoearth_nb.plots.style import BASELINES, MARKS, MISLABELLED
 from olmoearth_nb.plots.training import RECIPE_COLOURS
 from olmoearth_nb.tokenization import TOKENIZATIONS
 
@@ -43,6 +43,24 @@ def show_answer(savings: Mapping[str, Mapping[str, float]], here: Mapping[str, M
     axes[2].axvline(0, color="grey", ls=":", lw=1)
     axes[2].set(title="elsewhere: v1.1 - v1", xlabel="points of kNN")
     plt.show()
+
+
+def elsewhere() -> dict[str, Independent]:
+    """v1.1 minus v1 in points of kNN, as torchgeo-bench measured it, by names for an axis; wrong band labels first."""
+    rows = sorted((one for one in independent() if one.probe == "kNN"), key=lambda one: not one.mislabelled)
+    return {one.dataset + (" (wrong labels)" if one.mislabelled else ""): one for one in rows}
+
+
+def draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:
+    """One row for each name with a mark for each model size; hollow where the row has a colour of its own."""
+    for y, (name, values) in enumerate(rows.items()):
+        colour = colours.get(name, "black")
+        for step, (size, mark) in enumerate(MARKS.items()):
+            if size in values:
+                face, label = "none" if name in colours else colour, size if y == len(rows) - 1 else None
+                ax.scatter(values[size], y + 0.2 * (step - 1), 22, marker=mark, fc=face, ec=colour, label=label)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=8.5)
+    ax.invert_yaxis()
 
 
 def draw_differences(ax: Axes, rows: Mapping[str, Measured]) -> None:

@@ -32,6 +32,12 @@ PRETRAINED, RANDOM, BASELINES = "#332288", "#AA4499", ("#999999", "#444444")
 RESOLUTION_COLOURS = {10: "#8dd3c7", 20: "#ffffb3", 60: "#bebada"}
 """Ground of a band's name: how many metres its pixels measure. These colours mean nothing else in any figure."""
 
+MARKS = {"nano": "o", "tiny": "s", "base": "D"}
+"""The mark of each model size."""
+
+MISLABELLED = "#999999"
+"""Colour of results on images whose band labels are wrong."""
+
 BY_WAVELENGTH = sorted(range(len(SENTINEL2.bands)), key=lambda i: SENTINEL2.bands[i].centre or 0.0)
 """Channels of Sentinel-2 in the order of their wavelengths."""
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from olmoearth_nb.comparison.ladder import final_budget, ladder, one
+from olmoearth_nb.io.shipped import published
 
 
 def test_primary_comparisons_that_were_run_have_numbers():
@@ -37,3 +38,8 @@ def test_what_is_asked_wrongly_is_said():
         ladder(arm="v1")
     with pytest.raises(ValueError, match="0 rows of the ladder are"):
         one(part="r9")
+
+
+def test_an_unknown_table_is_named_with_those_that_are_there():
+    with pytest.raises(ValueError, match="no table 'x'; there are cards, finetune, "):
+        published("x")

@@ -55,3 +55,7 @@ def test_costs_and_lost_bands_have_a_mark_for_each_arm(figures):
     assert len([line for line in figures[0].axes[0].lines if line.get_marker() == "o"]) == len(costs) == 12
     plots.show_lost({"v1": {"right": 0.5, "lost": 0.4}, "naive": {"right": 0.6, "lost": 0.2}})
     assert [bar.get_height() for bar in figures[1].axes[0].patches] == [0.5, 0.4, 0.6, 0.2]
+
+
+def test_wrongly_labelled_sets_come_first_and_are_named():
+    assert list(plots.elsewhere())[:2] == ["m-eurosat (wrong labels)", "benv2"]
