@@ -58,11 +58,6 @@ class Claim:
     test: Callable[[], Tested]
 
 
-def points(one: Interval) -> str:
-    """A difference of accuracies in points."""
-    return Interval(*(100 * x for x in (one.value, one.low, one.high))).signed(1)
-
-
 def first(**wanted: str) -> Measured | None:
     """The row of the ladder at the largest budget, if there is any."""
     rows = ladder(**wanted)
@@ -81,7 +76,7 @@ def judged(row: Measured | None, sign: int) -> str:
 def of_ladder(where: str, sign: int, **wanted: str) -> Tested:
     """A difference of the ladder."""
     row = first(**wanted)
-    return Tested(where, "" if row is None else f"{row.what}: {points(row.interval)} points", judged(row, sign))
+    return Tested(where, "" if row is None else f"{row.what}: {row.points.signed(1)} points", judged(row, sign))
 
 
 def primary(name: str, where: str, sign: int) -> Tested:
@@ -90,16 +85,12 @@ def primary(name: str, where: str, sign: int) -> Tested:
     if row is None:
         return Tested(where, "", NOT_RUN)
     what = row.what.partition(": ")[2]
-    ours = f"{what}: {points(row.interval)} points ({row.score})"
-    if row.found:
-        return Tested(where, ours, judged(row, sign))
+    ours = f"{what}: {row.points.signed(1)} points ({row.score})"
     kind = "cost" if name in ("P4", "P6") else "difference"
     score = row.score.removeprefix("cost of published names, ")
     names = "content" if kind == "difference" and score.startswith("EuroSAT") else ""
     near = first(part="s" if name in ("P5", "P6") else "r1", kind=kind, what=what, score=score, names=names)
-    return Tested(
-        where, ours, "not shown" if near is None else f"not shown; {100 * near.detectable:.0f} points would be"
-    )
+    return Tested(where, ours, judged(row if near is None else replace(row, detectable=near.detectable), sign))
 
 
 def kept(where: str, **wanted: str) -> Tested:
@@ -151,8 +142,7 @@ def exponents() -> Tested:
     rows, parts = measured("speed_growth"), []
     for version in ("v1", "v1.1"):
         for axis, one in growths(rows, "nano", version).items():
-            time = f"{one.time.value:.2f} [{one.time.low:.2f}, {one.time.high:.2f}]"
-            parts.append(f"{version}, {axis}: time {time}, MACs {one.macs:.2f}")
+            parts.append(f"{version}, {axis}: time {one.time.shown(2)}, MACs {one.macs:.2f}")
     return Tested(
         "nano on a CPU ([speed](results/speed.md))",
         "; ".join(parts),
@@ -201,7 +191,7 @@ def effects() -> Tested:
     rows = [first(part="r2", kind="effect", what=name, score=KNN, names="content") for name in names]
     if not all(rows):
         return Tested("R2: three ingredients, eight combinations", "", NOT_RUN)
-    text = "; ".join(f"{row.what} {points(row.interval)}" for row in rows if row)
+    text = "; ".join(f"{row.what} {row.points.signed(1)}" for row in rows if row)
     return Tested("R2: three ingredients, eight combinations", text, "; ".join(judged(row, 1) for row in rows))
 
 

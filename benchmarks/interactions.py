@@ -18,7 +18,6 @@ of OUT. One thread.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import tempfile
 import warnings
@@ -54,7 +53,7 @@ from olmoearth_nb.insight.planted import (
 )
 from olmoearth_nb.insight.players import Players
 from olmoearth_nb.insight.removal import by_draws, by_mean, by_zero
-from olmoearth_nb.io.durable import write_csv
+from olmoearth_nb.io.durable import read_csv, write_csv
 from olmoearth_nb.sample import Batch
 from olmoearth_nb.weights.load import open_encoder, random_encoder
 
@@ -398,15 +397,9 @@ def ratio_cells(own, less, rows, kind):
 def publish(given: argparse.Namespace) -> None:
     """Copies the stages of all data, and the planted tasks, to where the package takes them from."""
     for end, name, columns in (("stages", "interactions", STAGES), ("attention", "interactions_attention", ATTENTION)):
-        rows = [row for path in sorted(given.out.glob(f"*-{end}.csv")) for row in read_rows(path)]
+        rows = [row for path in sorted(given.out.glob(f"*-{end}.csv")) for row in read_csv(path)]
         write_csv(PUBLISHED / f"{name}.csv", columns, rows)
-    write_csv(PUBLISHED / "interactions_validation.csv", PLANTED, read_rows(given.out / "validation.csv"))
-
-
-def read_rows(path):
-    """Rows of a table."""
-    with path.open(encoding="utf8", newline="") as file:
-        return list(csv.DictReader(file))
+    write_csv(PUBLISHED / "interactions_validation.csv", PLANTED, read_csv(given.out / "validation.csv"))
 
 
 def stage_rows(data, arms, found, groups):

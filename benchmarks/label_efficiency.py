@@ -19,7 +19,6 @@ learning rates and strengths on the validation split of the world; what it chose
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import time
 import warnings
@@ -40,7 +39,7 @@ from olmoearth_nb.finetune.draws import nested
 from olmoearth_nb.finetune.engine import Engine
 from olmoearth_nb.finetune.places import Places, pieces
 from olmoearth_nb.finetune.ways import Settings
-from olmoearth_nb.io.durable import alone, append, write_csv
+from olmoearth_nb.io.durable import alone, append, read_csv, write_csv
 from olmoearth_nb.sample import Batch
 from olmoearth_nb.weights.load import open_encoder, random_encoder
 
@@ -247,13 +246,7 @@ def done(path: Path) -> set[Cell]:
     text = path.read_text(encoding="utf8")
     if not text.endswith("\n"):
         path.write_text(text[: text.rfind("\n") + 1], encoding="utf8")
-    return {cell_of(row) for row in rows_of(path)}
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """The rows of a table."""
-    with path.open(encoding="utf8", newline="") as file:
-        return list(csv.DictReader(file))
+    return {cell_of(row) for row in read_csv(path)}
 
 
 def cell_of(row: dict[str, str]) -> Cell:
@@ -272,7 +265,7 @@ def note(out: Path, cell: Cell, right: np.ndarray, seconds: float, learnt: int, 
 
 def note_places(path: Path, name: str, labelled: LabelledSet, everything: list[Turn]) -> None:
     """Writes which places each fold tests, and their groups."""
-    others = [row for row in rows_of(path) if row["data"] != name] if path.is_file() else []
+    others = [row for row in read_csv(path) if row["data"] != name] if path.is_file() else []
     mine = [
         dict(zip(PLACE, (name, turn.seed, turn.fold, place, labelled.groups[place]), strict=True))
         for turn in everything
@@ -309,9 +302,9 @@ class Scores:
 def scores_of(out: Path) -> list[Scores]:
     """What was right in every group, of each data set."""
     places: dict[tuple[str, int, int], list[dict[str, str]]] = {}
-    for row in rows_of(out / PLACES):
+    for row in read_csv(out / PLACES):
         places.setdefault((row["data"], int(row["seed"]), int(row["fold"])), []).append(row)
-    everything = [(cell_of(row), row) for row in rows_of(out / ROWS)]
+    everything = [(cell_of(row), row) for row in read_csv(out / ROWS)]
     found = []
     for data in dict.fromkeys(cell.data for cell, _ in everything):
         folds = 1 + max(fold for name, _, fold in places if name == data)
@@ -382,7 +375,7 @@ SUMMARY += ("learnt",)
 
 def publish(given: argparse.Namespace) -> None:
     """Writes the curves, the differences, and the tables of the page."""
-    found, rows = scores_of(given.out), rows_of(given.out / ROWS)
+    found, rows = scores_of(given.out), read_csv(given.out / ROWS)
     curves = [one for scores in found for one in curves_of(scores, rows)]
     differences = [one for name, pair in ASKED.items() for one in compared(found, name, *pair)]
     write_csv(PUBLISHED, SUMMARY, curves + differences)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ladder import factors, primary, read_study
+from ladder import WRONG, factors, primary, published, read_study
 
 from olmoearth_nb.ablation.findings import accuracies
 from olmoearth_nb.ablation.scores import Table
@@ -49,7 +49,6 @@ SQUARE = (("naive", "v1"), ("v1.1", "naive"), ("v1.1", "v1 tokens"), ("v1 tokens
 """What is compared where the arms are two tokenizations x two recipes."""
 LESS_ONE = (("no pixel layer", "v1.1"), ("no band dropout", "v1.1"), ("old contrast", "v1.1"))
 """What R2 compares beside each arm with naive."""
-WRONG = " (published names)"
 Row = dict[str, object]
 
 
@@ -68,11 +67,6 @@ class Asked:
 def right_names(task: str) -> str:
     """The task without a word about names."""
     return task.replace(WRONG, "")
-
-
-def wrong_names(task: str) -> str:
-    """The same task with the bands as m-eurosat's files name them."""
-    return task.replace(", ", f"{WRONG}, ", 1)
 
 
 def names_of(task: str) -> str:
@@ -97,8 +91,8 @@ def differences(part: str, table: Table, budget: str, names: str) -> Iterator[As
 
 def costs(part: str, table: Table, budget: str) -> Iterator[Asked]:
     """Right names minus published ones, of each arm and of one arm minus another."""
-    for task in (one for one in table.tasks if wrong_names(one) in table.tasks):
-        cost = {arm: table.right[arm, budget, task] - table.right[arm, budget, wrong_names(task)] for arm in table.arms}
+    for task in (one for one in table.tasks if published(one) in table.tasks):
+        cost = {arm: table.right[arm, budget, task] - table.right[arm, budget, published(task)] for arm in table.arms}
         about = table.rows[task], table.stretch(task)
         for arm, one in cost.items():
             yield Asked(arm, task, one, np.zeros_like(one), *about)

@@ -20,19 +20,19 @@ from __future__ import annotations
 import argparse
 import platform
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from olmoearth_pretrain_minimal import load_model_from_path
-from speed import read_rows, write_rows
+from speed import about, clock_of, read_rows
 
 from olmoearth_nb import Batch, save_model
-from olmoearth_nb.comparison.clock import interleaved, processor, product_rate
+from olmoearth_nb.comparison.clock import interleaved, product_rate
 from olmoearth_nb.data.corpus import TileCorpus
 from olmoearth_nb.grid import Role
+from olmoearth_nb.io.durable import write_csv
 from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.pretrain.batches import MicroBatches
 from olmoearth_nb.pretrain.cost import step_macs
@@ -142,7 +142,7 @@ def measure(name, given):
     recipe, size = two_cores(name.rpartition("-")[0]), name.rpartition("-")[2]
     recipe = replace(recipe, optimisation=replace(recipe.optimisation, batch=given.batch, micro_batch=given.batch))
     torch.manual_seed(0)
-    clock = time.process_time if given.process else time.perf_counter
+    clock = clock_of(given)
     ours, theirs = pair(recipe, size)
     with tempfile.TemporaryDirectory() as cache:
         corpus = TileCorpus(given.data, cache)
@@ -177,26 +177,19 @@ def row(name, given, times, apart, counted):
     """What goes to the table."""
     ours, theirs, drawing = ([f"{value:.4g}" for value in of] for of in times)
     macs, rate = counted
-    clock = "processor" if given.process else "wall"
-    about = {
-        "threads": torch.get_num_threads(),
-        "clock": clock,
-        "torch": torch.__version__.split("+")[0],
-        "processor": processor(),
-    }
     crops = "official" if given.official else "two cores"
     return {
         "model": name, "crops": crops, "batch": given.batch, "reference": " ".join(theirs), "ours": " ".join(ours),
         "drawing": " ".join(drawing), "gmacs": " ".join(f"{value:.4g}" for value in macs),
         "gmacs_of_product": f"{rate:.2f}", "loss_apart": f"{apart[0]:.1e}", "gradient_apart": f"{apart[1]:.1e}",
-        **about,
+        **about(given),
     }  # fmt: skip
 
 
 def keep(path, made):
     """Puts a row into the table, in place of an older one of the same model and crops."""
     key = [made["model"], made["crops"]]
-    write_rows(path, [row for row in read_rows(path) if [row["model"], row["crops"]] != key] + [made], COLUMNS)
+    write_csv(path, COLUMNS, [row for row in read_rows(path) if [row["model"], row["crops"]] != key] + [made])
 
 
 def line(made):

@@ -19,7 +19,6 @@ Then `python benchmarks/speed_page.py` writes the tables of docs/results/speed.m
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import time
 from pathlib import Path
@@ -36,7 +35,7 @@ from olmoearth_nb import Batch
 from olmoearth_nb.comparison.clock import interleaved, peak_bytes, processor, product_rate
 from olmoearth_nb.comparison.roofline import parts_of, untrained
 from olmoearth_nb.comparison.speed import COLUMNS, COMPARED, GROWN, OURS, REFERENCE, Setting, spread
-from olmoearth_nb.io.durable import write
+from olmoearth_nb.io.durable import read_csv, write_csv
 from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.weights.reference import reference_sample
 
@@ -56,22 +55,12 @@ LONGEST = 40
 
 def read_rows(path):
     """Rows of a table that is there, or none."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_csv(path) if path.exists() else []
 
 
-def write_rows(path, rows, columns=COLUMNS):
-    """Writes a table, which is whole at any moment."""
-
-    def save(part):
-        with part.open("w", encoding="utf8", newline="") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-    write(path, save)
+def clock_of(given):
+    """What tells the time."""
+    return time.process_time if given.process else time.perf_counter
 
 
 def stands(path, size, setting):
@@ -109,7 +98,7 @@ def our_pass(encoder, batch, patch_size):
 @torch.inference_mode()
 def measure(size, setting, models, given):
     """The rows of a case."""
-    clock = time.process_time if given.process else time.perf_counter
+    clock = clock_of(given)
     for call in passes(models, setting._replace(samples=1)).values():
         call()  # so that what is kept from pass to pass is there
     calls, memory, apart = passes(models, setting), {}, {}
@@ -156,7 +145,7 @@ def measure_cases(size, path, given):
         models[version] = pair(version, size)
     for setting in settings:
         rows = measure(size, setting, models, given)
-        write_rows(path, [*read_rows(path), *rows])
+        write_csv(path, COLUMNS, [*read_rows(path), *rows])
         for one in rows:
             shown = spread(list(map(float, one["milliseconds"].split()))).shown(1)
             print(f"{one['version']:5} {size}, {setting}, {one['whose']:9} {shown} ms", flush=True)
@@ -171,20 +160,20 @@ def measure_growth(size, path, given):
     for version in ("v1", "v1.1"):
         encoder = untrained(version, size)
         calls |= {(version, one): our_pass(encoder, batch_of(one), one.patch_size) for one in GROWN}
-    clock = time.process_time if given.process else time.perf_counter
+    clock = clock_of(given)
     interleaved(list(calls.values()), 0, clock, fewest=1)
     times = 1000 * interleaved(list(calls.values()), given.seconds, clock, fewest=given.fewest)
     rows = [
         row(size, version, OURS, setting, runs, given) for (version, setting), runs in zip(calls, times.T, strict=True)
     ]
-    write_rows(path, [*read_rows(path), *rows])
+    write_csv(path, COLUMNS, [*read_rows(path), *rows])
     print(f"{size}: {len(times)} runs of {len(rows)} settings", flush=True)
 
 
 @torch.inference_mode()
 def measure_parts(size, path, given):
     """Parts of v1 and v1.1 of ours in the settings for which time and count are compared."""
-    clock = time.process_time if given.process else time.perf_counter
+    clock = clock_of(given)
     for setting in (one for one in COMPARED if one.samples == 1 and not stands(path, size, one)):
         rows = []
         for version in ("v1", "v1.1"):
@@ -192,7 +181,7 @@ def measure_parts(size, path, given):
             for name, part in parts.items():
                 told = {"part": name, "macs": round(part.macs), "milliseconds": f"{1000 * part.seconds:.4g}"}
                 rows.append({"size": size, "version": version, **setting._asdict(), **told, **about(given)})
-        write_rows(path, [*read_rows(path), *rows], PARTS)
+        write_csv(path, PARTS, [*read_rows(path), *rows])
         print(f"{size}, {setting}: {len(rows)} parts", flush=True)
 
 

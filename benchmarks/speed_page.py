@@ -104,8 +104,7 @@ def growth(rows):
     for size in SIZES:
         for version in ("v1", "v1.1"):
             for axis, one in growths(rows, size, version).items():
-                time = f"{one.time.value:.2f} [{one.time.low:.2f}, {one.time.high:.2f}]"
-                exponents.append([f"{version} {size}", axis, time, f"{one.macs:.2f}"])
+                exponents.append([f"{version} {size}", axis, one.time.shown(2), f"{one.macs:.2f}"])
             own = [row for row in rows if (row.size, row.version) == (size, version)]
             if own:
                 times = [row.time.middle for row in own]

@@ -81,7 +81,7 @@ labels = {
 }
 primary = {row.what[:2]: row for row in ladder(part="primary")}
 show_answer(saved, {labels[name]: row for name, row in primary.items() if name in labels})
-cost, back = (100 * primary[name].interval.value for name in ("P1", "P2"))
+cost, back = (primary[name].points.value for name in ("P1", "P2"))
 print(f"merging alone: {cost:+.1f} points; the new recipe on merged tokens: {back:+.1f} points; MACs fall", end=" ")
 print("{:.1f}x to {:.1f}x (base)".format(*(saved[f"MACs, {when}"]["base"] for when in ("one date", "twelve dates"))))
 
@@ -93,8 +93,9 @@ print("{:.1f}x to {:.1f}x (base)".format(*(saved[f"MACs, {when}"]["base"] for wh
 
 # %%
 for name, row in primary.items():
-    print(f"{name}: {row.what[4:]:18} {100 * row.interval.value:+5.1f} [{100 * row.interval.low:+5.1f},", end=" ")
-    print(f"{100 * row.interval.high:+5.1f}] points, p = {row.p_holm:.2f} after Holm's rule; {row.score}")
+    apart = row.points
+    print(f"{name}: {row.what[4:]:18} {apart.value:+5.1f} [{apart.low:+5.1f}, {apart.high:+5.1f}]", end=" ")
+    print(f"points, p = {row.p_holm:.2f} after Holm's rule; {row.score}")
 
 # %% [markdown]
 # **The saving is real, and it is not one number.** Tokens fall to a third. MACs fall further, because the cost of

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from olmoearth_nb.evaluation.intervals import TRAINED
+from olmoearth_nb.io.durable import read_csv
 
 SCORES = ("arm", "seed", "budget", "samples", "rate", "task", "tile", "right", "rows", "repeat")
 RUNS = ("arm", "seed", "budget", "samples", "steps", "rate", "at_edge", "loss", "seconds", "threads", "host", "commit")
@@ -121,5 +122,4 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         raise FileNotFoundError(
             f"{path.parent} has no {path.name}; `olmoearth-nb ablate` writes it when all arms are done"
         )
-    with path.open(encoding="utf8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(path)

@@ -46,6 +46,11 @@ class Measured:
         return self.p_holm < 0.05
 
     @property
+    def points(self) -> Interval:
+        """The interval in points: hundredths of accuracy."""
+        return self.interval.scaled(100)
+
+    @property
     def samples(self) -> int:
         """Samples of the training; 0 before it, and of baselines."""
         count, _, unit = self.budget.partition(" ")

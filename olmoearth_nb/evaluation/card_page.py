@@ -146,7 +146,7 @@ def _mean(card: Card, name: str, layer: str, question: Question) -> str:
 
 def _cell(value: Interval) -> str:
     """A score with its interval, in two decimals."""
-    return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+    return value.shown(2)
 
 
 def _signed(value: Interval) -> str:

@@ -39,7 +39,15 @@ class Interval:
 
     def __str__(self) -> str:
         """Three decimals, as in tables."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return self.shown()
+
+    def shown(self, digits: int = 3) -> str:
+        """The estimate and its range with so many decimals."""
+        return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(self.value, self.low, self.high, d=digits)
+
+    def scaled(self, factor: float) -> Interval:
+        """The same in another unit, such as points of accuracy with a factor of 100."""
+        return replace(self, value=factor * self.value, low=factor * self.low, high=factor * self.high)
 
     def signed(self, digits: int = 3) -> str:
         """The same of a difference, with its sign."""

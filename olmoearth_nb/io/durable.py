@@ -88,6 +88,12 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     return write(path, save)
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table, each as column -> text."""
+    with path.open(encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def write_array(path: Path, array: np.ndarray) -> Path:
     """Writes one array as an `.npy`, sealed."""
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.comparison.ladder import final_budget, one
+from olmoearth_nb.data.labelled.changed import TOUCHED
 from olmoearth_nb.finetune.measured import worth
 from olmoearth_nb.grid import Role, TokenGrid
 from olmoearth_nb.notebook import answers
@@ -190,8 +192,6 @@ def one_step(answer: Recipe) -> str:
 
 def touched_tokens(answer: object) -> str:
     """Notebook 05: tokens of Galileo's grouping that hold a band which m-eurosat names wrongly."""
-    from olmoearth_nb.data.labelled.changed import TOUCHED
-
     groups = TOKENIZATIONS["galileo"].groups_of(SENTINEL2.name)
     right = sum(bool(set(group) & set(TOUCHED)) for group in groups)
     return _whole_number(answer, right, f"{', '.join(TOUCHED)} are read wrongly; B09 is not read by Galileo")
@@ -199,8 +199,6 @@ def touched_tokens(answer: object) -> str:
 
 def smallest_seen(answer: object) -> str:
     """Notebook 05: what R1 would have seen of naive - v1, kNN-20 and right names, with a power of 80 %."""
-    from olmoearth_nb.comparison.ladder import final_budget, one
-
     row = one(part="r1", kind="difference", what="naive - v1", score="EuroSAT, kNN-20", names="content",
               budget=final_budget("r1"))  # fmt: skip
     given = answers.number(answer)

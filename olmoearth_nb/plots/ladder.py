@@ -66,37 +66,42 @@ def draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mappi
 def draw_differences(ax: Axes, rows: Mapping[str, Measured]) -> None:
     """Differences in points with their intervals, one row each; filled where they are found after Holm's rule."""
     for y, row in enumerate(rows.values()):
-        value, low, high = (100 * x for x in (row.interval.value, row.interval.low, row.interval.high))
-        ax.plot([low, high], [y, y], color="black", lw=1.5)
-        ax.plot(value, y, "o", ms=6, color="black", markerfacecolor="black" if row.found else "white")
+        _draw_points(ax, y, row, "black")
     ax.axvline(0, color="grey", ls=":", lw=1)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=8.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def show_learning(panels: Mapping[str, Sequence[Measured]], baseline: str = "image statistics") -> None:
+def _draw_points(ax: Axes, y: float, row: Measured, colour: str, label: str | None = None) -> None:
+    """A difference in points with its interval, filled where it is a finding."""
+    apart = row.points
+    ax.plot([apart.low, apart.high], [y, y], color=colour, lw=1.5)
+    ax.plot(apart.value, y, "o", color=colour, markerfacecolor=colour if row.found else "white", label=label)
+
+
+def show_learning(panels: Mapping[str, Sequence[Measured]]) -> None:
     """Scores over the samples of a training, one panel for each way to score, untrained models at the left.
 
     Args:
-        panels: title -> the scores of one probe and one way to name bands; among them the baseline's, drawn as a line.
-        baseline: how the line is called.
+        panels: title -> the scores of one probe and one way to name bands; among them those of image statistics, which
+            are called "raw bands" in a study.
     """
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(3.4 * len(panels) + 1.6, 3.2), sharey=True, layout="constrained"
+        1, len(panels), figsize=(3.4 * len(panels) + 1.6, 3.2), sharey=True, squeeze=False, layout="constrained"
     )
-    for ax, (title, rows) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+    for ax, (title, rows) in zip(axes[0], panels.items(), strict=True):
         arms = [arm for arm in RECIPE_COLOURS if any(row.what == arm for row in rows)]
         for number, arm in enumerate(arms):
             curve = sorted((row for row in rows if row.what == arm), key=lambda row: row.samples)
-            at = np.array([row.samples for row in curve]) / 1000 + 2.2 * (number - (len(arms) - 1) / 2) * SPREAD * 4
+            at = np.array([row.samples for row in curve]) / 1000 + 1.4 * (number - (len(arms) - 1) / 2)
             colour = RECIPE_COLOURS[arm]
             ax.vlines(at, *np.transpose([(row.interval.low, row.interval.high) for row in curve]), color=colour, lw=1)
             ax.plot(at, [row.interval.value for row in curve], "o-", ms=4, lw=1.3, color=colour, label=arm)
         for row in (row for row in rows if row.budget == "floor" and row.what == "raw bands"):
-            ax.axhline(row.interval.value, color=BASELINES[1], ls="--", lw=1, label=baseline)
+            ax.axhline(row.interval.value, color=BASELINES[1], ls="--", lw=1, label="image statistics")
         ax.set(title=title, xlabel="thousand samples")
-    np.atleast_1d(axes)[0].set_ylabel("accuracy")
-    named = np.atleast_1d(axes)[-1].get_legend_handles_labels()
+    axes[0, 0].set_ylabel("accuracy")
+    named = axes[0, -1].get_legend_handles_labels()
     figure.legend(*named, frameon=False, fontsize=9, loc="outside right upper")
     plt.show()
 
@@ -121,7 +126,7 @@ def show_permutation(held: Mapping[str, str]) -> None:
             for band in group:
                 _draw_band(ax, x, -row, band, held.get(band, band))
                 x += 1
-            x += 0.35 if name == "v1" else 0
+            x += 0.35
         ax.text(-0.4, -row, titles[name], ha="right", va="center", fontsize=10)
     ax.set(xlim=(-2.6, 13), ylim=(-1.75, 0.5))
     ax.set_axis_off()
@@ -151,10 +156,7 @@ def show_costs(rows: Sequence[Measured]) -> None:
         if row.what in arms:
             number = arms.index(row.what)
             y = scores.index(row.score) + (number - (len(arms) - 1) / 2) * SPREAD
-            value, low, high = (100 * x for x in (row.interval.value, row.interval.low, row.interval.high))
-            colour, label = RECIPE_COLOURS[row.what], row.what if row.score == scores[0] else None
-            ax.plot([low, high], [y, y], color=colour, lw=1.5)
-            ax.plot(value, y, "o", color=colour, markerfacecolor=colour if row.found else "white", label=label)
+            _draw_points(ax, y, row, RECIPE_COLOURS[row.what], row.what if row.score == scores[0] else None)
     ax.axvline(0, color="grey", ls=":", lw=1)
     ax.set_yticks(range(len(scores)), scores)
     ax.set(ylim=(len(scores) - 0.5, -0.5), xlabel="accuracy with right names minus that with published names, points")

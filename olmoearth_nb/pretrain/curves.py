@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from olmoearth_nb.io.durable import write
+from olmoearth_nb.io.durable import read_csv, write
 from olmoearth_nb.pretrain.log import LOG, read_log
 from olmoearth_nb.pretrain.plan import TRUNK
 from olmoearth_nb.weights.trained import RUN
@@ -83,8 +83,7 @@ def read_curve(folder: Path) -> Curve:
         FileNotFoundError: if it has none.
         ValueError: if a column is missing.
     """
-    with (folder / CURVE).open(encoding="utf8") as file:
-        found = list(csv.DictReader(file))
+    found = read_csv(folder / CURVE)
     missing = [name for name in COLUMNS if not found or name not in found[0]]
     if missing:
         raise ValueError(f"{folder / CURVE} has no column {', '.join(missing)}; a curve has {', '.join(COLUMNS)}")

@@ -5,13 +5,14 @@ import json
 import re
 from pathlib import Path
 
-from book_pages import BOOK, ROOT, script
+from book_pages import BOOK, ROOT
 from packaging.requirements import Requirement
+from scripts import load_script
 
 from olmoearth_nb.model.config import SIZES
 from olmoearth_nb.tokenization import TOKENIZATIONS
 
-build = script("build")
+build = load_script(BOOK / "build.py")
 INDEX = (BOOK / "index.md").read_text(encoding="utf8")
 
 

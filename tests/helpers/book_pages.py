@@ -1,6 +1,5 @@
 """The built book: its pages, what they load, where they link to."""
 
-import importlib.util
 import re
 from functools import cache
 from html.parser import HTMLParser
@@ -13,14 +12,6 @@ HTML = ROOT / "build" / "book" / "html"
 
 LOADED = {"script": "src", "img": "src", "source": "src", "iframe": "src", "audio": "src", "video": "src"}
 """Tag -> the attribute whose address a browser loads by itself; `link` is looked at apart."""
-
-
-def script(name):
-    """A script of `book/` as a module."""
-    spec = importlib.util.spec_from_file_location(f"book_{name}", BOOK / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def pages():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from olmoearth_nb.data.simulate.generate import simulate
 from olmoearth_nb.data.simulate.geography import SCENE_CLASSES
 from olmoearth_nb.data.simulate.library import SPLITS
 from olmoearth_nb.data.simulate.scenes import answer, majority
+from olmoearth_nb.io.durable import read_csv
 from olmoearth_nb.sample import Batch, Sample
 
 
@@ -40,8 +40,7 @@ class World:
         self.folder = Path(folder)
         if not (self.folder / "world.json").is_file():
             raise FileNotFoundError(f"{folder} holds no finished world; make one by `olmoearth-nb data simulate`")
-        with (self.folder / "scenes.csv").open(encoding="utf8") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_csv(self.folder / "scenes.csv")
         self.tile = np.array([int(row["tile"]) for row in rows])
         self.corner = np.array([(int(row["row"]), int(row["column"])) for row in rows])
         self.size = int(rows[0]["size"])
