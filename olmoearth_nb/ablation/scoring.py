@@ -76,11 +76,12 @@ def floors(study: Study, folder: Path) -> dict[str, Any]:
     of_sets = [_floors_of_set(spec, names, folder / "predictions") for spec in study.sets for names in spec.names]
     for _, about in of_sets:
         notes |= {name: [*own, *chosen_by[name]] for name, own in about.items()}
+    means: dict[Any, np.ndarray] = {}
     for name in (*FLOORS, *DATED):
         for seed in study.seeds:
             found: Scores = {}
             if world is not None and name in FLOORS:
-                found |= _of_world(study.tasks, world, raw, seed, "test", FLOORS[name])
+                found |= _of_world(study.tasks, world, lambda task: raw(task, means), seed, "test", FLOORS[name])
             for one, _ in of_sets:
                 found |= one.get(name, {})
             if found:

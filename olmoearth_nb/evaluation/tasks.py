@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -124,11 +125,21 @@ def encoded(encoder: Encoder, task: Task, cache: str | os.PathLike[str] | None =
     return features
 
 
-def raw(task: Task) -> Features:
-    """The baseline of the same readout: means of the bands instead of embeddings."""
+def raw(task: Task, kept: dict[Any, np.ndarray] | None = None) -> Features:
+    """The baseline of the same readout: means of the bands instead of embeddings.
+
+    Args:
+        task: how places are read.
+        kept: where means are looked up and put, so that tasks on the same scenes read their files once.
+    """
+    kept = {} if kept is None else kept
 
     def features(world: World, scenes: np.ndarray, sensors: tuple[str, ...]) -> np.ndarray:
-        means = np.stack([patch_means(sample, task.patch, sensors) for sample in world.samples(scenes, sensors)])
+        key = (world.folder, scenes.tobytes(), sensors, task.patch)
+        if key not in kept:
+            samples = world.samples(scenes, sensors)
+            kept[key] = np.stack([patch_means(sample, task.patch, sensors) for sample in samples])
+        means = kept[key]  # (n, patches, T, bands)
         n, patches = means.shape[:2]
         flat = means.reshape(n * patches, *means.shape[2:])
         if task.readout == "scene":
