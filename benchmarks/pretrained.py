@@ -46,11 +46,11 @@ def main():
     aware = {
         target: Task(target, "patches by date", "probe", most=given.scenes) for target in targets if target != "scene"
     }
-    found = {}
+    found, means = {}, {}
     for task in tasks:
-        found[task.name, "raw"] = rights(task, world, [raw(task)] * given.seeds, split)
+        found[task.name, "raw"] = rights(task, world, [raw(task, means)] * given.seeds, split)
     for target, task in aware.items():
-        found[target, "aware"] = rights(task, world, [raw(task)] * given.seeds, split)
+        found[target, "aware"] = rights(task, world, [raw(task, means)] * given.seeds, split)
     if given.together and len(given.folders) != given.seeds:
         parser.error(f"--together needs a folder for each of {given.seeds} seeds, got {len(given.folders)}")
     for folders in [given.folders] if given.together else [[folder] for folder in given.folders]:

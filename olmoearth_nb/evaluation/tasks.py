@@ -130,12 +130,12 @@ def raw(task: Task, kept: dict[Any, np.ndarray] | None = None) -> Features:
 
     Args:
         task: how places are read.
-        kept: where means are looked up and put, so that tasks on the same scenes read their files once.
+        kept: of one world, where means are looked up and put, so that tasks on the same scenes read its files once.
     """
     kept = {} if kept is None else kept
 
     def features(world: World, scenes: np.ndarray, sensors: tuple[str, ...]) -> np.ndarray:
-        key = (world.folder, scenes.tobytes(), sensors, task.patch)
+        key = (scenes.tobytes(), sensors, task.patch)
         if key not in kept:
             samples = world.samples(scenes, sensors)
             kept[key] = np.stack([patch_means(sample, task.patch, sensors) for sample in samples])
