@@ -21,7 +21,7 @@ BOOK := .venv-book
 BOOK_INSTALLED := $(BOOK)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser fuzz lab notebooks slow book test-book bundle test-bundle lock clean
+.PHONY: help run test test-browser fuzz lab notebooks slow book test-book bundle test-bundle colab lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ bundle: $(INSTALLED)  ## wheels, data and notebooks for a room without network, 
 
 test-bundle: $(INSTALLED) bundle  ## install from the bundle without an index and run notebooks 01 to 03
 	$(BIN)/pytest tests/book -m bundle -n 0 -s
+
+colab:  ## what Colab has, built anew: nothing of it may change, and all notebooks run (PYTHON=python3.13)
+	$(PYTHON) tests/helpers/colab.py
 
 slow: $(INSTALLED)  ## the tests of large models
 	$(BIN)/pytest -m slow

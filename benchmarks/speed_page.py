@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pretrain_step
+import throughput
 from speed import FILES, PUBLISHED, VERSIONS, read_rows
 
 from olmoearth_nb.comparison.speed import (
@@ -146,6 +147,26 @@ def training():
     yield from map(pretrain_step.line, read_rows(pretrain_step.TABLE))
 
 
+def around():
+    """What is done a second around the encoder."""
+    rows = read_rows(throughput.TABLE)
+    if rows:
+        yield "\n## Around the encoder"
+        yield "\nMedians and quartiles of the runs. Measured on: " + "; ".join(
+            sorted(
+                {
+                    f"{row['threads']} threads, {row['clock']} time, torch {row['torch']}, {row['processor']}"
+                    for row in rows
+                }
+            )
+        )
+        cells = [
+            [row["part"], row["case"], spread([float(x) for x in row["runs"].split()]).shown(2), row["unit"]]
+            for row in rows
+        ]
+        yield from table(["", "case", "median", "unit"], cells)
+
+
 def machines(rows):
     """Where the rows were measured."""
     yield "\nMeasured on: " + "; ".join(sorted({row.where for row in rows})) + "."
@@ -160,6 +181,29 @@ def lines():
     yield from growth(grown)
     yield from by_part()
     yield from training()
+    yield from around()
+
+
+def short():
+    """The table of the README: all that one wants to know in three rows."""
+    rows = measured()
+    both, known = list(pairs(rows)), {"time": [], "memory": [], "v1 over v1.1": []}
+    for size in SIZES:
+        for what in ("time", "memory"):
+            means = []
+            for version in VERSIONS:
+                own = [(a, b) for a, b in both if (b.size, b.version) == (size, version)]
+                ratios = [times_less(b, a).middle if what == "time" else b.memory / a.memory for a, b in own]
+                means.append(f"{geometric(ratios):.2f}")
+            known[what].append(" / ".join(means))
+        times = [savings(rows, size, one)["time"][OURS].middle for one in COMPARED if one.samples == 1]
+        known["v1 over v1.1"].append(" / ".join(f"{time:.1f}" for time in times))
+    names = {
+        "time": "time over the reference's, v1 / v1.1 / v1.2",
+        "memory": "memory over the reference's, the same",
+        "v1 over v1.1": "time of v1 over v1.1, one date / twelve dates",
+    }
+    yield from list(table(["", *SIZES], [[names[what], *cells] for what, cells in known.items()]))[1:]
 
 
 def main():

@@ -1,18 +1,29 @@
 # %% [markdown]
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/olmoearth-nb/olmoearth_nb/blob/main/notebooks/01_sentinel2_as_a_tensor.ipynb)
 #
-# # Sentinel-2 as a tensor
+# # What does a model see of a place?
 #
-# A model of the Earth reads arrays of numbers. **What is in one sample: which bands, which resolutions, which dates,
-# which numbers; and where on Earth is it?** You need not have seen a satellite image before.
+# A model of the Earth reads arrays of numbers. Which bands, dates and resolutions are in such an array, what do the
+# numbers mean, and where on Earth is it? You need not have seen a satellite image before.
+#
+# **The short answer.** Our place is an array of 64 x 64 pixels, twelve dates and twelve bands. Of 100 of its numbers on
+# a date at most 46 were measured: coarse bands repeat their values on the common grid of 10 m. Three dates are missing.
+# OlmoEarth v1 follows the three resolutions and cuts the array into 2,304 tokens. v1.1 makes one token of all bands,
+# and 768 in all.
+#
+# After this notebook you can
+#
+# * name the axes of a sample, its bands and its three resolutions, and read a spectrum and a year of a field;
+# * say which three scales a pixel's numbers have, and find the two mistakes that everybody makes once;
+# * count the tokens that three tokenizations make of it.
 #
 # | you need | why |
 # |---|---|
 # | Python and numpy | a sample is an array with names |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 10 s | not measured |
+# | time | 40 min | 10 s |
 
 # %% [markdown]
 # ## Setup
@@ -101,17 +112,17 @@ print(f"nothing observed (marked {MISSING:.0f}):", ", ".join(empty) or "no date"
 
 # %% [markdown]
 # ## What each band sees
-# A camera has three colours. Sentinel-2 has twelve *bands*: windows of wavelength, eight of them in the infrared,
-# which we cannot see. (A thirteenth, B10, sees thin high cloud only and is not in data of the ground.)
+# A camera has three colours. Sentinel-2 has twelve *bands*: windows of wavelength, eight of them in the infrared, which
+# we cannot see. (A thirteenth, B10, sees thin high cloud only and is not in data of the ground.)
 
 # %% tags=["headline"]
 show_bands(sample, time)
 
 # %% [markdown]
-# *Above: the windows, each as wide as it is, in a row of its resolution; and the place from B04, B03, B02,
-# brightened: reflectance 0.3 is white (data from the top of the atmosphere, L1C, look bluish from haze). Below: the
-# place in every band, in the order of wavelength, each stretched from its 2nd to its 98th percentile and brightened.
-# Compare two fields rather than their greys: the brighter one in one band can be the darker one in another.*
+# *Above: the windows, each as wide as it is, in a row of its resolution; and the place from B04, B03, B02, brightened:
+# reflectance 0.3 is white (data from the top of the atmosphere, L1C, look bluish from haze). Below: the place in every
+# band, in the order of wavelength, each stretched from its 2nd to its 98th percentile and brightened. Compare two
+# fields rather than their greys: the brighter one in one band can be the darker one in another.*
 
 # %% [markdown]
 # The models read the bands in another order, sorted by resolution. An array does not say which order it has. That is
@@ -123,8 +134,8 @@ print("order in the array: ", *SENTINEL2.band_names)
 assert channels == len(SENTINEL2.bands)
 
 # %% [markdown]
-# Move the sliders to see any band at any date (in Jupyter or Colab). On a page without a running kernel nothing
-# appears here; the figures above and below are its still pictures.
+# Move the sliders to see any band at any date (in Jupyter or Colab). On a page without a running kernel nothing appears
+# here; the figures above and below are its still pictures.
 
 # %% tags=["nbval-ignore-output"]
 band_browser(sample)
@@ -133,21 +144,21 @@ band_browser(sample)
 # ## Why 10, 20 and 60 m
 # A narrow window lets in little light, and far in the infrared the sun gives little (B11, B12). To have enough of it, a
 # pixel must be larger: the red band B04 is 31 nm wide and sharp; its neighbour B05 has half of that, and pixels of four
-# times the area. B01 and B09 look at haze and water vapour in the air, which change slowly from place to place, so 60
-# m are enough.
+# times the area. B01 and B09 look at haze and water vapour in the air, which change slowly from place to place, so 60 m
+# are enough.
 
 # %%
 show_resolutions(sample, time, row=4, column=8)
 
 # %% [markdown]
-# *The same 240 m in three bands. Roofs are sharp at 10 m, blurred at 20 m and one smear at 60 m. Thin lines frame
-# what holds one value. B01 was stored at 40 m in between, so that a pixel of 60 m shows as 40 or 80 m.*
+# *The same 240 m in three bands. Roofs are sharp at 10 m, blurred at 20 m and one smear at 60 m. Thin lines frame what
+# holds one value. B01 was stored at 40 m in between, so that a pixel of 60 m shows as 40 or 80 m.*
 
 # %% [markdown]
-# An array has one grid, so the coarser bands are brought to 10 m, in the archive of the models by repetition: 20 m
-# bands in blocks of 2 x 2 equal values. The 60 m bands are first kept at 40 m, so they repeat in blocks of 4 x 4, and
-# some neighbouring blocks are equal too. Finer pixels, but no new information. Other archives interpolate; then the
-# figure has no lines, the percentages below show it, and nothing is asserted.
+# An array has one grid, so the coarser bands are brought to 10 m. In the archive of the models this is done by
+# repetition: 20 m bands come in blocks of 2 x 2 equal values. The 60 m bands are first kept at 40 m, so they come in
+# blocks of 4 x 4, and some neighbouring blocks are equal too. The pixels are finer, and nothing new is in them. Other
+# archives interpolate; then the figure has no lines, and the percentages below show it.
 
 # %%
 for metres, edge in ((10, 2), (20, 2), (60, 4)):
@@ -159,9 +170,20 @@ for metres, edge in ((10, 2), (20, 2), (60, 4)):
     assert data or (constant == 1.0) == (metres > 10)
 
 # %% [markdown]
+# So how many of the numbers were measured? A band of $r$ metres has $(10 / r)^2$ values of its own for each pixel of 10
+# m, and the array has twelve bands:
+#
+# $$\text{measured} = \frac{1}{12} \sum_{b} \left(\frac{10}{r_b}\right)^2$$
+
+# %% tags=["headline"]
+fraction = sum((10 / band.resolution) ** 2 for band in SENTINEL2.bands) / len(SENTINEL2.bands)
+print(f"of 100 numbers of an observed date {100 * fraction:.0f} were measured, and the others repeat them;", end=" ")
+print(f"{(image == MISSING).mean():.0%} of the array was not observed at all")
+
+# %% [markdown]
 # ## What water, soil, leaves and roofs look like
-# Along the bands, each surface has its own curve, its *spectrum*. We follow one square of 8 x 8 pixels in the middle
-# of the place and lay its mean over those of well-known surfaces.
+# Along the bands, each surface has its own curve, its *spectrum*. We follow one square of 8 x 8 pixels in the middle of
+# the place and lay its mean over those of well-known surfaces.
 
 # %%
 top, left = (edge // 16 * 8 for edge in (height, width))
@@ -174,8 +196,8 @@ show_surfaces(library("train"), square[time], "our square")
 
 # %% [markdown]
 # Water absorbs the infrared. Leaves absorb red light (B04) and reflect what lies beyond 700 nm; that step is called the
-# *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in*
-# leaves shows as darkness in B11 and B12. Which of the curves is our square like? We compare their shapes, whatever the
+# *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in* leaves
+# shows as darkness in B11 and B12. Which of the curves is our square like? We compare their shapes, whatever the
 # brightness: as vectors of twelve numbers, two spectra have an angle between them, and it is 0 if one is a multiple of
 # the other. (In L1C data haze lifts B01 and B02, and with them the angle.)
 
@@ -187,8 +209,8 @@ print("most alike in shape first:", ", ".join(alike))
 
 # %% [markdown]
 # ## A year of a field
-# The step at the red edge makes a measure of green: NDVI = (B08 - B04) / (B08 + B04), near 0.9 for dense leaves, 0.1
-# to 0.3 for bare or dry ground, below 0 for water. With twelve bands on twelve dates, a field is a small table.
+# The step at the red edge makes a measure of green: NDVI = (B08 - B04) / (B08 + B04), near 0.9 for dense leaves, 0.1 to
+# 0.3 for bare or dry ground, below 0 for water. With twelve bands on twelve dates, a field is a small table.
 
 # %%
 show_year(sample, top, left)
@@ -198,9 +220,9 @@ show_year(sample, top, left)
 # white dates hollow (cloud or snow, by B02), dates without data grey. The line bridges neither.*
 
 # %% [markdown]
-# Read it from the left: a white January; bare ground; leaves from April on, bright from B06 to B09 and dark in B04; and
-# from October a field that turns brown. Three months are missing, one of them in summer. The model gets the white date
-# as it is: nothing marks the dates with cloud. (If you opened your own sample, read yours.)
+# Read it from the left. January is white. Then the ground is bare. From April on there are leaves: bright from B06 to
+# B09, dark in B04. From October the field turns brown. Three months are missing, one of them in summer. The model gets
+# the white date as it is: nothing marks the dates with cloud. (If you opened your own sample, read yours.)
 
 # %%
 green = np.nan_to_num(ndvi(square), nan=-1)
@@ -209,8 +231,11 @@ print("greenest date of the square:", sample.dates[int(green.argmax())])
 # %% [markdown]
 # ## The numbers: three scales of one pixel
 # Files hold *digital numbers*: whole numbers, 10,000 times the reflectance (+ 1,000 in products processed since 25
-# January 2022, see the end). A model reads neither; it shifts and
-# scales each band by the mean and spread of the pretraining data, x' = (x - mean) / (4 std) + 1/2, without clipping.
+# January 2022, see the end). A model reads neither. It shifts and scales each band by the mean and spread of the
+# pretraining data, and clips nothing:
+#
+# $$x' = \frac{x - \mathrm{mean}}{4\,\mathrm{std}} + \frac12$$
+#
 # By hand for one pixel:
 
 # %%
@@ -228,8 +253,8 @@ for band, number, value in zip(SENTINEL2.bands, pixel, by_hand, strict=True):
 
 # %% [markdown]
 # All twelve inputs are of one size now. Clear land mostly lies between 0 and 1; dense leaves come close to 1 in the
-# near infrared. Probably clouds were in the data that the spread was taken from; one comes out above 1 in most bands.
-# Dates become three numbers, and **months count from 0**:
+# near infrared. The spread probably includes clouds; even so, a cloud comes out above 1 in most bands. Dates become
+# three numbers, and **months count from 0**:
 
 # %%
 print("(B, H, W, T, C) =", tuple(batch.images["sentinel2_l2a"].shape))
@@ -255,14 +280,14 @@ for mistake, attempt in wrong.items():
         print(textwrap.fill(f"{mistake}: {error}", 100, subsequent_indent="    "), end="\n\n")
 
 # %% [markdown]
-# Thirty-odd more, and what nobody can see in the numbers, are in
-# [common mistakes](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/common-mistakes.md).
+# Thirty-odd more, and what nobody can see in the numbers, are in [common
+# mistakes](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/common-mistakes.md).
 
 # %% [markdown]
 # ## One place, three tokenizations
-# A transformer reads neither images nor bands but a sequence of *tokens*. The image is cut into patches of 8 x 8
-# pixels, and each patch on each date becomes one token or several, one for each *group* of bands. OlmoEarth v1 makes
-# three groups, one a resolution; v1.1 makes one of all bands; the third design below gives every band its own.
+# A transformer reads neither images nor bands but a sequence of *tokens*. The image is cut into patches of P x P
+# pixels, here P = 8. Each patch on each date becomes one token or several, one for each *group* of bands. OlmoEarth v1
+# has three groups, one for each resolution; v1.1 has one of all bands; the third design below gives every band its own.
 
 # %%
 chosen = [TOKENIZATIONS[name] for name in ("v1", "v1.1", "per_band")]
@@ -273,8 +298,11 @@ show_sequences(sample, chosen, row=top // 8, column=left // 8, patch_size=8, tim
 # the colour of their resolution (grey: mixed). Dotted boxes were not observed: the encoder does not see them.*
 
 # %% [markdown]
-# All patches together. By hand, a design of G groups makes H/8 x W/8 x T x G tokens; the package must agree, also on
-# how many of them were observed.
+# All patches together. A design of G groups makes
+#
+# $$N = \frac{H}{P} \cdot \frac{W}{P} \cdot T \cdot G$$
+#
+# tokens. We count by hand. The package must agree, also on how many of them were observed.
 
 # %% tags=["headline"]
 seen = (image != MISSING).reshape(height // 8, 8, width // 8, 8, steps, channels).all((1, 3))  # (rows, columns, T, C)
@@ -294,9 +322,9 @@ print(*lines, sep=";\n")
 # %% [markdown]
 # ## Where samples lie
 # A tile of the official data covers 1.28 km and gives the latitude and longitude of the centre of the 2.56 km square
-# that it is a quarter of. Simulated tiles have them too: the
-# latitude sets sun, snow and season; the longitude hardly matters, was drawn without a map, and puts many tiles into
-# the sea. The first map can be zoomed in a running notebook with a network. The second is its still twin.
+# that it is a quarter of. Simulated tiles have them too: the latitude sets sun, snow and season; the longitude hardly
+# matters, was drawn without a map, and puts many tiles into the sea. The first map can be zoomed in a running notebook
+# with a network. The second is its still twin.
 
 # %%
 places = [tile_place(0, number) for number in range(60)]
@@ -317,8 +345,7 @@ show_places(places, named)
 
 # %% [markdown]
 # *Dots: the first 60 tiles of the simulated world; stars: our tile, or your sample if its file says where it lies, and
-# the real place if you ask for it. Coasts are drawn where the package odc-geo is
-# installed.*
+# the real place if you ask for it. Coasts are drawn where the package odc-geo is installed.*
 
 # %% [markdown]
 # No version of the models is told where a place lies. Of a date, v1 and v1.1 read only the month, v1.2 also day and
@@ -348,6 +375,7 @@ else:
 # * A sample is an array with named bands and dates; order, scale and dates are part of the data.
 # * Bands differ in resolution. On the common grid of 10 m, coarse values repeat and tell nothing new.
 # * A spectrum tells what a surface is, a year tells what it does; clouds and gaps are part of every year.
+# * Less than half of the numbers of an array were measured; the resolutions decide which.
 # * The same numbers can become one token, three, or twelve.
 #
 # ## Where this stops being true
@@ -412,4 +440,6 @@ _ = check(4, repaired, exercises.equal_to(sample))
 
 # %% [markdown]
 # ## Next
-# *02 Designing the token*: which of these bands should share a token, and what does each choice cost?
+# Which of these bands should share a token, and what does each choice cost?
+#
+# next: [02 One token, three, or twelve?](02_designing_the_token.ipynb) | [all notebooks](../README.md#notebooks)

@@ -1,20 +1,32 @@
 # %% [markdown]
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/olmoearth-nb/olmoearth_nb/blob/main/notebooks/02_designing_the_token.ipynb)
 #
-# # Designing the token
+# # Should a patch be one token, three, or twelve?
 #
-# A transformer sees nothing but tokens. Sentinel-2 delivers twelve bands at 10, 20 and 60 m: **should one patch be
-# one token, three, or twelve, and what does each choice cost?** OlmoEarth v1 chose three, v1.1 chose one (and one
-# instead of two for Landsat), and changed its pretraining to go with it.
+# A transformer sees nothing but tokens. Sentinel-2 delivers twelve bands at 10, 20 and 60 m. OlmoEarth v1 makes three
+# tokens of a patch and date, one for each resolution. v1.1 makes one (and one instead of two for Landsat), and changed
+# its pretraining to go with it. Others group the bands in other ways. What does each choice cost?
+#
+# **The short answer.** v1 makes three times the tokens of v1.1. In the base encoder, over a year of a place of 640 m in
+# patches of 8 px, that is 3.8 times the multiply-accumulates, because attention grows with the square of the number of
+# tokens (only the tokens are changed here); one token for each band costs 31 times as much as one for all. Tokens and
+# compute can be counted in a second. What a choice does to accuracy must be measured, and that is much harder: notebook
+# 05.
+#
+# After this notebook you can
+#
+# * write a tokenization of your own and see it in every figure and count;
+# * compute how many tokens an image makes, and what they cost in an encoder of any size;
+# * say why "three times fewer tokens" is not one number.
 #
 # | you need | why |
 # |---|---|
 # | what a Sentinel-2 band is | tokens are made of bands |
 # | what attention does, roughly | its cost grows with the square of the number of tokens |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 10 s | not measured |
+# | time | 50 min | 10 s |
 
 # %% [markdown]
 # ## Setup
@@ -36,9 +48,9 @@ device = start(seed=0, extras=("data",))
 
 # %% [markdown]
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
-# and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image`
-# (H, W, T, C), `bands` and `dates`; `options` says what the file does not (see notebook 01). With `data` left empty, it
-# is a small simulated place.
+# and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image` (H,
+# W, T, C), `bands` and `dates`; `options` says what the file does not (see notebook 01). With `data` left empty, it is
+# a small simulated place.
 
 # %% tags=["parameters"]
 data = ""
@@ -52,6 +64,7 @@ import torch
 from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, Tokenization, encoder_cost, size_config
 from olmoearth_nb.data import load_place
 from olmoearth_nb.notebook import exercises
+from olmoearth_nb.notebook.challenge import design_below, leaderboard
 from olmoearth_nb.notebook.exercises import check
 from olmoearth_nb.plots.designs import show_costs, show_patch_grid, show_tokens
 from olmoearth_nb.plots.widgets import calculate, token_calculator
@@ -77,15 +90,14 @@ row, column = (edge // patch_size // 2 for edge in image.shape[:2])
 show_patch_grid(sample, patch_size, row, column, time)
 
 # %% [markdown]
-# *Left: the place in true colour (stretched) with its patch grid; the yellow square is our patch. Right: the
-# median of its pixels in each band, in the order of wavelength; grey bars reach from its darkest to its brightest
-# pixel.*
+# *Left: the place in true colour (stretched) with its patch grid; the yellow square is our patch. Right: the median of
+# its pixels in each band, in the order of wavelength; grey bars reach from its darkest to its brightest pixel.*
 
 # %% [markdown]
 # ## Which bands share a token?
-# A `Tokenization` is a list of named groups. Bands in one group share a token; a band that no group names is not
-# read at all. The encoder knows nothing else about the design. **Write one of your own**: change the groups of `mine`,
-# and your design appears in every figure, in every count and in the calculator below.
+# A `Tokenization` is a list of named groups. Bands in one group share a token; a band that no group names is not read
+# at all. The encoder knows nothing else about the design. **Write one of your own**: change the groups of `mine`, and
+# your design appears in every figure, in every count and in the calculator below.
 
 # %%
 mine = Tokenization(
@@ -131,7 +143,10 @@ for name, tokenization in designs.items():
 # %% [markdown]
 # ## How many tokens?
 # A sample of H x W pixels and T dates, cut into patches of P x P pixels, with G groups of bands, makes
-# H/P x W/P x T x G tokens. We count by hand, and the package must agree.
+#
+# $$N = \frac{H}{P} \cdot \frac{W}{P} \cdot T \cdot G$$
+#
+# tokens. We count by hand, and the package must agree.
 
 # %%
 height, width, timesteps, _ = image.shape
@@ -143,9 +158,9 @@ for name, tokenization in designs.items():
 print(counts)
 
 # %% [markdown]
-# The `TokenGrid` says what each token of the sequence is: modality, patch row, patch column, date and group. The
-# first three tokens of v1 are the three resolutions of the first patch on the first date; then come its other dates,
-# if there are any, and then the next patch.
+# The `TokenGrid` says what each token of the sequence is: modality, patch row, patch column, date and group. The first
+# three tokens of v1 are the three resolutions of the first patch on the first date; then come its other dates, if there
+# are any, and then the next patch.
 
 # %%
 grid = sample.grid(TOKENIZATIONS["v1"], patch_size)
@@ -170,7 +185,12 @@ for name, tokenization in designs.items():
 # ## What does each choice cost?
 # We count multiply-accumulates (MACs: one multiplication and one addition). A linear layer costs the same for every
 # token, so its part grows with the number of tokens N. Attention compares every token with every other, so its part
-# grows with N squared. Tokens alone therefore understate the difference.
+# grows with N squared. With L blocks of width D:
+#
+# $$\text{MACs} \approx L \, \big( \underbrace{12\,N D^2}_{\text{linear layers}} +
+# \underbrace{2\,N^2 D}_{\text{attention}} \big)$$
+#
+# Tokens alone therefore understate the difference. (`encoder_cost` also counts patches, pixel layer and codes.)
 
 # %%
 costs = {name: encoder_cost(size_config(size, one), image.shape[:3], patch_size) for name, one in designs.items()}
@@ -183,13 +203,14 @@ show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={pat
 # %% tags=["headline"]
 tokens = costs["v1"].tokens / costs["v1.1"].tokens
 macs = costs["v1"].macs / costs["v1.1"].macs
-print(f"v1 makes {tokens:.0f}x the tokens of v1.1; in the {size} encoder that is {macs:.1f}x the MACs")
+most = costs["per_band"].macs / costs["v1.1"].macs
+print(f"v1 makes {tokens:.0f}x the tokens of v1.1; in the {size} encoder that is {macs:.1f}x the MACs;", end=" ")
+print(f"one token for each band costs {most:.0f}x as much as one for all")
 
 # %% [markdown]
-# The ratio is not one number. Per block, a token costs 12 D^2 MACs in linear layers and 2 N D in attention, D being the
-# width of a token: attention costs N / (6 D) of what linear layers cost. That fraction grows with dates and small
-# patches, and shrinks in wide models. So far "v1.1" was v1's encoder with v1.1's tokens. Here with P = 4, and with the
-# *pixel layer* that v1.1 has and v1 has not:
+# The ratio is not one number. By the formula, attention costs N / (6 D) of what the linear layers cost. That fraction
+# grows with more dates and smaller patches, and shrinks in wide models. So far "v1.1" was v1's encoder with v1.1's
+# tokens. Here are the published models, with P = 4, and with the *pixel layer* that v1.1 has and v1 has not:
 
 # %%
 for model, pixel_hidden in (("nano", 12), ("base", 64)):
@@ -202,7 +223,7 @@ for model, pixel_hidden in (("nano", 12), ("base", 64)):
 
 # %% [markdown]
 # Ai2 states up to 3x (release text), and 2.9x for the base model (abstract of arXiv 2605.20804v1). The second number
-# equals our ratio of the linear layers alone, in any setting. How Ai2 counted is not known to us.
+# equals our ratio of Base's linear layers alone, at any size of image. How Ai2 counted is not known to us.
 
 # %% [markdown]
 # ### A calculator
@@ -269,5 +290,26 @@ patch = 4
 _ = check(3, patch, exercises.patch_for_equal_tokens)
 
 # %% [markdown]
+# **4. A design challenge.** Find the grouping of all twelve bands with the *most* tokens that stays below 200 GMACs in
+# the base encoder, for 64 x 64 px on one date with P = 4. Group it so that you would defend it in front of a class.
+# Below your answer stands the leaderboard: the designs of this notebook, and yours. Those that leave out bands are
+# listed and not ranked.
+
+# %% tags=["exercise"]
+design = None  # a Tokenization
+#: solution
+design = Tokenization(
+    "six groups", {"sentinel2_l2a": ["B02 B03 B04", "B05 B06 B07", "B08 B8A", "B11 B12", "B01", "B09"]}, "kind of light"
+)
+#: end
+
+_ = check(4, design, design_below(200))
+entries = [*designs.values(), *([design] if design is not None else [])]  # in a class, add those of your neighbours
+print(leaderboard(entries, limit=200))
+
+# %% [markdown]
 # ## Next
-# *03 The encoder, from patch to embedding*: how one of these tokens becomes an embedding.
+# How does one of these tokens become an embedding?
+#
+# previous: [01 What does a model see of a place?](01_sentinel2_as_a_tensor.ipynb) | next: [03 From bands to an
+# embedding](03_the_encoder.ipynb) | [all notebooks](../README.md#notebooks)

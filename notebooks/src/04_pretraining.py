@@ -1,25 +1,36 @@
 # %% [markdown]
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/olmoearth-nb/olmoearth_nb/blob/main/notebooks/04_pretraining.ipynb)
 #
-# # Pretraining on a subset
+# # How does a model learn without labels?
 #
-# Nobody has labelled the tiles that OlmoEarth learns from. **How does a model learn what a field or a forest is, when
-# its only task is to tell which hidden token belongs where?** We hide tokens, build the targets and the loss by hand,
-# train a small model for half a minute, and look at what longer training brought.
+# Nobody has labelled the tiles that OlmoEarth learns from. What can a model learn from images alone?
+#
+# **The short answer.** It answers a multiple choice. The encoder sees some tokens of a sample; others, never all, are
+# hidden, and for each of these the model picks which of the hidden targets of the same sensor or map is its own. A
+# target is a frozen random projection of the pixels. A live run of half a minute learns to do a little better than
+# chance. Runs of 65,536 samples, which come with the package, go about two thirds to three quarters of the way from
+# chance to a perfect answer. Merging the bands changes the task: in our example place, 55 percent of the hidden
+# Sentinel-2 tokens of v1 have another one of the same patch and date in view, and after merging none has.
+#
+# After this notebook you can
+#
+# * say what two views, encoder, predictor and targets do, and build both losses by hand;
+# * explain what merging and v1.1's masking change about what can be predicted from what;
+# * read a loss curve between chance and the perfect predictor, and notice a collapse.
 #
 # | you need | why |
 # |---|---|
 # | notebooks 02 and 03 | tokens, band groups, the encoder |
 # | softmax and cross-entropy | the loss is made of them |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 65 s, 10 s less the second time | not measured |
+# | time | 60 min | 45 s, 10 s less the second time |
 
 # %% [markdown]
 # ## Setup
-# In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extras that read
-# and write tiles (`data`) and that train (`scale`). Elsewhere the cell says what is missing and how to install it.
+# In Colab the first cell installs the package and leaves torch and numpy as they are. It takes the extras that read and
+# write tiles (`data`) and that train (`scale`). Elsewhere the cell says what is missing and how to install it.
 
 # %% tags=["setup", "nbval-ignore-output"]
 import importlib.util
@@ -35,15 +46,14 @@ from olmoearth_nb.notebook.start import start
 device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
-# `data` takes the path of your own sample, and `options` how to open it (see notebook 01), and masks that instead of a
-# simulated place; `steps` is the length of the live training; `model` names one of the models that come with the
-# project; `online = True` fetches the official subset of a thousand tiles.
+# `data` takes the path of your own sample, and `options` how to open it (see notebook 01); it is masked in place of a
+# simulated one. `steps` is the length of the live training. `online = True` fetches the official subset of a thousand
+# tiles.
 
 # %% tags=["parameters"]
 data = ""
 options = {}
 steps = 300
-model = "mini-naive-long"
 online = False
 seed = 0
 
@@ -62,11 +72,24 @@ from olmoearth_nb.data.simulate.world import open_world
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
 from olmoearth_nb.plots import masking as plots_masking
+from olmoearth_nb.plots import schematics as plots_schematics
 from olmoearth_nb.plots.views import NEIGHBOURS, masked_views, seen_near
 from olmoearth_nb.pretrain.batches import rescaled
 from olmoearth_nb.pretrain.crops import Crops
 from olmoearth_nb.pretrain.losses import contrast, patch_discrimination
 from olmoearth_nb.pretrain.recipes import RECIPES, differences, two_cores
+
+# %% [markdown]
+# ## One step in one drawing
+
+# %%
+plots_schematics.show_pretraining()
+
+# %% [markdown]
+# *Each sample is masked twice. The encoder sees the blue tokens of a view. The predictor is asked for the orange ones,
+# and each prediction is compared with the targets of all hidden tokens of its sensor or map. The targets come from the
+# patch projection as it was before the first step, which never changes. The second, smaller loss compares the means of
+# the two views. (The predictor answers for view 2 likewise.)*
 
 # %% [markdown]
 # ## A small world
@@ -82,8 +105,8 @@ for split in ("train", "valid", "test"):
     print(f"{split:5} {len(set(world.tile[world.of(split)].tolist())):2} tiles, {len(world.of(split)):3} scenes")
 
 # %% [markdown]
-# Our place is a window of 32 x 32 px of tile 5 in six months. It is what a *sample* is: images of the same square,
-# raw. The encoder will see the sensors; maps are only ever predicted.
+# Our place is a window of 32 x 32 px of tile 5 in six months. It is what a *sample* is: images of the same square, raw.
+# The encoder will see the sensors; maps are only ever predicted.
 
 # %%
 place = load_place(data, **options) if data else world.tiles[5].window(48, 64, 32).select_times(range(1, 12, 2))
@@ -95,9 +118,9 @@ for name, image in place.images.items():
 
 # %% [markdown]
 # ### Crops under a budget
-# Training never reads whole tiles. For every micro-batch a patch size P of 1 to 8 pixels and an edge of 1 to 12
-# patches are drawn, and as many dates as a budget of 2,250 tokens leaves room for. The official scripts count v1's
-# tokens for every model, so the sequences of v1.1 are about half as long as the budget allows.
+# Training never reads whole tiles. For every micro-batch a patch size P of 1 to 8 pixels and an edge of 1 to 12 patches
+# are drawn, and as many dates as a budget of 2,250 tokens leaves room for. The official scripts count v1's tokens for
+# every model, so the sequences of v1.1 are about half as long as the budget allows.
 
 # %%
 edges = (4, 6, 8, 10, 12)
@@ -109,8 +132,9 @@ for name in ("v1", "v1.1"):
 # %% [markdown]
 # ## Masked views
 # A *band set* is one group of bands of one sensor: v1 has three of Sentinel-2 (10, 20 and 60 m), v1.1 has one. Masking
-# gives every token a role. It encodes and predicts whole band sets. A recipe is data, so that two recipes can be
-# compared field by field. What `naive` changes of v1, and what v1.1 changes of `naive`, in the official recipes:
+# gives every token a role. It draws band sets to be seen, to be predicted or, in v1, both; of each it takes a part of
+# the tokens or of the dates. A recipe is data, so that two recipes can be compared field by field. What `naive` changes
+# of v1, and what v1.1 changes of `naive`, in the official recipes:
 
 # %%
 for first, second in (("v1", "naive"), ("naive", "v1.1")):
@@ -227,9 +251,12 @@ noise = torch.randn(targets.shape, generator=torch.Generator().manual_seed(seed)
 predictions = F.normalize(targets, dim=-1) + F.normalize(noise, dim=-1)
 
 # %% [markdown]
-# All vectors are scaled to length 1, and every prediction is compared with every target. Differences are made ten times
-# larger (a temperature of 0.1), and a softmax turns each row into probabilities. The loss is the mean of minus the
-# logarithm of the diagonal, times 0.2.
+# All vectors are scaled to length 1, and every prediction $p_i$ is compared with every target $t_j$. Cosines are made
+# ten times larger (a temperature $\tau$ of 0.1), and a softmax turns each row into probabilities. The loss is the mean
+# of minus the logarithm of the diagonal, times 0.2:
+#
+# $$\mathcal L_\text{patch} = -\frac{0.2}{n} \sum_{i=1}^{n}
+# \log \frac{\exp(p_i \cdot t_i / \tau)}{\sum_j \exp(p_i \cdot t_j / \tau)}$$
 
 # %%
 p, t = F.normalize(predictions, dim=-1), F.normalize(targets, dim=-1)
@@ -255,7 +282,7 @@ losses = {}
 for name, guess in {"chance": torch.zeros_like(targets), "half": predictions, "perfect": targets}.items():
     losses[name] = float(patch_discrimination(guess[None], targets[None], hidden, grid))
 assert abs(losses["chance"] - 0.2 * torch.tensor(8.0).log()) < 1e-6
-print("highest loss first:", ", ".join(sorted(losses, key=losses.get, reverse=True)))
+print("; ".join(f"{name} {loss:.2f}" for name, loss in losses.items()))
 
 # %% [markdown]
 # ### Masked negatives
@@ -284,18 +311,24 @@ one_class = two_classes[:1].expand(8, -1)
 plain = patch_discrimination(guess[None], one_class[None], hidden, cover)
 masked = patch_discrimination(guess[None], one_class[None], hidden, cover, masked_negatives=True)
 assert_close(plain, 0.2 * torch.tensor(8.0).log())
-print("one class: left out with masked negatives:", masked.item() == 0)
+print(f"one class: loss {plain:.3f}, which is chance; with masked negatives {masked:.3f}, left out")
 
 # %% [markdown]
 # ### The contrast of the two views
-# There is a second, small loss: the mean embedding of a sample's first view is to be recognised among the second views
-# of the micro-batch. Its weight is 0.1 in v1 and 0.05 in v1.1. For four samples (invented numbers), in two lines:
+# There is a second, small loss. The mean embedding $z_b$ of a sample's first view is to be recognised among the second
+# views $z'_c$ of the micro-batch:
+#
+# $$\mathcal L_\text{contrast} = -\frac1B \sum_{b=1}^{B}
+# \log \frac{\exp(z_b \cdot z'_b / \tau)}{\sum_c \exp(z_b \cdot z'_c / \tau)}$$
+#
+# Its weight is 0.1 in v1 and 0.05 in v1.1. For four samples (invented numbers), in two lines:
 
 # %%
 first, second = torch.randn(4, 64), torch.randn(4, 64)
 scores = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / 0.1
 assert_close(F.cross_entropy(scores, torch.arange(4)), contrast(first, second))
-print("scores of", tuple(scores.shape), "pairs of views, the right ones on the diagonal")
+print(f"contrast of four views and four others that have nothing in common: {contrast(first, second):.1f}", end="; ")
+print(f"of four views and the same once more: {contrast(first, first):.4f}")
 
 # %% [markdown]
 # ## Half a minute of pretraining
@@ -349,12 +382,13 @@ for row in zip(*(short[name] for name in ("samples", "patches", "chance", "best"
 # %% [markdown]
 # The loss begins *above* chance, because a confident wrong prediction costs more than none. First the model learns to
 # be less confident. Only then does it begin to tell months and patches apart. Half a minute takes it a small part of
-# the way.
+# the way. (Losses of all sensors and maps are added and averaged over the two views. That is why chance is near 2.6
+# here, and not the 0.2 log n of a single sensor.)
 
 # %% [markdown]
 # ## The long runs
-# These models come with the project. They were trained for longer and on more tiles of other simulated worlds (ours
-# has seed 4), four of them on real chips. `run.json` beside a model says how; `log.csv` is its curve.
+# These models come with the project. They were trained for longer and on more tiles of other simulated worlds (ours has
+# seed 4), four of them on real chips. `run.json` beside a model says how; `log.csv` is its curve.
 
 # %% tags=["nbval-ignore-output"]
 import json
@@ -370,16 +404,26 @@ for name in sorted(pretrained_names(), reverse=True):  # nano first
     if "chips" in trained_on:  # real ones of one date: another task, whose curves cannot be compared with these
         print(f"{trained_on['chips']:,} real chips")
         continue
-    curves.setdefault((recipe, f"{size} {samples // 1024}k"), []).append(read_curve(pretrained_dir(name)))
+    if samples > 8192:  # the shorter ones are there for comparisons between seeds
+        curves.setdefault((recipe, f"{size} {samples // 1024}k"), []).append(read_curve(pretrained_dir(name)))
     print(f"{trained_on['trained on']} tiles of world {trained_on['world']['seed']}")
 
-# %%
+# %% tags=["headline"]
 plots_curves.show_curves(short, curves)
 
 # %% [markdown]
 # *Left: the live run; its loss crosses chance. Middle: all runs, as the fraction of the way from chance to the perfect
 # predictor, over samples on a logarithmic scale. Right: how many directions the embeddings of 64 places use.*
-#
+
+# %%
+from olmoearth_nb.pretrain.curves import share_of_the_way
+
+for (recipe, length), (curve,) in curves.items():
+    if "mini" in length:
+        way = share_of_the_way([curve], over=5)[-1]
+        print(f"{recipe:6} {length}: {way:.2f} of the way from chance to the perfect predictor")
+
+# %% [markdown]
 # A model that maps all places to one line would have a rank of 1. This is the collapse that frozen targets and the
 # contrast prevent. A rank that falls a little during training is no collapse: a few directions, those that tell places
 # apart best, become strong.
@@ -387,87 +431,7 @@ plots_curves.show_curves(short, curves)
 # Curves of different recipes cannot be compared, because pixel layer, masking and masked negatives change the task. The
 # curves show whether something is learnt, and when. They do not show which recipe is better. Nano v1.1 has hardly begun
 # to learn, while mini v1.1 has: the pixel layer of the published nano has 12 units, that of our mini has 32
-# (`docs/results/pretraining.md` shows mini with 12). No run has reached its end: the runs of 64 k samples come further
-# than all others.
-
-# %% [markdown]
-# ## What was learnt?
-# We take one of the models, and the same model as it was before its first step. It was trained without any class.
-
-# %% tags=["nbval-ignore-output"]
-from olmoearth_nb.weights.load import open_encoder
-from olmoearth_nb.weights.trained import load_untrained
-
-chosen = pretrained_dir(model)
-encoders = {"untrained": load_untrained(chosen), "trained": open_encoder(chosen)}
-print("looking at", chosen.name)
-
-# %% [markdown]
-# ### Neighbours
-# All test scenes are embedded from their Sentinel-2 images (six months, P = 4, mean over all tokens). For each we look
-# for the three most similar scenes *of other tiles*, because scenes of one tile have the same weather. The class of a
-# scene is its commonest land use; if a river or highway fills a twentieth of it, or a lake a third, that is its class.
-
-# %% tags=["nbval-ignore-output"]
-from olmoearth_nb.evaluation.embed import embed, embed_place
-from olmoearth_nb.plots import learnt as plots_learnt
-
-scenes = world.of("test")
-tiles, kinds = torch.from_numpy(world.tile[scenes]), world.kind[scenes]
-for name, encoder in encoders.items():
-    x = F.normalize(torch.from_numpy(embed(encoder, world, scenes)), dim=-1)
-    three = (x @ x.T).masked_fill(tiles[:, None] == tiles, -2).topk(3).indices.numpy()  # (scenes, 3)
-    right = (kinds[three] == kinds[:, None]).mean()
-    print(f"{name:9} {right:.0%} of the neighbours of all {len(scenes)} scenes are of the right class")
-
-# %% [markdown]
-# An untrained encoder is a random mixture of the pixels, and finds similar scenes, too.
-
-# %% [markdown]
-# ### A map of embeddings
-# The embeddings of all patches of a test tile (your own place, if you gave one), reduced to their three main directions
-# and shown as red, green and blue. The encoder sees windows of 32 x 32 px, one at a time.
-
-# %% tags=["nbval-ignore-output", "headline"]
-tile = load_place(data, **options) if data else replace(world.tiles[9], title="tile 9").select_times(range(1, 12, 2))
-tile = replace(tile, images={"sentinel2_l2a": tile.images["sentinel2_l2a"]})
-plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, encoder in encoders.items()})
-
-# %% [markdown]
-# *Left: true colour. Then the embeddings before and after training: similar colours mean similar embeddings; the
-# colours themselves mean nothing. A pattern that repeats every 32 px comes from the code that tells a patch where in
-# its window it lies.*
-
-# %% [markdown]
-# ### What can be predicted from an embedding?
-# The plants of this world have hidden traits, drawn at random for every field and wood: much or little `water`,
-# `chlorophyll` and `anthocyanin` in the leaves, many or few leaves in the first half of the season (`early`) and in the
-# second (`late`). No model was trained on them. Can a linear probe predict them from a patch's embedding, averaged over
-# six months? The probe learns from the training tiles, its strength is chosen on the validation tiles, and its accuracy
-# is measured on the test tiles. Beside it stands the same probe on the bands themselves, averaged in the same way.
-
-# %% tags=["nbval-ignore-output"]
-from olmoearth_nb.evaluation.intervals import accuracy, difference
-from olmoearth_nb.evaluation.tasks import Task, encoded, raw
-
-readings, gains = {}, {}
-for trait in ("water", "chlorophyll", "anthocyanin", "early", "late"):
-    task = Task(trait, probe="probe")
-    features = {"raw bands": raw(task)} | {name: encoded(one, task, aside.name) for name, one in encoders.items()}
-    right = {name: task.right(world, feature, seed) for name, feature in features.items()}
-    readings[trait] = {name: accuracy(hits, count) for name, (hits, count) in right.items()}
-    gains[trait] = difference(right["trained"][0], right["untrained"][0], right["trained"][1])
-plots_learnt.show_readings(readings)
-
-# %% tags=["nbval-ignore-output"]
-for trait, gain in gains.items():
-    print(f"{trait:12} trained minus untrained {gain}")
-
-# %% [markdown]
-# *Accuracy; bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is the baseline:
-# the bands without any model. A random encoder mixes the bands, and the probe predicts less from it. Training without
-# any label may recover that. Where the dark dot lies right of the square, the embedding is better than the bands, and
-# only there is it worth its cost. Six test tiles are few; `docs/results/pretraining.md` uses 120.
+# (`docs/results/pretraining.md` shows mini with 12). No curve has levelled off: the longest runs come furthest.
 
 # %% [markdown]
 # ## The official subset
@@ -488,76 +452,19 @@ else:
     print("offline: set online = True to fetch the official subset")
 
 # %% [markdown]
-# ## What is kept, and what is forgotten?
-# An embedding of 64 numbers cannot hold everything. The *card* of a model says what can be read off it. A patch has
-# six dates, which the encoder sees together; a ridge regression reads off the tokens of one date what was in that
-# date. It is asked for each band, for the band's *own part* (what all other bands together do not predict), for NDVI,
-# the month, the place, and the sensor. It is asked behind every layer, and also of random initialisations and of the
-# bands without any model. Tiles that are tested never train.
-
-# %% tags=["nbval-ignore-output"]
-from olmoearth_nb.evaluation.card import Subject, make_card
-from olmoearth_nb.evaluation.observations import Draw, open_observations
-from olmoearth_nb.plots.card import plot_cards
-from olmoearth_nb.weights.load import random_encoder
-
-seen = open_observations(world.folder, Draw(most=1500, seed=seed))
-twins = tuple(random_encoder(chosen, number) for number in range(3))
-subjects = [Subject(chosen.name, (encoders["trained"],)), Subject("random", twins, "random", chosen.name)]
-card = make_card(subjects, replace(seen, name="world of seed 4"))
-print(*card.notes, sep="\n")
-
-# %% tags=["nbval-ignore-output"]
-plot_cards([card])
-
-# %% [markdown]
-# *Dots with intervals of 95 % over tiles; hollow dots are random initialisations, orange bars the raw bands (which
-# answer the first two panels without error). Right: layer by layer. "Weight of month" is the fraction of the
-# embedding's variance that lies between months; the others are R2, the sensor's accuracy runs from 0 (chance) to 1.*
-#
-# Nearly all of every band can be read, of any encoder, because neighbouring bands are so alike. Their own parts tell
-# encoders apart: training keeps about three times as much of them as a random initialisation does, most of B11 and B12,
-# and the layers lose the rest. The month, which the encoder is *told*, fills a fifth of a random embedding; training
-# makes it as small as it is in the bands of this world, and a regression then finds only a good half of it. Nobody can
-# read the place.
-#
-# Is that so on real pixels? `olmoearth-nb card` was run on 500 pixels of East Africa, twelve months each
-# (`docs/results/cards.md`). What it wrote, read from the committed table:
-
-# %%
-from olmoearth_nb.io.shipped import published
-
-asked = ("own parts", "NDVI", "month", "weight of the month")
-measured = {}
-for row in published("cards"):
-    if row["data"] == "worldcereal_africa_500" and ("long" in row["model"] or row["source"] == "raw bands"):
-        cell = "" if row["question"] not in asked else "{value} [{low}, {high}]".format(**row)
-        measured.setdefault(row["model"], {})[row["question"]] = cell
-print(f"{'real pixels, six dates':26}", *(f"{name:>20}" for name in asked))
-for name in sorted(measured):
-    print(f"{name:26}", *(f"{measured[name][question]:>20}" for question in asked))
-
-# %% [markdown]
-# **What are our small encoders good for?** In the tokens of one date, seen beside five others, what is each band's
-# own can be read better from the long ones than from random weights (v1.1 keeps least of it), and NDVI almost whole.
-# They do not forget the season, they shrink it: a regression still finds the month, but readers that see only what is
-# large, such as nearest neighbours or a strong penalty, see less of it; hand it to them beside the embedding. On
-# chips of a single date random weights keep *more* of the bands' own parts on average, and no gain was seen on tasks
-# about series. What is a formula of the bands, as NDVI is, had better be computed.
-
-# %% [markdown]
 # ## What we learned
 # * The task is a multiple choice: which of the hidden targets belongs to this token? The targets are frozen random
 #   projections.
 # * Masking decides what can be predicted from what. In v1 one group of bands can be predicted from another at the same
 #   patch and day. After merging only other patches, dates and sensors are left.
 # * A loss means little alone. It becomes clear between chance and the perfect predictor, with the rank beside it.
+# * The same multiple choice, over and over, is all that a model is trained on. What that leaves in its embeddings is
+#   another question: notebook 12.
 #
 # ## Where this stops being true
 # * The world is simulated and the models are small. Whether a recipe is better cannot be seen here: runs are short,
 #   seeds are few, and losses of different recipes have different scales.
 # * Official training has other inputs (mean +- 2 std), larger crops, batches of 512, and some 340 million samples.
-# * Scenes of a tile have the same weather and season. An encoder may seem good because it recognises the date.
 #
 # ## Exercises
 
@@ -598,5 +505,8 @@ _ = check(3, between_bands, exercises.predicts_between_bands)
 
 # %% [markdown]
 # ## Next
-# [05 From naive merge to v1.1](05_from_naive_merge_to_v1_1.ipynb): which ingredient of the recipe wins back the
-# accuracy?
+# What does merging the bands cost, and what buys it back? (And what is in an embedding after such a training: [notebook
+# 12](12_what_is_learnt_and_forgotten.ipynb).)
+#
+# previous: [03 From bands to an embedding](03_the_encoder.ipynb) | next: [05 What does merging
+# cost?](05_from_naive_merge_to_v1_1.ipynb) | [all notebooks](../README.md#notebooks)

@@ -7,21 +7,28 @@
 # that merging alone cost ten points of accuracy on m-eurosat, and that a changed recipe of pretraining won them back.
 # We pretrained both tokenizations with both recipes, on real chips, and asked.
 #
-# The short answer, in three sentences. **The saving is certain:** a third of the tokens, and MACs that fall 3.2 to 3.7
-# times for Base, more for small models and long series. **A loss of accuracy by merging was not shown here:** naive was
-# 4 points below v1 [-11, +3], v1.1 was 6 above naive [0, +12], and under v1.1's recipe one token was level with three,
-# +1 [-4, +5]; none of these is a finding, and of these only the last interval leaves out a loss of ten points.
-# **Elsewhere** the release's ten points, and v1.1's losses of one to four, were measured on m-eurosat, whose bands have
-# wrong names; on rightly named sets v1.1 is about level with v1.
+# The short answer, in three sentences. **The saving is certain:** a third of the tokens, and in the two settings below
+# MACs that fall 3.2 to 3.7 times for Base, more for small models. **A loss of accuracy by merging was not shown here:**
+# naive was 4 points below v1 [-11, +3], v1.1 was 6 above naive [0, +12], and under v1.1's recipe one token was level
+# with three, +1 [-4, +5]; none of these is a finding, and of these only the last interval leaves out a loss of ten
+# points. **Elsewhere** the release's ten points, and v1.1's losses of one to four, were measured on m-eurosat, whose
+# bands have wrong names; on rightly named sets v1.1 is about level with v1 on average, except for Nano by a linear
+# probe, -2.4 [-4.5, -0.4].
+#
+# After this notebook you can
+#
+# * name the five ingredients of v1.1's recipe, and the four arms that tell tokens and recipe apart;
+# * read a difference with its interval, and say what a study could have seen;
+# * explain what m-eurosat's wrong band names do to one token, and to three.
 #
 # | you need | why |
 # |---|---|
 # | notebooks 02 and 04 | tokenizations, recipes, and what a pretraining run is |
 # | mean, confidence interval | comparisons are made of them |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 60 s, 10 s more the first time | not measured |
+# | time | 75 min | 60 s, 10 s more the first time |
 
 # %% [markdown]
 # ## Setup
@@ -53,9 +60,9 @@ seed = 0
 
 # %% [markdown]
 # ## The answer in one figure
-# *Left:* what v1.1 saves, counted for the published configurations with patches of 4 px, 64 x 64 px on one date and
-# 32 x 32 px on twelve; the time is measured (`docs/results/speed.md`). *Middle:* our own trainings. *Right:* the
-# published models, as torchgeo-bench measured them.
+# *Left:* what v1.1 saves, counted for the published configurations with patches of 4 px, 64 x 64 px on one date and 32
+# x 32 px on twelve; the time is measured (`docs/results/speed.md`). *Middle:* our own trainings. *Right:* the published
+# models, as torchgeo-bench measured them.
 
 # %%
 from olmoearth_nb import encoder_cost
@@ -99,8 +106,8 @@ for name, row in primary.items():
 
 # %% [markdown]
 # **The saving is real, and it is not one number.** Tokens fall to a third. MACs fall further, because the cost of
-# attention grows with the square of the number of tokens. The clock follows the MACs on long sequences, and falls
-# behind them on short ones.
+# attention grows with the square of the number of tokens. The clock keeps 79 to 103 percent of the saving in MACs for
+# one sample, in no simple order (notebook 09).
 #
 # **Here, nothing is a finding.** The directions of P1 and P2 are those that the release reports: merged tokens lose
 # under v1's recipe, and v1.1's recipe brings them back. But six questions were asked, and after Holm's rule the
@@ -308,6 +315,7 @@ show_costs([row for row in costs if " - " not in row.what])
 for row in costs:
     if row.what in ("naive - v1", "v1.1 - v1 tokens"):
         print(f"extra cost of merging, {row.what:17} {row.score:16} {row.interval.signed()}, p = {row.p_holm:.2f}")
+print("(p after Holm's rule over this whole table of costs; P4 above is one of six, with its own)")
 
 # %% [markdown]
 # **The hypothesis does not stand on these data, and does not fall.** By the linear probe, which the plan fixed, wrong
@@ -377,7 +385,7 @@ for condition in list(conditions)[1:]:
 # * Tokens and recipe are two factors. A control with v1's tokens and v1.1's recipe tells them apart; on 300 chips it is
 #   level with v1.1.
 # * The release's direction (merging loses, the recipe wins back) is seen here, and is not a finding: the design sees
-#   differences of some ten points.
+#   differences of 13 to 16 points.
 # * The published loss was measured on images whose bands have wrong names. What those names do to merged tokens is an
 #   open question with a prepared test.
 # * A token that holds a wrong band is a wrong token. With three tokens one may stay whole; with one none does.
@@ -432,6 +440,8 @@ _ = check(3, next_step, exercises.one_step)
 
 # %% [markdown]
 # ## Next
-# *06 Where did the cross-band attention go?*: how bands exchange information in v1, and what replaces that in v1.1.
-# *11 Can you trust a difference between two recipes?* is the longer half of this notebook: the instrument, and how to
-# run a study of your own.
+# Do the bands of a merged token still meet? And how far can the differences of this notebook be trusted: [notebook
+# 11](11_can_you_trust_a_difference.ipynb), its longer half.
+#
+# previous: [04 Learning without labels](04_pretraining.ipynb) | next: [06 Where did the cross-band attention
+# go?](06_where_bands_meet.ipynb) | [all notebooks](../README.md#notebooks)

@@ -15,14 +15,20 @@
 # merge has least. In the simulated world no such difference is clear, and whether interaction makes a model better,
 # twelve small models cannot say.
 #
+# After this notebook you can
+#
+# * say at which stage of v1, of a naive merge and of v1.1 bands can act together, and at which they do;
+# * measure an interaction, and tell it from attention weights;
+# * test such a method on tasks whose answer is known.
+#
 # | you need | why |
 # |---|---|
 # | notebooks 02 and 03 | tokenizations, and what a block does |
 # | mean, confidence interval | measurements come with them |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 40 s | not measured |
+# | time | 50 min | 40 s |
 
 # %% [markdown]
 # ## Setup
@@ -201,8 +207,8 @@ show_token(sample, attention.of(token), layer=len(attention.between_groups().lay
 # *The token that asks has a yellow frame. Red patches get more attention than uniform, blue ones less; where the
 # picture shows through, they get as much.*
 #
-# With ipywidgets you can choose the place of the token, the block, the head and the model. The figure above is its
-# twin that does not move.
+# With ipywidgets you can choose the place of the token, the block, the head and the model. The figure above is its twin
+# that does not move.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.plots.widgets import attention_explorer
@@ -228,8 +234,8 @@ print(merged.between_groups().note)
 # {\lVert f(N) - f(N \setminus ij) \rVert}$$
 #
 # If $f$ is a sum of a function of $i$ and a function of $j$, whatever they are, the numerator is 0. Bands are removed
-# from the pixels, before any token is made: another place's bands take their place, so that each band looks like a
-# real one. (Zeros or means can be chosen as well; an encoder may never have seen such images.)
+# from the pixels, before any token is made: another place's bands take their place, so that each band looks like a real
+# one. (Zeros or means can be chosen as well; an encoder may never have seen such images.)
 
 # %%
 from olmoearth_nb.insight import outputs
@@ -327,7 +333,7 @@ print(f"(d) at most {max(one.incomplete for one in validation_checks()):.0e} of 
 # * Much of it is architecture. A random pixel layer mixes bands as much as a trained one, and which pairs act together
 #   hardly changes by training. What training raises is how much.
 # * Attention says where a block looks, not what comes of it. Three trainings of v1 look at different places and end
-#   with the same interaction.
+#   with about the same interaction.
 # * Whether interaction is worth anything for accuracy, twelve small models cannot tell.
 #
 # ## Where this stops being true
@@ -376,4 +382,7 @@ _ = check(3, first_stages, exercises.where_bands_first_meet)
 
 # %% [markdown]
 # ## Next
-# *07 Fine-tuning*: what a pretrained encoder is worth when there are ten labels, or a thousand.
+# What is a pretrained encoder worth when there are ten labels, or a thousand?
+#
+# previous: [05 What does merging cost?](05_from_naive_merge_to_v1_1.ipynb) | next: [07 What does pretraining
+# add?](07_fine_tuning.ipynb) | [all notebooks](../README.md#notebooks)

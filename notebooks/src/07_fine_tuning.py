@@ -23,14 +23,20 @@
 # image statistics, and no way of training them is clearly better than leaving them frozen. If you have few labels, fit
 # image statistics and a frozen encoder first. Train the encoder only if held-out places show that it helps.
 #
+# After this notebook you can
+#
+# * fit an encoder to labels in four ways, and say what each trains and costs;
+# * compare with image statistics and with random weights before you believe in pretraining;
+# * choose the split that answers your question.
+#
 # | you need | why |
 # |---|---|
 # | notebook 03 | what a block of the encoder does |
 # | logistic regression, learning rate, Holm's rule (notebook 05) | to read the fits and their differences |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 60 s | not measured |
+# | time | 60 min | 60 s |
 
 # %% [markdown]
 # ## Setup
@@ -325,8 +331,8 @@ show_cost(chips, 100)
 
 # %% [markdown]
 # *Accuracy over the trainable parameters of a fit and over its time, with intervals of 95 %. Filled: 250 steps of 8
-# chips on one core, and the prediction of the tested chips. Hollow: the logistic regression alone, on features that
-# are there already; computing the embedding of each chip once comes on top and was not timed.*
+# chips on one core, and the prediction of the tested chips. Hollow: the logistic regression alone, on features that are
+# there already; computing the embedding of each chip once comes on top and was not timed.*
 
 # %%
 print(f"{'100 labels':26} {'parameters':>10} {'time, s':>8}")
@@ -412,4 +418,7 @@ _ = check(4, split, exercises.split_for_a_new_region)
 
 # %% [markdown]
 # ## Next
-# *08 From pixels to a map*: how a fitted head becomes a map of a whole scene.
+# How does a fitted head become a map of a whole scene?
+#
+# previous: [06 Where did the cross-band attention go?](06_where_bands_meet.ipynb) | next: [08 How does a scene become a
+# map?](08_from_pixels_to_a_map.ipynb) | [all notebooks](../README.md#notebooks)

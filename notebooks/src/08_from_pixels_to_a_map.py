@@ -3,9 +3,9 @@
 #
 # # How does a scene become a map?
 #
-# An encoder reads a few thousand pixels at a time. A scene of Sentinel-2 has a hundred million, and what people want
-# is a map of all of it, in a file that their other programs open, with a number they can rely on: *how many hectares
-# of crop?* **What has to happen in between, and what can go wrong?**
+# An encoder reads a few thousand pixels at a time. A scene of Sentinel-2 has a hundred million, and what people want is
+# a map of all of it, in a file that their other programs open, with a number they can rely on: *how many hectares of
+# crop?* **What has to happen in between, and what can go wrong?**
 #
 # The short answer: the scene is cut into windows, the encoder reads each of them alone, a classifier (a *head*) turns
 # embeddings into classes, and the results are put together again. Two things go wrong on the way.
@@ -14,17 +14,23 @@
 #   here a step in the embeddings across a border is 1.29 times as large as a step elsewhere. With windows that overlap
 #   by half and are blended it is 1.02 times as large, at four times the cost.
 # * Hectares should not be counted from the map, because its mistakes do not cancel. Here 86 % of the map is right, and
-#   yet it shows 8.5 ha of bare ground where there are 3.4. With 150 places that somebody looks at, the estimate is
-#   3.1 ha, with a 95 % interval of ± 1.6 ha. The truth is known because the place is simulated.
+#   yet it shows 8.5 ha of bare ground where there are 3.4. With 150 places that somebody looks at, the estimate is 3.1
+#   ha, with a 95 % interval of ± 1.6 ha. The truth is known because the place is simulated.
+#
+# After this notebook you can
+#
+# * make a map of a scene, from points to a file that other programs open;
+# * see where windows meet, and decide what overlap is worth;
+# * estimate hectares with an interval, in place of counting pixels.
 #
 # | you need | why |
 # |---|---|
 # | notebooks 01 and 03 | scenes, patches, and what an encoder gives |
 # | a confusion matrix, a confidence interval | areas come with them |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 40 s | not measured |
+# | time | 50 min | 40 s |
 
 # %% [markdown]
 # ## Setup
@@ -85,8 +91,8 @@ print(f"{place.truth.size} patches of {place.patch_size} px: {', '.join(place.cl
 # ## A map from points
 # This is what we are after: a scene, a few points of each class as you would click them in a picture, and a map. A
 # *probe*, which is a logistic regression, learns from the embeddings at these points and then predicts the class of
-# every patch. It is the head of this map. On the command line this is
-# `olmoearth-nb map --model M --data scene.tif --points labels.geojson --label class --out map.tif`.
+# every patch. It is the head of this map. On the command line this is `olmoearth-nb map --model M --data scene.tif
+# --points labels.geojson --label class --out map.tif`.
 
 # %% tags=["headline"]
 labels = place.points(points, seed)
@@ -330,5 +336,8 @@ _ = check(3, crop, exercises.hectares_of_crop)
 
 # %% [markdown]
 # ## Next
-# *09 What does three times cheaper mean?*: how much of a saving in tokens reaches the clock. For a map of your own
-# scene, `docs/maps.md` has the command and all of its options.
+# How much of a saving in tokens reaches the clock? For a map of your own scene, `docs/maps.md` has the command and all
+# of its options.
+#
+# previous: [07 What does pretraining add?](07_fine_tuning.ipynb) | next: [09 What does three times cheaper
+# mean?](09_what_three_times_cheaper_means.ipynb) | [all notebooks](../README.md#notebooks)

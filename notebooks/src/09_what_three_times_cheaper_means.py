@@ -14,6 +14,7 @@
 # all four numbers for each size.
 #
 # After this notebook you can
+#
 # * count the MACs of an encoder from its tokens, and say where attention takes over;
 # * say why the clock falls behind a count, and find the part of an encoder where it does;
 # * estimate what a country costs you, on your own machine.
@@ -23,9 +24,9 @@
 # | notebook 02 | tokens and their number |
 # | notebook 03 | what a block computes |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 45 s | not measured |
+# | time | 50 min | 45 s |
 
 # %% [markdown]
 # ## Setup
@@ -119,8 +120,8 @@ show_counted()
 #
 # $$\mathrm{MACs}(N) = a N + b N^2, \qquad a = 12 L D^2 + e, \qquad b = 2 L D.$$
 #
-# The linear part grows with $N$, attention with $N^2$. Both are equal at $N^* = a / b$, which is a little more than
-# $6 D$. If v1.1 makes $N$ tokens and v1 makes $3 N$, then
+# The linear part grows with $N$, attention with $N^2$. Both are equal at $N^* = a / b$, which is a little more than $6
+# D$. If v1.1 makes $N$ tokens and v1 makes $3 N$, then
 #
 # $$\frac{\mathrm{MACs\ of\ v1}}{\mathrm{MACs\ of\ v1.1}} = \frac{3 a_1 N + 9 b N^2}{a N + b N^2}.$$
 #
@@ -337,5 +338,8 @@ _ = check(3, faster, exercises.what_does_not_shrink)
 
 # %% [markdown]
 # ## Next
-# *10 Should you switch?*: what the saving costs on your own labels, class by class. All figures and their commands
-# stand in `docs/results/speed.md`.
+# What does the saving cost on your own labels, class by class? All figures and their commands stand in
+# `docs/results/speed.md`.
+#
+# previous: [08 How does a scene become a map?](08_from_pixels_to_a_map.ipynb) | next: [10 Should you
+# switch?](10_should_you_switch.ipynb) | [all notebooks](../README.md#notebooks)

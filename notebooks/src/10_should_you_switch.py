@@ -19,14 +19,20 @@
 # Single data sets go both ways by two points and more. So look at *your* labels, class by class, before you switch;
 # this notebook does it. And when you switch, train your heads again.
 #
+# After this notebook you can
+#
+# * compare two models on your own labels, class by class, with intervals;
+# * say which loss is still possible when no difference was seen;
+# * list what you keep and what you make anew when you switch.
+#
 # | you need | why |
 # |---|---|
 # | notebooks 01 and 02 | bands, dates, and what a token is |
 # | mean, confidence interval | every score comes with one |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 60 s | not measured |
+# | time | 50 min | 60 s |
 
 # %% [markdown]
 # ## Setup
@@ -50,10 +56,10 @@ device = start(seed=0, extras=("data",))
 # `data` takes your own labelled data: a folder with a folder of chips for each class, or a scene (GeoTIFF, .SAFE) with
 # `labels`, a GeoJSON of points or polygons or a CSV of points. `label` names the column that holds the class. `options`
 # says how to open the data (see notebook 01). `models` names yours first, then one or more that might take its place.
-# Here they are small models that come with the package. If you are online,
-# "OlmoEarth-v1-Base, OlmoEarth-v1_1-Base, OlmoEarth-v1_2-Base" takes the official ones; folders that hold them will do
-# as well. `margin` is the loss of accuracy that you would accept for the sake of cost, `repeats` how often the folds of
-# the cross-validation are drawn. Without data, `points` labelled points of a simulated scene stand in.
+# Here they are small models that come with the package. If you are online, "OlmoEarth-v1-Base, OlmoEarth-v1_1-Base,
+# OlmoEarth-v1_2-Base" takes the official ones; folders that hold them will do as well. `margin` is the loss of accuracy
+# that you would accept for the sake of cost, `repeats` how often the folds of the cross-validation are drawn. Without
+# data, `points` labelled points of a simulated scene stand in.
 
 # %% tags=["parameters"]
 data = ""
@@ -198,8 +204,8 @@ for name, one in found.items():
 # of kNN ends outside, so that by kNN the advice would be *undecided*. A few labels more or less would change it. And it
 # is about accuracy over all places: the next section asks about single classes.
 #
-# A finding such as *not seen; 0.101 would be, with a power of 80%* means: the difference could be chance, and
-# with these labels a true difference of 0.101 would have been found with a probability of 80 %.
+# A finding such as *not seen; 0.101 would be, with a power of 80%* means: the difference could be chance, and with
+# these labels a true difference of 0.101 would have been found with a probability of 80 %.
 
 # %%
 for difference in (one for name in found for one in found[name].differences if one.question == DIFFER):
@@ -361,5 +367,21 @@ kept = {"labels": True, "heads": False, "stored embeddings": False, "splits": Tr
 _ = check(2, kept, exercises.kept_after_a_switch)
 
 # %% [markdown]
+# **3.** You would accept a loss of 2 points. On data set A the interval of v1.1 - v1 is [-1.5, +3.0] points, on data
+# set B it is [-3.0, +1.5]. Neither shows a difference. On which of them is a larger loss than yours excluded?
+
+# %% tags=["exercise"]
+excluded_on = None  # "A", "B", "both" or "neither"
+#: solution
+excluded_on = "A"
+#: end
+
+_ = check(3, excluded_on, exercises.loss_excluded_on)
+
+# %% [markdown]
 # ## Next
-# Compare on your own labels: set `data` and `labels` above. `docs/compare.md` has all options.
+# Compare on your own labels: set `data` and `labels` above. `docs/compare.md` has all options. And how far can a
+# difference be trusted?
+#
+# previous: [09 What does three times cheaper mean?](09_what_three_times_cheaper_means.ipynb) | next: [11 Can you trust
+# a difference?](11_can_you_trust_a_difference.ipynb) | [all notebooks](../README.md#notebooks)

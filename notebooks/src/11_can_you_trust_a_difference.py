@@ -14,14 +14,20 @@
 # This is the longer half of notebook 05: the instrument behind its numbers, tested on studies whose truth we know, and
 # how to run a study of your own.
 #
+# After this notebook you can
+#
+# * compute an interval over seeds and places, and correct for many comparisons;
+# * say how many seeds a study needs for a difference that matters to you;
+# * write a study as data, with an arm of your own, run it, and read its report.
+#
 # | you need | why |
 # |---|---|
 # | notebooks 02, 04 and 05 | tokenizations, recipes, and what is compared |
 # | mean, standard deviation, confidence interval | comparisons are made of them |
 #
-# | | two CPU cores | Colab T4 |
+# | | to work through | to run, two CPU cores |
 # |---|---|---|
-# | time | 50 s, 10 s more the first time | not measured |
+# | time | 60 min | 50 s, 10 s more the first time |
 
 # %% [markdown]
 # ## Setup
@@ -413,10 +419,10 @@ from olmoearth_nb.io.shipped import data_dir
 print((data_dir() / "studies" / "colab.yaml").read_text(encoding="utf8"))
 
 # %% [markdown]
-# The names that m-eurosat *publishes* for its last five bands are wrong (see notebook 05). They are a factor
-# here: what wrong names cost is measured on the same pixels. On 375 chips of EuroSAT no model of ours pays for them
-# in a way that is a finding after Holm's rule; models of the simulated world point one way, those of real chips both
-# ways ([results](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/real.md)).
+# The names that m-eurosat *publishes* for its last five bands are wrong (see notebook 05). They are a factor here: what
+# wrong names cost is measured on the same pixels. On 375 chips of EuroSAT no model of ours pays for them in a way that
+# is a finding after Holm's rule; models of the simulated world point one way, those of real chips both ways
+# ([results](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/real.md)).
 #
 # ## This run
 # With `--notebook` the bench runs this notebook once for each arm and seed, and sets `sweep`, `arm` and `seed`. The
@@ -474,8 +480,8 @@ for budget in cell["budgets"]:
 # Predict first, then run.
 
 # %% [markdown]
-# **1.** Twelve comparisons, none with a difference, each independent of the others and wrong with a chance of exactly
-# 5 %. How likely is at least one false finding? (Why was ours rarer?)
+# **1.** Twelve comparisons, none with a difference, each independent of the others and wrong with a chance of exactly 5
+# %. How likely is at least one false finding? (Why was ours rarer?)
 
 # %% tags=["exercise"]
 any_false = None  # a number from 0 to 1
@@ -510,5 +516,9 @@ _ = check(3, left, exercises.left_by_holm)
 
 # %% [markdown]
 # ## Next
-# This is the last of the numbered notebooks. Write a study of your own, with an arm of your own, and run it by
-# `olmoearth-nb ablate` ([ablations](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/ablations.md)).
+# Write a study of your own, with an arm of your own, and run it by `olmoearth-nb ablate`
+# ([ablations](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/ablations.md)). The last notebook looks at
+# what such trainings leave in an embedding.
+#
+# previous: [10 Should you switch?](10_should_you_switch.ipynb) | next: [12 What is learnt, what is
+# forgotten?](12_what_is_learnt_and_forgotten.ipynb) | [all notebooks](../README.md#notebooks)

@@ -15,6 +15,7 @@ from olmoearth_nb.comparison.ladder import final_budget, one
 from olmoearth_nb.data.labelled.changed import TOUCHED
 from olmoearth_nb.finetune.measured import worth
 from olmoearth_nb.grid import Role, TokenGrid
+from olmoearth_nb.io.shipped import published
 from olmoearth_nb.notebook import answers
 from olmoearth_nb.pretrain.losses import TEMPERATURE, patch_discrimination
 from olmoearth_nb.pretrain.recipes import Recipe, differences, two_cores
@@ -147,6 +148,36 @@ def predicts_between_bands(answer: object) -> str:
     """Notebook 04: the recipe under which one token of Sentinel-2 answers for another of the same patch and day."""
     hint = "how many Sentinel-2 tokens does that recipe make of one patch and day?"
     return _choice(answer, "v1", ("v1", "naive", "v1.1"), hint)
+
+
+def loss_excluded_on(answer: object) -> str:
+    """Notebook 10: which of [-1.5, 3.0] and [-3.0, 1.5] excludes a loss of more than 2 points."""
+    return _choice(answer, "A", ("A", "B", "both", "neither"), "does the lower end of its interval lie above -2?")
+
+
+def read_without_the_own_part(answer: object) -> str:
+    """Notebook 12: whether R2 of .75 can come from other bands that predict .70."""
+    given = answers.truth(answer)
+    if given is None:
+        return "give True or False"
+    return "what is the most that can be read of a band through all the others?" if given else ""
+
+
+def gained_most_of_the_own_parts(answer: object) -> str:
+    """Notebook 12: the long model that keeps most of the bands' own parts as a multiple of its random twin's."""
+    rows = [row for row in published("cards") if row["data"] == "worldcereal_africa_500"]
+    kept = {row["model"]: float(row["value"]) for row in rows if row["question"] == "own parts"}
+    factor = {
+        name: kept[f"mini-{name}-long"] / kept[f"random, as mini-{name}-long"] for name in ("v1", "naive", "v1.1")
+    }
+    hint = "divide what is read of the trained model by what is read of the random one"
+    return _choice(answer, max(factor, key=factor.__getitem__), tuple(factor), hint)
+
+
+def added_for_neighbours(answer: object) -> str:
+    """Notebook 12: what nearest neighbours see too little of in a trained embedding."""
+    valid = ("NDVI", "the place", "the month", "nothing")
+    return _choice(answer, "the month", valid, "which of them does the embedding hold, but make small?")
 
 
 def chance_of_a_false_finding(answer: object) -> str:

@@ -88,7 +88,10 @@ def _without_marks(source: str, name: str, solved: bool) -> str:
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:
-    """Strips what differs from run to run: papermill's metadata, times, widgets and maps that load from outside."""
+    """Strips what differs from run to run: papermill's metadata, times, widgets and maps that load from outside.
+
+    The width and height at which a figure is shown stay.
+    """
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)
     notebook.metadata.language_info = NotebookNode(name="python")
@@ -99,7 +102,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         cell.outputs = _joined([out for out in cell.outputs if not _is_live(out)])
         for out in cell.outputs:
             if "metadata" in out:
-                out.metadata = NotebookNode()
+                out.metadata = NotebookNode({key: size for key, size in out.metadata.items() if key == "image/png"})
     return notebook
 
 

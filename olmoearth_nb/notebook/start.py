@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -38,6 +39,7 @@ def start(seed: int = 0, extras: Sequence[str] = ()) -> torch.device:
     keep_freed_memory()
     use_style()
     plt.switch_backend(plt.get_backend())  # loaded late, it would show a figure that pyplot did not make as text
+    _draw_sharply()
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -49,6 +51,15 @@ def start(seed: int = 0, extras: Sequence[str] = ()) -> torch.device:
         if names:
             print(f"not installed: {', '.join(names)}, for {EXTRAS[extra]}; to install: pip install {' '.join(names)}")
     return device
+
+
+def _draw_sharply() -> None:
+    """Figures of a notebook have twice the dots of the size at which they are shown; elsewhere nothing changes."""
+    running = sys.modules.get("IPython")  # a kernel has loaded it; who has no kernel needs none
+    if running is not None and running.get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
 
 
 def missing(extra: str) -> list[str]:

@@ -5,16 +5,18 @@ A model's *twin* is a random initialisation of its size and tokens; `evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from olmoearth_nb.bands import modality
 from olmoearth_nb.evaluation.card import RAW, Card, Row
 from olmoearth_nb.evaluation.card_page import is_linear
-from olmoearth_nb.plots.style import COLOURS
+from olmoearth_nb.plots.style import BASELINES, COLOURS
+from olmoearth_nb.plots.training import RECIPE_COLOURS
 
 MODEL, RANDOM, BANDS = COLOURS["v1"], "#888888", COLOURS["v1.1"]
 """Colours of a model, its random initialisations, and the raw bands."""
@@ -61,6 +63,32 @@ def _overview(cards: Sequence[Card]) -> Figure:
         ).set_fontweight("bold")
     _legend(drawing)
     return drawing
+
+
+def show_kept(rows: Sequence[Mapping[str, str]], asked: Mapping[str, str], models: Mapping[str, str]) -> None:
+    """What models and their random twins tell of a few questions, from the committed table of cards.
+
+    Args:
+        rows: of one data set, as `published("cards")` has them.
+        asked: question -> title of its panel.
+        models: name of a model -> its recipe, which has the model's colour.
+    """
+    found = {
+        (row["model"], row["question"]): tuple(float(row[key]) for key in ("low", "value", "high")) for row in rows
+    }
+    _, axes = plt.subplots(1, len(asked), figsize=(2.5 * len(asked) + 0.6, 2.3), layout="constrained", sharey=True)
+    for ax, (question, title) in zip(axes, asked.items(), strict=True):
+        if (RAW, question) in found and question != "own parts":  # bands hold all of their own parts
+            ax.axvline(found[RAW, question][1], color=BASELINES[1], ls="--", lw=1.2)
+        for place, (model, recipe) in enumerate(models.items()):
+            for who, step, face in ((model, -0.13, None), (f"random, as {model}", 0.13, "white")):
+                low, value, high = found[who, question]
+                colour = RECIPE_COLOURS[recipe]
+                ax.plot([low, high], [place + step] * 2, color=colour, lw=1.5)
+                ax.plot(value, place + step, "o", color=colour, markerfacecolor=face or colour)
+        ax.set_yticks(range(len(models)), list(models.values()))
+        ax.set(title=title, xlim=(-0.02, 1.04), ylim=(len(models) - 0.5, -0.5))
+    plt.show()
 
 
 def _detail(cards: Sequence[Card]) -> Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from olmoearth_nb.bands import SENTINEL2
+from olmoearth_nb.plots.style import colour_of
 
 
 def show_resize(patch: Tensor, resized: Tensor, bands: tuple[str, ...]) -> None:
@@ -47,17 +48,20 @@ def show_quarters(parts: Mapping[str, tuple[np.ndarray, str]]) -> None:
     plt.show()
 
 
-def show_blocks(similarity: Mapping[str, list[float]]) -> None:
-    """Mean cosine similarity between tokens after every block.
+def show_blocks(trained: Mapping[str, Sequence[float]], random: Mapping[str, Sequence[float]]) -> None:
+    """Mean cosine similarity between tokens after every block, of trained encoders and of random ones.
 
     Args:
-        similarity: label of a line -> one value before the first and after each block.
+        trained: tokenization -> one value before the first and after each block.
+        random: the same of encoders with random weights.
     """
     _, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-    for (label, values), colour in zip(similarity.items(), ("#0072B2", "#D55E00"), strict=False):
-        ax.plot(range(len(values)), values, "o-", color=colour, label=label)
+    for kind, line, of in (("trained", "-", trained), ("random", "--", random)):
+        for name, values in of.items():
+            ax.plot(range(len(values)), values, "o" + line, color=colour_of(name), label=f"{name}, {kind}")
     names = ["input", *(f"block {i}" for i in range(1, len(values)))]
     ax.set_xticks(range(len(names)), names)
-    ax.set(ylabel="mean cosine similarity", ylim=(min(0.0, *(min(v) for v in similarity.values())), 1))
+    lowest = min(min(values) for of in (trained, random) for values in of.values())
+    ax.set(ylabel="mean cosine similarity", ylim=(min(0.0, lowest), 1))
     ax.legend(frameon=False)
     plt.show()

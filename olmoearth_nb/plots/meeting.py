@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch
 
 from olmoearth_nb.bands import SENTINEL2
-from olmoearth_nb.plots.style import RESOLUTION_COLOURS
+from olmoearth_nb.plots.drawing import draw_arrow, draw_band, draw_box
 from olmoearth_nb.pretrain.recipes import Recipe
 
 LOOKS = {
@@ -47,7 +47,9 @@ def _draw(ax: Axes, recipe: Recipe) -> None:
     for group in groups:
         mixed, middle, width = len({resolutions[band] for band in group}) > 1, left + len(group) / 2, 0.92 * len(group)
         for place, band in enumerate(group):
-            _band(ax, left + place, band, resolutions[band])
+            column = left + place + 0.5
+            ax.add_patch(FancyArrowPatch((column, 0.8), (column, 2.8), arrowstyle="-", color="#cccccc", zorder=0))
+            draw_band(ax, left + place, 0, band)
         if recipe.pixel_layer:
             _part(ax, middle, "pixel layer", width, "together" if mixed else "apart")
         _part(ax, middle, "patch embedding", width, "adds" if mixed else "apart")
@@ -67,25 +69,13 @@ def _of_attention(groups: Sequence[Sequence[str]]) -> str:
     return "attention, between tokens of the patch too" if len(groups) > 1 else "attention, to other patches and dates"
 
 
-def _band(ax: Axes, left: float, band: str, resolution: float) -> None:
-    """A band, coloured by how many metres its pixels measure."""
-    colour = RESOLUTION_COLOURS[int(resolution)]
-    ax.add_patch(FancyArrowPatch((left + 0.5, 0.8), (left + 0.5, 2.8), arrowstyle="-", color="#cccccc", zorder=0))
-    ax.add_patch(Rectangle((left + 0.05, 0), 0.9, 0.8, facecolor=colour, edgecolor="#888888", lw=0.6))
-    ax.text(left + 0.5, 0.4, band[1:], ha="center", va="center", fontsize=8)
-
-
 def _part(ax: Axes, middle: float, row: str, width: float, look: str, text: str = "") -> None:
     """A part of the encoder; its name where there is room for it."""
-    style = "round,pad=0.02,rounding_size=0.12"
-    box = FancyBboxPatch((middle - width / 2, _ROWS[row]), width, 0.7, boxstyle=style, lw=1.2, **LOOKS[look])  # type: ignore[arg-type]
-    ax.add_patch(box)
     words = text or row
-    if len(words) * 0.24 < width:
-        ax.text(middle, _ROWS[row] + 0.34, words, ha="center", va="center", fontsize=8)
+    shown = words if len(words) * 0.26 < width else ""
+    draw_box(ax, middle - width / 2, _ROWS[row], width, 0.7, shown, LOOKS[look])
 
 
 def _up(ax: Axes, middle: float, low: str, high: str) -> None:
     """A token goes up to the next part."""
-    start, end = (middle, _ROWS[low] + 0.74), (middle, _ROWS[high] - 0.04)
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=9, color="#aaaaaa", lw=1, zorder=0))
+    draw_arrow(ax, (middle, _ROWS[low] + 0.74), (middle, _ROWS[high] - 0.04), "#aaaaaa")

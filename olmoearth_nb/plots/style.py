@@ -52,8 +52,8 @@ def use_style() -> None:
     """The one look of every figure."""
     plt.rcParams.update(
         {
-            "figure.dpi": 80,
-            "savefig.dpi": 80,
+            "figure.dpi": 75,
+            "savefig.dpi": 150,
             "font.size": 10,
             "axes.titlesize": 11,
             "axes.spines.top": False,

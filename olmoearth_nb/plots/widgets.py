@@ -178,7 +178,7 @@ def attention_explorer(places: Sample | Mapping[str, Sample], models: Mapping[st
     controls["place"].observe(move, "value")  # before the picture is drawn anew
     if len(samples) == 1:
         draw = partial(draw, controls.pop("place").value)
-    _controlled(controls, ipywidgets.Image(format="png", layout={"max_width": "100%"}), draw)
+    _controlled(controls, ipywidgets.Image(format="png", layout={"width": "100%", "max_width": "860px"}), draw)
 
 
 def _attention_controls(samples: Mapping[str, Sample], encoders: Mapping[str, Encoder]) -> dict[str, Any]:

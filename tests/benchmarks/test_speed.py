@@ -58,3 +58,11 @@ def test_a_row_of_training_takes_the_place_of_the_old_one(tmp_path):
 def test_the_page_is_what_the_tables_say():
     written = speed_page.PAGE.read_text(encoding="utf8").partition(speed_page.MARK)[2]
     assert written == "\n".join(speed_page.lines()) + "\n", "run `python benchmarks/speed_page.py`"
+
+
+def test_the_readme_has_the_rows_of_the_tables():
+    """What the README says of speed is what the committed tables say."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf8")
+    rows = list(speed_page.short())
+    assert len(rows) == 5
+    assert "\n".join(rows) in readme

@@ -175,3 +175,21 @@ def test_fine_tuning():
     assert "100 labels" in exercises.gain_that_could_be_seen("yes")
     assert exercises.split_for_a_new_region("by place") == ""
     assert "neighbours" in exercises.split_for_a_new_region("at random")
+
+
+def test_what_is_learnt_and_forgotten():
+    assert exercises.read_without_the_own_part(False) == ""
+    assert "the most that can be read" in exercises.read_without_the_own_part(True)
+    assert exercises.read_without_the_own_part("no") == "give True or False"
+    assert exercises.gained_most_of_the_own_parts("V1") == ""
+    assert "divide what is read" in exercises.gained_most_of_the_own_parts("naive"), "it keeps most, by difference too"
+    assert exercises.gained_most_of_the_own_parts("v2").startswith("give one of")
+    assert exercises.added_for_neighbours("The Month") == ""
+    assert "make small" in exercises.added_for_neighbours("NDVI")
+
+
+def test_a_loss_that_is_excluded():
+    assert exercises.loss_excluded_on("a") == ""
+    for wrong in ("B", "both", "neither"):
+        assert "lower end" in exercises.loss_excluded_on(wrong)
+    assert exercises.loss_excluded_on(2).startswith("give one of")

@@ -26,7 +26,8 @@ SOURCES = sources(FOLDER)
 SMOKE = yaml.safe_load((FOLDER / "smoke.yaml").read_text())
 
 COMPARED = {
-    "01": 22, "02": 14, "03": 12, "04": 14, "05": 18, "06": 12, "07": 14, "08": 12, "09": 11, "10": 14, "11": 24,
+    "01": 23, "02": 15, "03": 12, "04": 14, "05": 18, "06": 12, "07": 14, "08": 12, "09": 11, "10": 14, "11": 24,
+    "12": 5,
 }  # fmt: skip
 """At least so many cells of each notebook are compared with their committed outputs."""
 
@@ -72,9 +73,33 @@ def test_title_badge_and_sections(source, notebook):
     first = notebook.cells[0].source.splitlines()
     assert first[0].startswith("[![Open in Colab]")
     assert f"notebooks/{source.stem}.ipynb" in first[0]
-    assert "| two CPU cores | Colab T4 |" in notebook.cells[0].source
+    assert "| to work through | to run, two CPU cores |" in notebook.cells[0].source
+    assert "After this notebook you can" in notebook.cells[0].source
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert [heading for heading in headings if heading in SECTIONS] == SECTIONS
+
+
+def test_the_title_is_a_question_and_the_first_screen_answers_it(notebook):
+    first = notebook.cells[0].source
+    assert re.search(r"^# .+\?$", first, re.MULTILINE)
+    assert re.search(r"short answer", first)
+    assert len(re.findall(r"\d", first.partition("short answer")[2])) >= 2, "an answer has numbers"
+
+
+def test_each_notebook_leads_to_its_neighbours(source, notebook):
+    place, text = SOURCES.index(source), notebook.cells[-1].source
+    beside = [(place - 1, "previous"), (place + 1, "next")]
+    wanted = [f"]({SOURCES[number].stem}.ipynb)" for number, _ in beside if 0 <= number < len(SOURCES)]
+    assert all(link in text for link in (*wanted, "](../README.md#notebooks)"))
+    assert text.index("## Next") == 0
+
+
+def test_minutes_to_work_through_are_told_alike(source, notebook):
+    (minutes,) = re.findall(r"^\| time \| (\d+) min \|", notebook.cells[0].source, re.MULTILINE)
+    for page in ("README.md", "docs/workshop.md"):
+        text = (FOLDER.parent / page).read_text(encoding="utf8")
+        (row,) = re.findall(rf"^\| {source.name[:2]} \|.+{source.stem}\.ipynb\) .+$", text, re.MULTILINE)
+        assert row.endswith(f"| {minutes} |"), page
 
 
 def test_setup_comes_first_then_parameters(notebook):

@@ -1,0 +1,98 @@
+"""Colab's environment, built anew: does installing the package change what is there, and do all notebooks run?
+
+`make colab PYTHON=python3.13` runs this file and prints a report. Colab's versions are those of requirements-colab.in.
+
+1. An environment with what Colab has.
+2. pip's dry run of the command that a notebook's first cell gives: what it would bring, and what it would change.
+3. The installation itself, and all notebooks with the small parameters of notebooks/smoke.yaml.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "colab"
+HAS = ROOT / "requirements-colab.in"
+
+EXECUTE = """
+import sys, yaml
+from pathlib import Path
+from olmoearth_nb.notebook.run import execute
+notebook, out, number = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+parameters = yaml.safe_load((notebook.parent / "smoke.yaml").read_text())[number]
+print(execute(notebook, out / notebook.name, parameters))
+"""
+"""What the environment runs for a notebook; it prints the reason of a failure, or nothing."""
+
+
+def main():
+    """Returns:
+    0 if nothing changes and every notebook runs to its end.
+    """
+    python = build()
+    changed, new = dry_run(python)
+    print(f"\nPython {version(python)}; `pip install .[data,scale]` brings {len(new)} packages: {', '.join(new)}.")
+    print(f"It changes {len(changed)} that were there{': ' + ', '.join(changed) if changed else ''}.\n")
+    pip(python, "install", f"{ROOT}[data,scale]", "papermill", "psutil", "--constraint", HAS)
+    print("| notebook | seconds | |\n|---|---|---|")
+    failures = [one for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if (one := run(python, path))]
+    return bool(changed or failures)
+
+
+def build():
+    """The path of the environment's Python."""
+    python = FOLDER / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
+    pip(python, "install", "--requirement", HAS)
+    return python
+
+
+def pip(python, *words):
+    """Runs pip of the environment."""
+    call = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
+    subprocess.run(list(map(str, call)), check=True)
+
+
+def dry_run(python):
+    """Names and versions that would change, and those that would be new."""
+    there = {name.lower(): number for name, number in installed(python)}
+    report = FOLDER / "report.json"
+    pip(python, "install", "--dry-run", "--report", report, f"{ROOT}[data,scale]")
+    found = [one["metadata"] for one in json.loads(report.read_text(encoding="utf8"))["install"]]
+    named = {one["name"].lower().replace("_", "-"): one["version"] for one in found}
+    named.pop("olmoearth-nb")
+    changed = [f"{name} {there[name]} -> {number}" for name, number in named.items() if name in there]
+    return changed, sorted(name for name in named if name not in there)
+
+
+def installed(python):
+    """(name, version) of every package of the environment."""
+    call = [python, "-m", "pip", "--disable-pip-version-check", "list", "--format", "json"]
+    listed = json.loads(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+    return [(one["name"].replace("_", "-"), one["version"]) for one in listed]
+
+
+def version(python):
+    """The version of a Python."""
+    call = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(call, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def run(python, notebook):
+    """The reason why a notebook failed, or "" ; prints its row of the report."""
+    out, start = FOLDER / "notebooks", time.perf_counter()
+    out.mkdir(exist_ok=True)
+    call = [python, "-c", EXECUTE, str(notebook), str(out), notebook.name[:2]]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=notebook.parent)
+    failure = done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else done.stderr.strip().splitlines()[-1:]
+    reason = failure[0] if failure else ""
+    print(f"| {notebook.stem} | {time.perf_counter() - start:.0f} | {reason or 'runs'} |", flush=True)
+    return reason
+
+
+if __name__ == "__main__":
+    sys.exit(main())
