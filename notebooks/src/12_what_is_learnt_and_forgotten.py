@@ -11,8 +11,8 @@
 # .56 from `v1`; from random weights it is .25 and .18. `v1.1` keeps the least: .24, against .12 at random. NDVI is kept
 # almost whole. The season is made small: the month has .18 to .23 of the embedding's variance, against .35 to .47 with
 # random weights and .27 in the bands. From single dates random weights keep more of the own parts on average, and
-# shorter trainings show no difference. And hidden traits of plants were read no better off an embedding than off the
-# bands.
+# shorter trainings show no difference. And of five hidden traits of plants, four were read no better off an embedding
+# than off the bands.
 #
 # After this notebook you can
 #
@@ -188,9 +188,10 @@ for trait, (gain, beyond) in gains.items():
     print(f"{trait:12} trained minus untrained {gain.signed(2)}, trained minus bands {beyond.signed(2)}")
 
 # %% [markdown]
-# Training makes chlorophyll, anthocyanin and the early season easier to read than random weights do. But on none of
-# these traits is the trained embedding clearly above the bands, and for anthocyanin it is clearly below: here it is not
-# worth its cost. Six test tiles are few; `docs/results/pretraining.md` uses 120.
+# Training makes chlorophyll, anthocyanin and the early season easier to read than random weights do. Against the bands
+# the trained embedding is a little ahead for water, behind for chlorophyll, far behind for anthocyanin, and level for
+# the rest, each by itself and without a correction for five questions. So on most of these traits it is not worth its
+# cost. Six test tiles are few; `docs/results/pretraining.md` uses 120.
 
 # %% [markdown]
 # ## A card of your own
