@@ -50,9 +50,9 @@ def pairs(rows):
             yield known[row.size, row.version, row.setting, REFERENCE], row
 
 
-def inference(rows):
-    """Geometric means, then all cases."""
-    both, summary, cases = list(pairs(rows)), [], []
+def summary(rows):
+    """Geometric means of each model over its cases."""
+    both, found = list(pairs(rows)), []
     for size in SIZES:
         for version in VERSIONS:
             own = [(a, b) for a, b in both if (b.size, b.version) == (size, version)]
@@ -61,16 +61,21 @@ def inference(rows):
                 memory = geometric([b.memory / a.memory for a, b in own])
                 aim = f"{AIMS[size]:.2f}"
                 means = [f"{geometric(times):.2f}", aim, f"{max(times):.2f}", f"{memory:.2f}"]
-                summary.append([f"{version} {size}", *means, len(own)])
-    for a, b in both:
+                found.append([f"{version} {size}", *means, len(own)])
+    head = ["model", "time, ours / reference", "aim", "slowest case", "memory, ours / reference", "cases"]
+    yield from table(head, found)
+
+
+def inference(rows):
+    """Geometric means, then all cases."""
+    cases = []
+    for a, b in pairs(rows):
         mib = [one.memory / 2**20 for one in (a, b)]
         cells = [f"{b.version} {b.size}", b.setting, a.time.shown(1), b.time.shown(1), times_less(b, a).shown(2)]
         cells += [f"{mib[0]:.1f}", f"{mib[1]:.1f}", f"{b.fraction_of_peak:.2f}", len(b.milliseconds)]
         cases.append([*cells, f"{max(a.difference, b.difference):.0e}"])
     yield "\n## Inference"
-    yield from table(
-        ["model", "time, ours / reference", "aim", "slowest case", "memory, ours / reference", "cases"], summary
-    )
+    yield from summary(rows)
     head = [
         "model",
         "setting",
@@ -81,6 +86,14 @@ def inference(rows):
         "ours, MiB",
     ]
     yield from table([*head, "of peak", "runs", "difference"], cases)
+
+
+def second():
+    """The geometric means on another processor, from a fresh clone."""
+    rows = measured("speed_second")
+    yield "\n## Inference on a second processor"
+    yield from machines(rows)
+    yield from summary(rows)
 
 
 def against_counts(rows):
@@ -177,6 +190,7 @@ def lines():
     cases, grown = measured(), measured("speed_growth")
     yield from machines([*cases, *grown])
     yield from inference(cases)
+    yield from second()
     yield from against_counts(cases)
     yield from growth(grown)
     yield from by_part()

@@ -143,7 +143,7 @@ def measured(table: str = "speed") -> list[Measured]:
     """The rows of a kept table.
 
     Args:
-        table: "speed" or "speed_growth".
+        table: "speed", "speed_growth", or "speed_second", from another processor.
     """
     found = []
     for row in published(table):

@@ -7,9 +7,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from olmoearth_nb import Encoder, size_config
 from olmoearth_nb.finetune.lora import add_lora, lora_layers, merge
+from olmoearth_nb.model import linear
 from olmoearth_nb.model.linear import Linear, activated
 
 ROWS, WIDTH = 300, 256  # enough for the quick way
+
+
+@pytest.fixture(params=[False, True], ids=["elsewhere", "on Intel"], autouse=True)
+def processor(request, monkeypatch):
+    """Both ways to choose a library, whatever this machine is."""
+    monkeypatch.setattr(linear, "PLAIN_BY_MKL", request.param)
 
 
 @pytest.fixture
