@@ -3,11 +3,14 @@
     python benchmarks/ladder.py keep STUDY docs/results/ladder/r1
     python benchmarks/ladder.py primary docs/results/ladder
     python benchmarks/ladder.py factors docs/results/ladder/r2
+    python benchmarks/ladder.py pause s docs/results/ladder/s      # and on another machine, before `ablate` goes on:
+    python benchmarks/ladder.py resume s docs/results/ladder/s
 
 `keep` copies the tables of a finished sweep; scores.csv, which has a row for each group of chips, is packed
 (scores.csv.gz, which `olmoearth-nb report` reads as well). `primary` makes the six primary comparisons with Holm's rule
 over them: primary.csv and primary.md. One whose tables are not there counts as p = 1. `factors` takes the eight arms of
-R2 as a factorial: three main effects and their interactions over all of its runs.
+R2 as a factorial: three main effects and their interactions over all of its runs. `pause` packs the jobs that an
+unfinished sweep has done (unfinished.json.gz), `resume` puts them into a folder in which `ablate` goes on with the rest.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ import numpy as np
 
 from olmoearth_nb.ablation.scores import Table, read_rows, read_scores
 from olmoearth_nb.evaluation.intervals import Comparison, Interval, compare_all, holm
-from olmoearth_nb.io.durable import write, write_csv
+from olmoearth_nb.io.durable import write, write_csv, write_json
 
 COLUMNS = ("comparison", "hypothesis", "what", "score", "budget", "seeds", "difference", "low", "high", "p", "p_holm")
 TABLES = ("runs.csv", "metrics.csv", "sets.csv", "comparisons.csv", "report.md")
+UNFINISHED = "unfinished.json.gz"
 WRONG = " (published names)"
 """What tasks have in their names that are asked with the bands as m-eurosat's files name them."""
 KNN, LINEAR = "EuroSAT, kNN-20", "EuroSAT, linear"
@@ -230,17 +234,35 @@ def keep(study: Path, folder: Path) -> None:
     write(folder / "scores.csv.gz", lambda part: part.write_bytes(packed))
 
 
+def pause(study: Path, folder: Path) -> None:
+    """Packs what the jobs of a sweep have found so far; the same jobs give the same bytes."""
+    found = {path.name: json.loads(path.read_text(encoding="utf8")) for path in sorted((study / "jobs").glob("*.json"))}
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = gzip.compress(json.dumps(found).encode(), 9, mtime=0)
+    write(folder / UNFINISHED, lambda part: part.write_bytes(packed))
+
+
+def resume(study: Path, folder: Path) -> None:
+    """Puts packed jobs into the folder of a sweep, which may be new; a job that is done there stays as it is."""
+    (study / "jobs").mkdir(parents=True, exist_ok=True)
+    for name, content in json.loads(gzip.decompress((folder / UNFINISHED).read_bytes())).items():
+        if not (study / "jobs" / name).is_file():
+            write_json(study / "jobs" / name, content)
+
+
 def main() -> None:
     """Reads the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = parser.add_subparsers(dest="step", required=True)
-    kept = steps.add_parser("keep")
-    kept.add_argument("study", type=Path)
-    for step in (kept, steps.add_parser("primary"), steps.add_parser("factors")):
+    moves = {"keep": keep, "pause": pause, "resume": resume}
+    with_study = [steps.add_parser(name) for name in moves]
+    for step in with_study:
+        step.add_argument("study", type=Path)
+    for step in (*with_study, steps.add_parser("primary"), steps.add_parser("factors")):
         step.add_argument("folder", type=Path)
     given = parser.parse_args()
-    if given.step == "keep":
-        keep(given.study, given.folder)
+    if given.step in moves:
+        moves[given.step](given.study, given.folder)
     elif given.step == "primary":
         rows = primary(given.folder)
         write_csv(given.folder / "primary.csv", COLUMNS, rows)

@@ -50,6 +50,23 @@ def test_packed_scores_are_read_and_packed_alike(script, folder, tmp_path):
     assert all(np.array_equal(plain.right[key], read.right[key]) for key in plain.right)
 
 
+def test_jobs_of_an_unfinished_sweep_move_to_another_folder(script, tmp_path):
+    found = {"floors.json": {"floors": [1]}, "rate v1 0.001.json": {"accuracy": 0.25}}
+    (tmp_path / "s" / "jobs").mkdir(parents=True)
+    for name, content in found.items():
+        (tmp_path / "s" / "jobs" / name).write_text(json.dumps(content), encoding="utf8")
+    (tmp_path / "s" / "jobs" / "cell v1 10.lock").touch()
+    for name in ("one", "other"):
+        script.pause(tmp_path / "s", tmp_path / name)
+    assert len({(tmp_path / name / script.UNFINISHED).read_bytes() for name in ("one", "other")}) == 1
+    jobs = tmp_path / "elsewhere" / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / "floors.json").write_text('{"floors": [2]}', encoding="utf8")
+    script.resume(tmp_path / "elsewhere", tmp_path / "one")
+    read = {path.name: json.loads(path.read_text(encoding="utf8")) for path in jobs.iterdir()}
+    assert read == found | {"floors.json": {"floors": [2]}}
+
+
 def test_effects_of_a_factorial(script):
     """Each arm's score is made of effects that are known."""
     truth = {"pixel layer": 3.0, "weaker contrast": -2.0, "pixel layer x band dropout": 1.0}
