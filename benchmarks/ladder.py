@@ -10,7 +10,7 @@
 (scores.csv.gz, which `olmoearth-nb report` reads as well). `primary` makes the six primary comparisons with Holm's rule
 over them: primary.csv and primary.md. One whose tables are not there counts as p = 1. `factors` takes the eight arms of
 R2 as a factorial: three main effects and their interactions over all of its runs. `pause` packs the jobs that an
-unfinished sweep has done (unfinished.json.gz), `resume` puts them into a folder in which `ablate` goes on with the rest.
+unfinished sweep has done (unfinished.json.gz), `resume` puts them into a folder in which `ablate` goes on.
 """
 
 from __future__ import annotations
