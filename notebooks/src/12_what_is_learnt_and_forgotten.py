@@ -64,7 +64,7 @@ seed = 0
 # regression reads off the tokens of one date what was in that date. Pixels that are tested never train. This is the
 # committed table:
 
-# %%
+# %% tags=["headline"]
 from olmoearth_nb.io.shipped import published
 from olmoearth_nb.plots.card import plot_cards, show_kept
 
@@ -147,6 +147,7 @@ for name, encoder in encoders.items():
 tile = load_place(data, **options) if data else replace(world.tiles[9], title="tile 9").select_times(range(1, 12, 2))
 tile = replace(tile, images={"sentinel2_l2a": tile.images["sentinel2_l2a"]})
 plots_learnt.show_components(tile, {name: embed_place(encoder, tile) for name, encoder in encoders.items()})
+print(f"{tile.title}, (H, W, T, C) = {tile.images['sentinel2_l2a'].shape}")
 
 # %% [markdown]
 # *Left: true colour. Then the embeddings before and after training: similar colours mean similar embeddings; the

@@ -37,7 +37,7 @@ def test_a_row_a_fit_and_going_on(made, monkeypatch, capsys):
     run(script, out, monkeypatch, *words)
     path = out / script.ROWS
     whole = path.read_text()
-    rows = script.rows_of(path)
+    rows = script.read_csv(path)
     # two baselines and two encoders by regression, three ways of the trained one and two of the random one
     assert len(rows) == 3 * 2 * (4 + 3 + 2)
     assert sum(int(row["tested"]) for row in rows) == 48 * 2 * 9
@@ -47,7 +47,7 @@ def test_a_row_a_fit_and_going_on(made, monkeypatch, capsys):
     path.write_text("".join(lines[:-3]) + lines[-3][:20])  # killed while it wrote
     run(script, out, monkeypatch, *words)
     without_time = [[value for name, value in row.items() if name != "seconds"] for row in rows]
-    again = [[value for name, value in row.items() if name != "seconds"] for row in script.rows_of(path)]
+    again = [[value for name, value in row.items() if name != "seconds"] for row in script.read_csv(path)]
     assert again == without_time
     run(script, out, monkeypatch, "publish")
     page = script.PAGE.read_text()
@@ -58,7 +58,7 @@ def test_a_row_a_fit_and_going_on(made, monkeypatch, capsys):
     by_hand = sum(int(row["right"]) for row in statistics) / 48
     (shown,) = (
         row
-        for row in script.rows_of(script.PUBLISHED)
+        for row in script.read_csv(script.PUBLISHED)
         if (row["kind"], row["curve"], row["count"]) == ("accuracy", "image statistics", "30")
     )
     assert float(shown["value"]) == pytest.approx(by_hand, abs=1e-4)

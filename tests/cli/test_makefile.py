@@ -34,7 +34,9 @@ def _script(path, text):
 def _make(place, *arguments, **environment):
     """What `make` printed, and the arguments that the stub saw."""
     inherited = {
-        key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "NB", "DATA", "OPTIONS")
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "PYTHON", "NB", "DATA", "OPTIONS")
     }
     saw = place / "saw"
     done = subprocess.run(
