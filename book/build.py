@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from olmoearth_nb.notebook.source import read_source, sources
 
-COPIED = ["docs", "notebooks/*.ipynb", "*.md", "data/README.md", "data/*/README.md", "LICENSE", "CITATION.cff"]
+COPIED = ["docs", "notebooks/*.ipynb", "*.md", "data/README.md", "data/*/README.md", "benchmarks/README.md"]
+COPIED += ["LICENSE", "CITATION.cff"]
 """What the book takes from the repository, each under its own path."""
 
 BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n*")
@@ -46,6 +47,8 @@ def within(text, page):
     def link(match):
         target = match.group(1).removeprefix(f"{address()}/blob/main/")
         path, anchor = re.fullmatch(r"([^#]*)(#.*)?", target).groups()
+        if target != match.group(1) and not path.endswith((".md", ".ipynb")):
+            return match.group()  # a file that is no page, such as a study
         if target != match.group(1):
             return f"]({os.path.relpath(path, page.parent)}{anchor or ''})"
         place = Path(os.path.normpath(page.parent / path))

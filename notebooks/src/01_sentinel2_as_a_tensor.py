@@ -234,7 +234,7 @@ print("greenest date of the square:", sample.dates[int(green.argmax())])
 # January 2022, see the end). A model reads neither. It shifts and scales each band by the mean and spread of the
 # pretraining data, and clips nothing:
 #
-# $$x' = \frac{x - \mathrm{mean}}{4\,\mathrm{std}} + \frac12$$
+# $$x' = \frac{x - \mathrm{mean}}{4\,\mathrm{std}} + \frac{1}{2}$$
 #
 # By hand for one pixel:
 

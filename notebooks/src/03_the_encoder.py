@@ -95,8 +95,8 @@ plots_schematics.show_encoder()
 #
 # ## Step 0: numbers of one scale
 # Each band is shifted and scaled by the mean and spread of the pretraining data, so that mean - 2 std becomes 0 and
-# mean + 2 std becomes 1: $x' = (x - \mathrm{mean}) / (4\,\mathrm{std}) + \frac12$. Nothing is clipped. Dates with gaps
-# are left out in this notebook. By hand, and by the package:
+# mean + 2 std becomes 1: $x' = (x - \mathrm{mean}) / (4\,\mathrm{std}) + \frac{1}{2}$. Nothing is clipped. Dates with
+# gaps are left out in this notebook. By hand, and by the package:
 
 # %%
 sample = load_place(data, **options)
