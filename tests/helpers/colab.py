@@ -20,12 +20,12 @@ HAS = ROOT / "requirements-colab.in"
 EXECUTE = """
 import sys, yaml
 from pathlib import Path
-from olmoearth_nb.notebook.run import execute
-notebook, out, number = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-parameters = yaml.safe_load((notebook.parent / "smoke.yaml").read_text())[number]
-print(execute(notebook, out / notebook.name, parameters))
+from papermill import execute_notebook
+notebook, out = map(Path, sys.argv[1:])
+parameters = yaml.safe_load((notebook.parent / "smoke.yaml").read_text())[notebook.name[:2]]
+execute_notebook(notebook, out / notebook.name, parameters, kernel_name="python3", cwd=out, progress_bar=False)
 """
-"""What the environment runs for a notebook; it prints the reason of a failure, or nothing."""
+"""What the environment runs for a notebook, in a folder that is not the notebook's."""
 
 
 def main():
@@ -36,7 +36,7 @@ def main():
     changed, new = dry_run(python)
     print(f"\nPython {version(python)}; `pip install .[data,scale]` brings {len(new)} packages: {', '.join(new)}.")
     print(f"It changes {len(changed)} that were there{': ' + ', '.join(changed) if changed else ''}.\n")
-    pip(python, "install", f"{ROOT}[data,scale]", "papermill", "psutil", "--constraint", HAS)
+    pip(python, "install", f"{ROOT}[data,scale]", "papermill", "--constraint", HAS)
     print("| notebook | seconds | |\n|---|---|---|")
     failures = [one for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if (one := run(python, path))]
     return bool(changed or failures)
@@ -86,10 +86,8 @@ def run(python, notebook):
     """The reason why a notebook failed, or "" ; prints its row of the report."""
     out, start = FOLDER / "notebooks", time.perf_counter()
     out.mkdir(exist_ok=True)
-    call = [python, "-c", EXECUTE, str(notebook), str(out), notebook.name[:2]]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=notebook.parent)
-    failure = done.stdout.strip().splitlines()[-1:] if done.returncode == 0 else done.stderr.strip().splitlines()[-1:]
-    reason = failure[0] if failure else ""
+    done = subprocess.run([python, "-c", EXECUTE, str(notebook), str(out)], capture_output=True, text=True)
+    reason = "".join(done.stderr.strip().splitlines()[-1:]) if done.returncode else ""
     print(f"| {notebook.stem} | {time.perf_counter() - start:.0f} | {reason or 'runs'} |", flush=True)
     return reason
 
