@@ -50,7 +50,9 @@ if importlib.util.find_spec("olmoearth_nb") is None:
     from IPython import get_ipython
 
     package = "olmoearth_nb[data] @ git+https://github.com/olmoearth-nb/olmoearth_nb"
-    get_ipython().run_line_magic("pip", f'install -q "{package}"')
+    run = get_ipython().run_line_magic
+    run("sx", "pip list --format freeze > here.txt")  # what is installed stays as it is
+    run("pip", f'install -q "{package}" --constraint here.txt')
 
 from olmoearth_nb.notebook.start import start
 

@@ -3,7 +3,7 @@
 `make colab PYTHON=python3.13` runs this file and prints a report. Colab's versions are those of requirements-colab.in.
 
 1. An environment with what Colab has.
-2. pip's dry run of the command that a notebook's first cell gives: what it would bring, and what it would change.
+2. pip's dry run of what a notebook's first cell does: what it would bring, and what it would change.
 3. The installation itself, and all notebooks with the small parameters of notebooks/smoke.yaml.
 """
 
@@ -36,7 +36,7 @@ def main():
     changed, new = dry_run(python)
     print(f"\nPython {version(python)}; `pip install .[data,scale]` brings {len(new)} packages: {', '.join(new)}.")
     print(f"It changes {len(changed)} that were there{': ' + ', '.join(changed) if changed else ''}.\n")
-    pip(python, "install", f"{ROOT}[data,scale]", "papermill", "--constraint", HAS)
+    pip(python, "install", f"{ROOT}[data,scale]", "papermill", "--constraint", FOLDER / "here.txt")
     print("| notebook | seconds | |\n|---|---|---|")
     failures = [one for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if (one := run(python, path))]
     return bool(changed or failures)
@@ -60,8 +60,9 @@ def pip(python, *words):
 def dry_run(python):
     """Names and versions that would change, and those that would be new."""
     there = {name.lower(): number for name, number in installed(python)}
-    report = FOLDER / "report.json"
-    pip(python, "install", "--dry-run", "--report", report, f"{ROOT}[data,scale]")
+    report, here = FOLDER / "report.json", FOLDER / "here.txt"
+    here.write_text("".join(f"{name}=={number}\n" for name, number in there.items()), encoding="utf8")
+    pip(python, "install", "--dry-run", "--report", report, f"{ROOT}[data,scale]", "--constraint", here)
     found = [one["metadata"] for one in json.loads(report.read_text(encoding="utf8"))["install"]]
     named = {one["name"].lower().replace("_", "-"): one["version"] for one in found}
     named.pop("olmoearth-nb")
