@@ -159,3 +159,13 @@ def test_modules_named_in_pages_exist():
             assert (ROOT / "olmoearth_nb" / path).is_file() or (ROOT / path).is_file(), f"{page.name}: {path}"
         for name in re.findall(r"`(olmoearth_nb(?:\.[A-Za-z_]+)+)`", text):
             pkgutil.resolve_name(name)
+
+
+def test_the_wheel_has_all_data():
+    """Notebooks run from the package alone, as in Colab: what the repository has under data/ is in the wheel, too."""
+    taken = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["hatch"]["build"]["targets"]
+    taken = taken["wheel"]["force-include"]
+    assert all(target == f"olmoearth_nb/_{source}" for source, target in taken.items())
+    data = [path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*") if path.is_file()]
+    left = [path for path in data if not any(f"{path}/".startswith(f"{source}/") for source in taken)]
+    assert {Path(path).suffix for path in left} <= {".py", ".pyc"}, left
