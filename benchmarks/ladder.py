@@ -33,7 +33,7 @@ from olmoearth_nb.evaluation.intervals import Comparison, Interval, compare_all,
 from olmoearth_nb.io.durable import write, write_csv, write_json
 
 COLUMNS = ("comparison", "hypothesis", "what", "score", "budget", "seeds", "difference", "low", "high", "p", "p_holm")
-TABLES = ("runs.csv", "metrics.csv", "sets.csv", "comparisons.csv", "report.md")
+TABLES = ("runs.csv", "metrics.csv", "sets.csv", "comparisons.csv", "report.md", "accuracies.png", "differences.png")
 UNFINISHED = "unfinished.json.gz"
 WRONG = " (published names)"
 """What tasks have in their names that are asked with the bands as m-eurosat's files name them."""
