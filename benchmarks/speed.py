@@ -32,11 +32,12 @@ from batches import random_batch
 from oracle import pair
 
 from olmoearth_nb import Batch
-from olmoearth_nb.comparison.clock import interleaved, peak_bytes, processor, product_rate
+from olmoearth_nb.comparison.clock import interleaved, peak_bytes, product_rate
 from olmoearth_nb.comparison.roofline import parts_of, untrained
 from olmoearth_nb.comparison.speed import COLUMNS, COMPARED, GROWN, OURS, REFERENCE, Setting, spread
 from olmoearth_nb.io.durable import read_csv, write_csv
 from olmoearth_nb.io.memory import keep_freed_memory
+from olmoearth_nb.io.processor import processor_says
 from olmoearth_nb.weights.reference import reference_sample
 
 PUBLISHED = ROOT / "data" / "published"
@@ -131,7 +132,7 @@ def row(size, version, whose, setting, runs, given, **more):
 def about(given):
     """Where and how it was measured."""
     clock = "processor" if given.process else "wall"
-    versions = {"torch": torch.__version__.split("+")[0], "processor": processor()}
+    versions = {"torch": torch.__version__.split("+")[0], "processor": processor_says("model name")}
     return {"threads": torch.get_num_threads(), "clock": clock, **versions}
 
 

@@ -21,6 +21,7 @@ from olmoearth_nb.comparison.speed import (
     savings,
     spread,
     times_less,
+    where_of,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -50,18 +51,22 @@ def pairs(rows):
             yield known[row.size, row.version, row.setting, REFERENCE], row
 
 
+def ratios(rows):
+    """(size, version) -> ours over the reference's in time and in memory, one of each for every case."""
+    found = {(size, version): {"time": [], "memory": []} for size in SIZES for version in VERSIONS}
+    for a, b in pairs(rows):
+        found[b.size, b.version]["time"].append(times_less(b, a).middle)
+        found[b.size, b.version]["memory"].append(b.memory / a.memory)
+    return {model: own for model, own in found.items() if own["time"]}
+
+
 def summary(rows):
     """Geometric means of each model over its cases."""
-    both, found = list(pairs(rows)), []
-    for size in SIZES:
-        for version in VERSIONS:
-            own = [(a, b) for a, b in both if (b.size, b.version) == (size, version)]
-            if own:
-                times = [times_less(b, a).middle for a, b in own]
-                memory = geometric([b.memory / a.memory for a, b in own])
-                aim = f"{AIMS[size]:.2f}"
-                means = [f"{geometric(times):.2f}", aim, f"{max(times):.2f}", f"{memory:.2f}"]
-                found.append([f"{version} {size}", *means, len(own)])
+    found = []
+    for (size, version), own in ratios(rows).items():
+        times, memory = own["time"], own["memory"]
+        means = [f"{x:.2f}" for x in (geometric(times), AIMS[size], max(times), geometric(memory))]
+        found.append([f"{version} {size}", *means, len(times)])
     head = ["model", "time, ours / reference", "aim", "slowest case", "memory, ours / reference", "cases"]
     yield from table(head, found)
 
@@ -165,14 +170,8 @@ def around():
     rows = read_rows(throughput.TABLE)
     if rows:
         yield "\n## Around the encoder"
-        yield "\nMedians and quartiles of the runs. Measured on: " + "; ".join(
-            sorted(
-                {
-                    f"{row['threads']} threads, {row['clock']} time, torch {row['torch']}, {row['processor']}"
-                    for row in rows
-                }
-            )
-        )
+        places = "; ".join(sorted(set(map(where_of, rows))))
+        yield f"\nMedians and quartiles of the runs. Measured on: {places}"
         cells = [
             [row["part"], row["case"], spread([float(x) for x in row["runs"].split()]).shown(2), row["unit"]]
             for row in rows
@@ -201,15 +200,10 @@ def lines():
 def short():
     """The table of the README: all that one wants to know in three rows."""
     rows = measured()
-    both, known = list(pairs(rows)), {"time": [], "memory": [], "v1 over v1.1": []}
+    found, known = ratios(rows), {"time": [], "memory": [], "v1 over v1.1": []}
     for size in SIZES:
         for what in ("time", "memory"):
-            means = []
-            for version in VERSIONS:
-                own = [(a, b) for a, b in both if (b.size, b.version) == (size, version)]
-                ratios = [times_less(b, a).middle if what == "time" else b.memory / a.memory for a, b in own]
-                means.append(f"{geometric(ratios):.2f}")
-            known[what].append(" / ".join(means))
+            known[what].append(" / ".join(f"{geometric(found[size, version][what]):.2f}" for version in VERSIONS))
         times = [savings(rows, size, one)["time"][OURS].middle for one in COMPARED if one.samples == 1]
         known["v1 over v1.1"].append(" / ".join(f"{time:.1f}" for time in times))
     names = {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -129,10 +127,3 @@ def copy_rate(seconds: float = 0.2, clock: Callable[[], float] = time.perf_count
     call = [lambda: target.copy_(source)]
     interleaved(call, 0, clock, 1)
     return float(2 * COPIED / np.median(interleaved(call, seconds, clock)))
-
-
-def processor() -> str:
-    """The name of the processor, where the system says it."""
-    path = Path("/proc/cpuinfo")
-    names = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
-    return names[0].partition(":")[2].strip() if names else platform.processor()

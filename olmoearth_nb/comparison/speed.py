@@ -6,7 +6,7 @@ case were timed in turns, so that run i of one row is the neighbour of run i of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -148,12 +148,16 @@ def measured(table: str = "speed") -> list[Measured]:
     found = []
     for row in published(table):
         setting = Setting(*(int(row[name]) for name in Setting._fields))
-        threads = f"{row['threads']} thread{'s' if row['threads'] != '1' else ''}"
-        where = f"{threads}, {row['clock']} time, torch {row['torch']}, {row['processor']}"
         runs = tuple(map(float, row["milliseconds"].split()))
         told = (int(row["memory"] or 0), float(row["gmacs_of_product"] or 0), float(row["difference"] or 0))
-        found.append(Measured(row["size"], row["version"], row["whose"], setting, runs, *told, where))
+        found.append(Measured(row["size"], row["version"], row["whose"], setting, runs, *told, where_of(row)))
     return found
+
+
+def where_of(row: Mapping[str, str]) -> str:
+    """Threads, clock, torch and processor of a row of a table, in words."""
+    threads = f"{row['threads']} thread{'s' if row['threads'] != '1' else ''}"
+    return f"{threads}, {row['clock']} time, torch {row['torch']}, {row['processor']}"
 
 
 def spread(values: Sequence[float] | np.ndarray) -> Spread:

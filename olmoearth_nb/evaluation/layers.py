@@ -40,7 +40,7 @@ def embed_layers(encoder: Encoder, view: View) -> dict[str, np.ndarray]:
     encoder.eval()
     device, patch_size = next(encoder.parameters()).device, view.images.shape[1]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in layer_names(encoder)}
-    with torch.inference_mode(), _heard(encoder) as heard:
+    with torch.inference_mode(), layers_heard(encoder) as heard:
         for start in range(0, len(view.images), BATCH):
             heard.clear()
             grid = encoder(view.batch(slice(start, start + BATCH)).to(device), patch_size).grid
@@ -51,7 +51,7 @@ def embed_layers(encoder: Encoder, view: View) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _heard(encoder: Encoder) -> Iterator[list[Tensor]]:
+def layers_heard(encoder: Encoder) -> Iterator[list[Tensor]]:
     """A list that every pass of the encoder fills with the (B, N, D) tokens behind each layer."""
     heard: list[Tensor] = []
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
+from olmoearth_nb.evaluation.layers import layers_heard
 from olmoearth_nb.model.encoder import Encoder
 from olmoearth_nb.sample import Batch
 
@@ -26,20 +26,12 @@ def token_similarity(encoder: Encoder, batch: Batch, patch_size: int) -> list[fl
     Raises:
         ValueError: if tokens were not observed, since those never reach a block.
     """
-    states: list[Tensor] = []
-    blocks = encoder.eval().blocks
-    hooks = [blocks[0].register_forward_pre_hook(lambda module, given: states.append(given[0]))]
-    hooks += [block.register_forward_hook(lambda module, given, made: states.append(made)) for block in blocks]
-    try:
-        with torch.inference_mode():
-            encoded = encoder(batch, patch_size)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.inference_mode(), layers_heard(encoder.eval()) as heard:
+        encoded = encoder(batch, patch_size)
     if not bool(encoded.online.all()):
         raise ValueError("some tokens of this batch were not observed; choose dates without gaps")
     found = []
-    for state in states:  # (B, N, D)
+    for state in heard[:-1]:  # (B, N, D); the last one is behind the final norm
         count = state.shape[1]
         total = F.normalize(state, dim=-1).sum(1)  # (B, D)
         found.append(float((((total**2).sum(-1) - count) / (count * (count - 1))).mean()))

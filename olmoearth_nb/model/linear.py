@@ -8,8 +8,6 @@ themselves: nothing is kept that could grow old.
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,6 +15,8 @@ from torch import Tensor, nn
 from torch.compiler import is_compiling
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
+
+from olmoearth_nb.io.processor import processor_says
 
 FEWEST_ROWS, FEWEST_MACS = 32, 2**23
 """Rows and multiply-accumulates below which oneDNN costs more than it saves."""
@@ -26,15 +26,9 @@ _onednn: Any = _packet and _packet.default
 """x, weight, bias, name of an activation, its numbers, its algorithm."""
 
 
-def _is_of_intel() -> bool:
-    """Whether this processor is of the maker of MKL, as far as the system says."""
-    cpuinfo = Path("/proc/cpuinfo")
-    about = cpuinfo.read_text(encoding="utf8", errors="replace") if cpuinfo.is_file() else platform.processor()
-    return "GenuineIntel" in about
-
-
-PLAIN_BY_MKL = _is_of_intel()
-"""Whether products without an activation are left to MKL."""
+def plain_by_mkl() -> bool:
+    """Whether products without an activation are left to MKL: where the processor is of its maker."""
+    return "GenuineIntel" in processor_says("vendor_id")
 
 
 class Linear(nn.Linear):
@@ -42,7 +36,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
-        if not PLAIN_BY_MKL and _suits(self, x):
+        if _suits(self, x) and not plain_by_mkl():
             return _onednn(x, self.weight, self.bias, "none", [], "")
         return super().forward(x)
 

@@ -73,14 +73,11 @@ def leaderboard(designs: Iterable[Tokenization], limit: float) -> str:
     Returns:
         Lines of text: rank, name, tokens, giga-MACs, bands that are not read.
     """
-    rated = [(design, cost_of(design)) for design in designs]
-    ranked = {id(design): cost.macs / 1e9 < limit and not design.left_out() for design, cost in rated}
-    rated.sort(key=lambda one: (not ranked[id(one[0])], -one[1].tokens, one[1].macs))
+    rated = sorted(((design, cost_of(design)) for design in designs), key=lambda one: (-one[1].tokens, one[1].macs))
+    ranked = [one for one in rated if one[1].macs / 1e9 < limit and not one[0].left_out()]
+    places = [f"{place}." for place in range(1, len(ranked) + 1)] + ["-"] * (len(rated) - len(ranked))
     lines = [f"{'':16} {'tokens':>7} {'GMACs':>7}   below {limit:.0f} GMACs ({SIZE}, {SHAPE[0]} px, P = {PATCH})"]
-    rank = 0
-    for design, cost in rated:
-        rank += ranked[id(design)]
-        place = f"{rank}." if ranked[id(design)] else "-"
+    for place, (design, cost) in zip(places, [*ranked, *(one for one in rated if one not in ranked)], strict=True):
         lost = f"   leaves out {' '.join(design.left_out())}" if design.left_out() else ""
         lines.append(f"{place:>3} {design.name:12} {cost.tokens:>7,} {cost.macs / 1e9:>7.1f}{lost}")
     return "\n".join(lines)

@@ -88,7 +88,8 @@ def run(python, notebook):
     out, start = FOLDER / "notebooks", time.perf_counter()
     out.mkdir(exist_ok=True)
     done = subprocess.run([python, "-c", EXECUTE, str(notebook), str(out)], capture_output=True, text=True)
-    reason = "".join(done.stderr.strip().splitlines()[-1:]) if done.returncode else ""
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    reason = said[-1] if done.returncode else ""
     print(f"| {notebook.stem} | {time.perf_counter() - start:.0f} | {reason or 'runs'} |", flush=True)
     return reason
 

@@ -16,7 +16,7 @@ ROWS, WIDTH = 300, 256  # enough for the quick way
 @pytest.fixture(params=[False, True], ids=["elsewhere", "on Intel"], autouse=True)
 def processor(request, monkeypatch):
     """Both ways to choose a library, whatever this machine is."""
-    monkeypatch.setattr(linear, "PLAIN_BY_MKL", request.param)
+    monkeypatch.setattr(linear, "plain_by_mkl", lambda: request.param)
 
 
 @pytest.fixture
