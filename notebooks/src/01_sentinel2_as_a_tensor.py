@@ -6,10 +6,10 @@
 # A model of the Earth reads arrays of numbers. Which bands, dates and resolutions are in such an array, what do the
 # numbers mean, and where on Earth is it? You need not have seen a satellite image before.
 #
-# **The short answer.** Our place is an array of 64 x 64 pixels, twelve dates and twelve bands. Of 100 of its numbers on
-# a date at most 46 were measured: coarse bands repeat their values on the common grid of 10 m. Three dates are missing.
-# OlmoEarth v1 follows the three resolutions and cuts the array into 2,304 tokens. v1.1 makes one token of all bands,
-# and 768 in all.
+# **The short answer.** Our place is an array of 64 x 64 pixels, twelve dates and twelve bands. Of every 100 of its
+# numbers on one date, at most 46 were measured: coarse bands repeat their values on the common grid of 10 m. Three
+# dates are missing. OlmoEarth v1 follows the three resolutions and cuts the array into 2,304 tokens. v1.1 makes one
+# token of all bands, and 768 in all.
 #
 # After this notebook you can
 #
@@ -72,12 +72,12 @@ import numpy as np
 from olmoearth_nb import SENTINEL2, TOKENIZATIONS, Batch, to_sample
 from olmoearth_nb.bands import MISSING
 from olmoearth_nb.data import load_place
-from olmoearth_nb.data.simulate.library import library, surface_spectra
+from olmoearth_nb.data.simulate.library import library
 from olmoearth_nb.data.simulate.tile import tile_place, tile_sample
 from olmoearth_nb.model.patch_embed import observed
 from olmoearth_nb.notebook import exercises
 from olmoearth_nb.notebook.exercises import check
-from olmoearth_nb.plots.indices import clearest, ndvi, reflectance, spectral_angle, square_means
+from olmoearth_nb.plots.indices import clearest, reflectance, square_means
 from olmoearth_nb.plots.map import show_places
 from olmoearth_nb.plots.sample import show_bands, show_resolutions, show_year
 from olmoearth_nb.plots.tokens import show_sequences
@@ -102,9 +102,9 @@ for note in sample.notes:
 
 # %% [markdown]
 # The satellites pass every few days, but clouds hide the ground, so the models read at most twelve dates, about one a
-# month. In their training data one *date* is a mosaic: images of some 30 days laid together, dated by the first of
-# these days. Clouds can be left in it. Of some months there is nothing at all. Such values are not zero, which would
-# mean black ground; they carry a mark of their own.
+# month. In their training data one *date* is a mosaic: images of some 30 days merged into one, dated by the first of
+# these days. It may still contain clouds. For some months there is nothing at all. The missing values are not zero,
+# which would mean black ground; they have a marker of their own.
 
 # %%
 empty = [day for day, frame in zip(sample.dates, np.moveaxis(image, 2, 0), strict=True) if (frame == MISSING).all()]
@@ -121,10 +121,11 @@ print(f"nothing observed (marked {MISSING:.0f}):", ", ".join(empty) or "no date"
 show_bands(sample, time)
 
 # %% [markdown]
-# *Above: the windows, each as wide as it is, in a row of its resolution; and the place from B04, B03, B02, brightened:
-# reflectance 0.3 is white (data from the top of the atmosphere, L1C, look bluish from haze). Below: the place in every
-# band, in the order of wavelength, each stretched from its 2nd to its 98th percentile and brightened. Compare two
-# fields rather than their greys: the brighter one in one band can be the darker one in another.*
+# *Above: the windows of wavelength, drawn to scale, one row for each resolution; and the place in true colour (B04,
+# B03, B02), brightened: reflectance 0.3 is white (data from the top of the atmosphere, L1C, look bluish from haze).
+# Below: the place in every band, in the order of wavelength, each stretched from its 2nd to its 98th percentile and
+# brightened. Compare two fields rather than their greys: the brighter one in one band can be the darker one in
+# another.*
 
 # %% [markdown]
 # The models read the bands in another order, sorted by resolution. An array does not say which order it has. That is
@@ -137,17 +138,17 @@ assert channels == len(SENTINEL2.bands)
 
 # %% [markdown]
 # Move the sliders to see any band at any date (in Jupyter or Colab). On a page without a running kernel nothing appears
-# here; the figures above and below are its still pictures.
+# here; look at the still figures above and below instead.
 
 # %% tags=["nbval-ignore-output"]
 band_browser(sample)
 
 # %% [markdown]
 # ## Why 10, 20 and 60 m
-# A narrow window lets in little light, and far in the infrared the sun gives little (B11, B12). To have enough of it, a
-# pixel must be larger: the red band B04 is 31 nm wide and sharp; its neighbour B05 has half of that, and pixels of four
-# times the area. B01 and B09 look at haze and water vapour in the air, which change slowly from place to place, so 60 m
-# are enough.
+# A narrow window lets in little light, and far in the infrared the sun gives little (B11, B12). To collect enough
+# light, a pixel must be larger: the red band B04 is 31 nm wide and sharp; its neighbour B05 has half that width, and
+# pixels of four times the area. B01 and B09 look at haze and water vapour in the air, which change slowly from place to
+# place, so 60 m are enough.
 
 # %%
 show_resolutions(sample, time, row=4, column=8)
@@ -157,10 +158,10 @@ show_resolutions(sample, time, row=4, column=8)
 # holds one value. B01 was stored at 40 m in between, so that a pixel of 60 m shows as 40 or 80 m.*
 
 # %% [markdown]
-# An array has one grid, so the coarser bands are brought to 10 m. In the archive of the models this is done by
+# An array has one grid, so the coarser bands are brought to 10 m. In the models' pretraining data this is done by
 # repetition: 20 m bands come in blocks of 2 x 2 equal values. The 60 m bands are first kept at 40 m, so they come in
 # blocks of 4 x 4, and some neighbouring blocks are equal too. The pixels are finer, and nothing new is in them. Other
-# archives interpolate; then the figure has no lines, and the percentages below show it.
+# archives interpolate; then the figure has no lines, and the percentages below are lower.
 
 # %%
 for metres, edge in ((10, 2), (20, 2), (60, 4)):
@@ -185,7 +186,7 @@ print(f"{(image == MISSING).mean():.0%} of the array was not observed at all")
 # %% [markdown]
 # ## What water, soil, leaves and roofs look like
 # Along the bands, each surface has its own curve, its *spectrum*. We follow one square of 8 x 8 pixels in the middle of
-# the place and lay its mean over those of well-known surfaces.
+# the place and plot its mean spectrum over the spectra of well-known surfaces.
 
 # %%
 top, left = (edge // 16 * 8 for edge in (height, width))
@@ -198,16 +199,9 @@ show_surfaces(library("train"), square[time], "our square")
 
 # %% [markdown]
 # Water absorbs the infrared. Leaves absorb red light (B04) and reflect what lies beyond 700 nm; that step is called the
-# *red edge*, and three narrow bands (B05, B06, B07) stand on it. Soil and dry plants rise slowly. Water *in* leaves
-# shows as darkness in B11 and B12. Which of the curves is our square like? We compare their shapes, whatever the
-# brightness: as vectors of twelve numbers, two spectra have an angle between them, and it is 0 if one is a multiple of
-# the other. (In L1C data haze lifts B01 and B02, and with them the angle.)
-
-# %%
-spectra = surface_spectra(library("train"))
-angle = {name: spectral_angle(square[time], values) for name, values in spectra.items()}
-alike = sorted(angle, key=angle.get)[:3] if np.isfinite(square[time]).any() else ["(not observed)"]
-print("most alike in shape first:", ", ".join(alike))
+# *red edge*, and three narrow bands (B05, B06, B07) lie on it. The spectra of soil and dry plants rise slowly. Water
+# *in* leaves makes B11 and B12 dark. Which of the curves is our square like? Compare shapes rather than heights: shade
+# and slope make a whole spectrum darker.
 
 # %% [markdown]
 # ## A year of a field
@@ -226,15 +220,11 @@ show_year(sample, top, left)
 # B09, dark in B04. From October the field turns brown. Three months are missing, one of them in summer. The model gets
 # the white date as it is: nothing marks the dates with cloud. (If you opened your own sample, read yours.)
 
-# %%
-green = np.nan_to_num(ndvi(square), nan=-1)
-print("greenest date of the square:", sample.dates[int(green.argmax())])
-
 # %% [markdown]
 # ## The numbers: three scales of one pixel
 # Files hold *digital numbers*: whole numbers, 10,000 times the reflectance (+ 1,000 in products processed since 25
-# January 2022, see the end). A model reads neither. It shifts and scales each band by the mean and spread of the
-# pretraining data, and clips nothing:
+# January 2022, see the end). A model reads neither digital numbers nor reflectance. It first shifts and scales each
+# band by the mean and standard deviation of the pretraining data, and clips nothing:
 #
 # $$x' = \frac{x - \mathrm{mean}}{4\,\mathrm{std}} + \frac{1}{2}$$
 #
@@ -254,9 +244,9 @@ for band, number, value in zip(SENTINEL2.bands, pixel, by_hand, strict=True):
     print(f"{band.name:5} {number:14.0f} {number / 10_000:12.4f} {value:19.2f}")
 
 # %% [markdown]
-# All twelve inputs are of one size now. Clear land mostly lies between 0 and 1; dense leaves come close to 1 in the
-# near infrared. The spread probably includes clouds; even so, a cloud comes out above 1 in most bands. Dates become
-# three numbers, and **months count from 0**:
+# All twelve inputs are now on the same scale. Clear land mostly lies between 0 and 1; dense leaves come close to 1 in
+# the near infrared. The standard deviation probably includes clouds; even so, a cloud comes out above 1 in most bands.
+# Dates become three numbers, and **months count from 0**:
 
 # %%
 print("(B, H, W, T, C) =", tuple(batch.images["sentinel2_l2a"].shape))
@@ -320,13 +310,11 @@ print(*lines, sep=";\n")
 
 # %% [markdown]
 # Notebook 02 counts what each choice costs.
-
-# %% [markdown]
+#
 # ## Where samples lie
-# A tile of the official data covers 1.28 km and gives the latitude and longitude of the centre of the 2.56 km square
-# that it is a quarter of. Simulated tiles have them too: the latitude sets sun, snow and season; the longitude hardly
-# matters, was drawn without a map, and puts many tiles into the sea. The first map can be zoomed in a running notebook
-# with a network. The second is its still twin.
+# A tile of the official data covers 1.28 km, and its file gives latitude and longitude. Simulated tiles have them too:
+# the latitude sets sun, snow and season; the longitude was drawn without a map and puts many tiles into the sea. The
+# first map can be zoomed in a running notebook with a network; the second is the same without either.
 
 # %%
 places = [tile_place(0, number) for number in range(60)]
@@ -348,19 +336,18 @@ show_places(places, named)
 # %% [markdown]
 # *Dots: the first 60 tiles of the simulated world; stars: our tile, or your sample if its file says where it lies, and
 # the real place if you ask for it. Coasts are drawn where the package odc-geo is installed.*
-
-# %% [markdown]
+#
 # No version of the models is told where a place lies. Of a date, v1 and v1.1 read only the month, v1.2 also day and
-# year; and July is high summer in one half of the world and midwinter in the other: the bands must say which.
+# year. July is high summer in one half of the world and midwinter in the other, so the bands must say which.
 
 # %% [markdown]
 # ## Your own place
 # With a network, set `online = True` and `latitude`, `longitude` to a place that you know: a field near you, your
 # school. The next cell then searches a public catalogue (STAC, the common way to list satellite images) for a year of
-# Sentinel-2, reads only the 640 m around the place, takes clouds out, and makes one image a month. You would see the
-# figure of *A year of a field* for your place: real seasons; where clouds were taken out, grey pixels; and no column
-# for a month without any clear day. The models were trained on mosaics with clouds in them; a median without them is
-# another kind of input.
+# Sentinel-2, reads only the 640 m around the place, masks the clouds, and makes one image a month. You would see the
+# figure of *A year of a field* for your place: real seasons, grey pixels where clouds were masked, and no column for a
+# month without any clear day. The models were trained on mosaics with clouds in them; a cloud-free median is another
+# kind of input.
 
 # %%
 if online:
@@ -386,10 +373,12 @@ else:
 # * Its July field is greener than real ones: B03 is 0.14 in the mean of our square, and nearer 0.05 to 0.10 over real
 #   crops. This version of the world is fixed, so it stays that way.
 # * "White in B02" finds cloud and snow over dark ground. Over sand or roofs it does not.
-# * Top-of-atmosphere data look alike and are not the same; `to_sample` notices only a cirrus band.
+# * Top-of-atmosphere data look like surface reflectance but are not; `to_sample` notices only a cirrus band, and B09
+#   far below B8A.
 # * Products processed since 25 January 2022 (baseline 04.00 and later) carry an offset of 1,000. Nothing in the numbers
-#   says so. The harmonised collections of Earth Engine have taken it off; a `.SAFE` from Copernicus has not, but its
-#   metadata name it, and this package takes it off. From anywhere else: find out, and subtract it if it is there.
+#   says so. The harmonised collections of Earth Engine have it subtracted already; a `.SAFE` from Copernicus has not,
+#   but its metadata name it, and this package subtracts it. For data from anywhere else, find out, and subtract it if
+#   it is there.
 #
 # ## Exercises
 # Predict first, then run. Each cell tells you whether you got it.
@@ -430,7 +419,7 @@ _ = check(3, band, exercises.band_that_tells_snow_from_cloud)
 
 # %% [markdown]
 # **4.** `reflected` (H, W, T, C) holds reflectance, and NaN where nothing was observed. Load it with `to_sample` so
-# that its numbers are those of `sample`. Call it and read what it refuses; two of its options do it.
+# that its numbers are those of `sample`. Call it and read the error message; two of its options solve the problem.
 
 # %% tags=["exercise"]
 repaired = None  # to_sample(reflected, bands, sample.dates, ...)

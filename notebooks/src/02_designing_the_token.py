@@ -4,8 +4,8 @@
 # # Should a patch be one token, three, or twelve?
 #
 # A transformer sees nothing but tokens. Sentinel-2 delivers twelve bands at 10, 20 and 60 m. OlmoEarth v1 makes three
-# tokens of a patch and date, one for each resolution. v1.1 makes one (and one instead of two for Landsat), and changed
-# its pretraining to go with it. Others group the bands in other ways. What does each choice cost?
+# tokens of a patch and date, one for each resolution. v1.1 makes one (and one instead of two for Landsat), and its
+# pretraining was changed to match. Others group the bands in other ways. What does each choice cost?
 #
 # **The short answer.** v1 makes three times the tokens of v1.1. In the base encoder, over a year of a place of 640 m in
 # patches of 8 px, that is 3.8 times the multiply-accumulates, because attention grows with the square of the number of
@@ -17,7 +17,7 @@
 #
 # * write a tokenization of your own and see it in every figure and count;
 # * compute how many tokens an image makes, and what they cost in an encoder of any size;
-# * say why "three times fewer tokens" is not one number.
+# * say why "three times fewer tokens" does not mean one fixed saving in compute.
 #
 # | you need | why |
 # |---|---|
@@ -51,8 +51,8 @@ device = start(seed=0, extras=("data",))
 # %% [markdown]
 # These are the values that you may change. `data` takes the path of your own sample: a GeoTIFF whose bands are named
 # and dated, a GeoBench m-eurosat `.hdf5` chip, a tile of the official pretraining data, or an `.npz` with `image` (H,
-# W, T, C), `bands` and `dates`; `options` says what the file does not (see notebook 01). With `data` left empty, it is
-# a small simulated place.
+# W, T, C), `bands` and `dates`; `options` says what the file does not (see notebook 01). If `data` is empty, the sample
+# is a small simulated place.
 
 # %% tags=["parameters"]
 data = ""
@@ -113,7 +113,7 @@ for name, tokenization in designs.items():
     print(f"{name:9}", " | ".join(groups))
 
 # %% [markdown]
-# A name that is not a band is refused with the list of those that are:
+# A name that is not a band raises an error that lists the valid names:
 
 # %%
 try:
@@ -122,7 +122,7 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# The same patch under each of them:
+# The same patch under each design:
 
 # %% tags=["headline"]
 show_tokens(sample, list(designs.values()), row=row, column=column, patch_size=patch_size, time=time)
@@ -134,8 +134,8 @@ show_tokens(sample, list(designs.values()), row=row, column=column, patch_size=p
 # tokens follow exactly that. `mine` is cut by kind of light instead of by resolution, and keeps all twelve bands.*
 
 # %% [markdown]
-# Where each design comes from. Those of SatMAE, Galileo and CROMA are their *tokenizations* inside our encoder, not
-# their models.
+# The next cell prints where each design comes from. Those of SatMAE, Galileo and CROMA are only their *tokenizations*,
+# inside our encoder, not their models.
 
 # %%
 for name, tokenization in designs.items():
@@ -192,15 +192,17 @@ for name, tokenization in designs.items():
 # $$\text{MACs} \approx L \, \big( \underbrace{12\,N D^2}_{\text{linear layers}} +
 # \underbrace{2\,N^2 D}_{\text{attention}} \big)$$
 #
-# Tokens alone therefore understate the difference. (`encoder_cost` also counts patches, pixel layer and codes.)
+# Tokens alone therefore understate the difference. (`encoder_cost` also counts the resizing and projection of patches,
+# and the pixel layer.)
 
 # %%
 costs = {name: encoder_cost(size_config(size, one), image.shape[:3], patch_size) for name, one in designs.items()}
 show_costs(costs, f"{size} encoder, {height} x {width} px, T={timesteps}, P={patch_size}")
 
 # %% [markdown]
-# *Left: tokens of the whole sample. Right: MACs of one pass, attention hatched; cheapest first, a design of your own in
-# grey. Designs with the same number of groups cost almost the same: bands that are left out need not be projected.*
+# *Left: tokens of the whole sample. Right: MACs of one forward pass, with attention hatched. Cheapest first; a design
+# of your own is grey. Designs with the same number of groups cost almost the same: bands that are left out need not be
+# projected.*
 
 # %% tags=["headline"]
 tokens = costs["v1"].tokens / costs["v1.1"].tokens
@@ -210,7 +212,7 @@ print(f"v1 makes {tokens:.0f}x the tokens of v1.1; in the {size} encoder that is
 print(f"one token for each band costs {most:.0f}x as much as one for all")
 
 # %% [markdown]
-# The ratio is not one number. By the formula, attention costs N / (6 D) of what the linear layers cost. That fraction
+# The ratio is not one number. By the formula, attention costs N / (6 D) times as much as the linear layers. That factor
 # grows with more dates and smaller patches, and shrinks in wide models. So far "v1.1" was v1's encoder with v1.1's
 # tokens. Here are the published models, with P = 4, and with the *pixel layer* that v1.1 has and v1 has not:
 
@@ -225,7 +227,7 @@ for model, pixel_hidden in (("nano", 12), ("base", 64)):
 
 # %% [markdown]
 # Ai2 states up to 3x (release text), and 2.9x for the base model (abstract of arXiv 2605.20804v1). The second number
-# equals our ratio of Base's linear layers alone, at any size of image. How Ai2 counted is not known to us.
+# equals our ratio for the linear layers of Base alone, at any image size. We do not know how Ai2 counted.
 
 # %% [markdown]
 # ### A calculator
@@ -241,14 +243,15 @@ print(calculate("base", edge=64, patch_size=4, timesteps=1, designs=designs.valu
 # %% [markdown]
 # ## What we learned
 # * A token is a decision about bands; the blocks of the encoder stay the same.
-# * Tokens grow with the number of groups; cost grows faster, because attention grows with its square.
+# * The number of tokens grows with the number of groups; cost grows faster, because attention grows with the square of
+#   the number of tokens.
 # * The gap widens with more dates and smaller patches, and narrows in wide models, where linear layers dominate.
 #
 # ## Where this stops being true
 # * Multiply-accumulates are not seconds: memory traffic, batch size and hardware decide the rest.
 # * Cost says nothing about accuracy. The release says that merging v1's tokens naively lost about 10 points (kNN on
-#   m-eurosat), and that a changed pretraining recipe wins them back. m-eurosat has wrong band labels. What is known on
-#   accuracy, with its sources, is the first figure of notebook 05.
+#   m-eurosat), and that a changed pretraining recipe won them back. Some band names in m-eurosat are wrong. What is
+#   known about accuracy, with sources, is in the first figure of notebook 05.
 # * Without your own data the place shown here is simulated: its spectra are real, its fields are not.
 #
 # ## Exercises
@@ -293,9 +296,9 @@ _ = check(3, patch, exercises.patch_for_equal_tokens)
 
 # %% [markdown]
 # **4. A design challenge.** Find the grouping of all twelve bands with the *most* tokens that stays below 200 GMACs in
-# the base encoder, for 64 x 64 px on one date with P = 4. Group it so that you would defend it in front of a class.
-# Below your answer stands the leaderboard: the designs of this notebook, and yours. Those that leave out bands are
-# listed and not ranked.
+# the base encoder, for 64 x 64 px on one date with P = 4. Choose groups that you could defend in front of a class.
+# Below your answer is the leaderboard: the designs of this notebook, and yours. Those that leave out bands are listed
+# but not ranked.
 
 # %% tags=["exercise"]
 design = None  # a Tokenization

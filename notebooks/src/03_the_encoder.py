@@ -7,9 +7,9 @@
 # the published model?
 #
 # **The short answer.** Seven steps, and each is a few lines: scale the numbers, enlarge the patch to 8 x 8 pixels,
-# multiply it by a matrix, add a code of what the token is, then attention and a small network in turns, and a mean. We
-# build every step by hand. Each agrees with the package to within rounding (0.0001 at most), and the package agrees in
-# the same way with the published implementation.
+# multiply it by a matrix, add a code that says what the token is (a positional encoding), alternate attention with a
+# small network, and take the mean. We build every step by hand. Each agrees with the package to within rounding (0.0001
+# at most), and the package agrees in the same way with the published implementation.
 #
 # After this notebook you can
 #
@@ -74,8 +74,8 @@ from olmoearth_nb.plots import encoder as plots_encoder
 from olmoearth_nb.plots import schematics as plots_schematics
 
 # %% [markdown]
-# The models: v1 and v1.1 in their smallest size (D = 128, four blocks, eight heads). The weights are **random**:
-# nothing below is about what a trained model knows, all of it is about how the numbers flow.
+# The models: v1 and v1.1 in their smallest size (D = 128, four blocks, eight heads). The weights are **random**: except
+# for two figures of trained models, all that follows is about how the numbers flow, not about what a model knows.
 
 # %%
 _ = torch.manual_seed(seed)
@@ -92,13 +92,14 @@ for encoder in (v1, v11):  # codes of the band groups start at zero; invented on
 plots_schematics.show_encoder()
 
 # %% [markdown]
-# *One patch on one date, from below. v1 makes a token of each group of bands; v1.1 sends all bands of a pixel through a
-# pixel layer first, and makes one token. From the codes on, the two are the same. Circled: the steps of this notebook.*
+# *One patch on one date, read from bottom to top. v1 makes a token of each group of bands; v1.1 sends all bands of a
+# pixel through a pixel layer first, and makes one token. From the codes on, the two are the same. Circled: the steps of
+# this notebook.*
 #
 # ## Step 0: numbers of one scale
-# Each band is shifted and scaled by the mean and spread of the pretraining data, so that mean - 2 std becomes 0 and
-# mean + 2 std becomes 1: $x' = (x - \mathrm{mean}) / (4\,\mathrm{std}) + \frac{1}{2}$. Nothing is clipped. Dates with
-# gaps are left out in this notebook. By hand, and by the package:
+# Each band is shifted and scaled by the mean and standard deviation of the pretraining data, so that mean - 2 std
+# becomes 0 and mean + 2 std becomes 1: $x' = (x - \mathrm{mean}) / (4\,\mathrm{std}) + \frac{1}{2}$. Nothing is
+# clipped. Dates with gaps are left out in this notebook. By hand, and by the package:
 
 # %%
 sample = load_place(data, **options)
@@ -142,7 +143,7 @@ plots_encoder.show_resize(small, large, ("B02", "B03", "B04", "B08", "B05", "B11
 
 # %% [markdown]
 # ## Step 2: 8 x 8 pixels become one vector
-# v1 stretches the 8 x 8 x 4 values of a group into a line $p$ and multiplies them by one matrix: $t = W p + b$.
+# v1 flattens the 8 x 8 x 4 values of a group into a vector $p$ and multiplies it by one matrix: $t = W p + b$.
 
 # %%
 weights = v1.patch_embeddings.per_modality_embeddings["sentinel2_l2a"]["sentinel2_l2a__0"].proj
@@ -156,8 +157,8 @@ print(tuple(line.shape), "->", tuple(token_v1.shape))
 
 # %% [markdown]
 # v1.1 puts a *pixel layer* in front. The twelve bands $x$ of each pixel are mixed into m units (12 here, 64 in larger
-# models), and negative ones are set to zero: $u = \max(0, A x + a)$. Only then is the patch stretched and multiplied.
-# Every pixel gets the same mixture.
+# models), and negative ones are set to zero: $u = \max(0, A x + a)$. Only then is the patch flattened and multiplied by
+# a matrix. The weights of the mixture are the same for every pixel.
 
 # %%
 group = v11.patch_embeddings.per_modality_embeddings["sentinel2_l2a"]["sentinel2_l2a__0"]
@@ -173,14 +174,14 @@ print(tuple(large.shape), "->", tuple(units.shape), "->", tuple(token_v11.shape)
 # %% [markdown]
 # ## Step 3: what a token is told about itself
 # A vector is added to each token. Its four quarters tell which *group* of bands, which *timestep* of the series, which
-# *month* and which *position*. Group codes are learned. The timestep has sines and cosines at rates from 1 down to
-# about a tenth, with $n = D/4$ numbers:
+# *month* and which *position*. Group codes are learned. The timestep is encoded by sines and cosines at rates from 1
+# down to about a tenth, $n = D/4$ numbers in all:
 #
 # $$\omega_i = 10000^{-i / (2n)}, \qquad
 # \text{code}(s) = \big(\sin \omega_0 s, \sin \omega_1 s, \ldots, \cos \omega_0 s, \cos \omega_1 s, \ldots\big)$$
 #
-# Column and row of a patch have such a code each, with n/2 numbers. The month has one sine and one cosine of the year,
-# repeated.
+# The column and the row of a patch each have such a code, of n/2 numbers. The month is encoded by one sine and one
+# cosine over the year, repeated.
 #
 # The code of timestep 3 by hand:
 
@@ -192,7 +193,7 @@ assert_close(step_three, sincos(torch.tensor(3), quarter), atol=1e-6, rtol=1e-5)
 print("timestep 3:", [round(float(value), 2) for value in step_three[:4]], "...")
 
 # %% [markdown]
-# All four quarters as tables, one row a value:
+# All four quarters as tables, with one row for each value:
 
 # %%
 group_code = v1.composite_encodings.per_modality_channel_embeddings["sentinel2_l2a"].detach()
@@ -244,9 +245,9 @@ with torch.no_grad():
 print("each of", fit.shape[1], "heads:", fit.shape[2], "queries,", fit.shape[3], "keys")
 
 # %% [markdown]
-# What such weights look at is nothing as long as they are random. So the picture is of a *trained* model, a small one
-# that comes with the package, at one date. `record_attention` notes the attention of chosen tokens while an encoder
-# runs ([notebook 06](06_where_bands_meet.ipynb)).
+# Random weights attend to nothing in particular. So the figure shows a *trained* model, a small one that comes with the
+# package, at one date. `record_attention` records the attention of chosen tokens while an encoder runs ([notebook
+# 06](06_where_bands_meet.ipynb)).
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.insight.attention import record_attention
@@ -262,13 +263,13 @@ show_token(one_date, recorded.of(asking), layer=2)
 # %% [markdown]
 # *The token of the middle patch (yellow) that holds B05 B06 B07 B8A B11 B12 asks, in the second of the three blocks of
 # `mini-v1-long` (a small trained encoder: D = 64, four heads). Red: patches whose token of 10, 20 or 60 m gets more
-# than it would if all got as much; blue: less.*
+# than an equal share of the attention; blue: less.*
 
 # %% [markdown]
 # ## Step 5: block after block
 # A block adds to each token what attention brought, and then what a small network (MLP) makes of the token alone.
-# Before each of the two stands a *layer norm*: the numbers of a token are brought to mean 0 and spread 1, then scaled
-# and shifted by learned weights.
+# Before each of the two comes a *layer norm*: the numbers of a token are normalised to mean 0 and standard deviation 1,
+# then scaled and shifted by learned weights.
 #
 # $$x \leftarrow x + \text{attention}(\text{norm}(x)), \qquad x \leftarrow x + \text{MLP}(\text{norm}(x))$$
 #
@@ -298,8 +299,8 @@ with torch.no_grad():
 print(len(states) - 1, "blocks, one after the other, make the encoder's tokens:", tuple(states[-1].shape))
 
 # %% [markdown]
-# How alike are the tokens on the way? Of random weights that means little. So we ask it of two small trained models
-# that come with the package, and of their random twins:
+# How alike are the tokens along the way? For random weights alone the answer means little, so we ask it of two small
+# trained models that come with the package, and of the same models with random weights:
 
 # %% tags=["headline"]
 from olmoearth_nb.insight.similarity import token_similarity
@@ -314,8 +315,9 @@ plots_encoder.show_blocks(trained, random)
 # *Mean cosine similarity of two different tokens of a place, before the first block and after each.*
 #
 # Training pulls v1's tokens apart: they are less alike than with random weights at every stage. v1.1's trained tokens
-# are alike before the first block and stay so; by the last block tokens of random weights are as alike. What tells them
-# apart is then small beside what they share. Why that is so is not shown here, and it is one training each.
+# are alike before the first block and stay so; by the last block the tokens of random weights are just as alike. The
+# differences between tokens are then small beside what they share. Why that is so is not shown here, and each model was
+# trained only once.
 
 # %% [markdown]
 # ## Step 6: one vector for the place
@@ -357,12 +359,13 @@ print(f"{len(steps)} steps built by hand ({', '.join(steps)}), each equal to the
 #
 # ## Where this stops being true
 # * The weights here are random, except in the pictures of attention and of similarity. Those are of models that were
-#   trained for minutes in a simulated world.
+#   trained for an hour or two on one core, in a simulated world.
 # * We compare with the published *implementation*, with random weights. `load_model("OlmoEarth-v1-Nano")` loads
 #   published weights; this notebook does not.
 # * v1.2 has no codes of timestep and position. It rotates queries and keys by date and position instead
 #   (`olmoearth_nb.model.encodings`).
-# * Hidden and missing tokens are left out of all this. The predictor, which predicts the hidden ones, is not shown.
+# * Hidden and missing tokens do not appear in this notebook. The predictor, which predicts the hidden ones, is not
+#   shown.
 #
 # ## Exercises
 

@@ -5,12 +5,12 @@
 #
 # Nobody has labelled the tiles that OlmoEarth learns from. What can a model learn from images alone?
 #
-# **The short answer.** It answers a multiple choice. The encoder sees some tokens of a sample; others, never all, are
-# hidden, and for each of these the model picks which of the hidden targets of the same sensor or map is its own. A
-# target is a frozen random projection of the pixels. A live run of half a minute learns to do a little better than
-# chance. Runs of 65,536 samples, which come with the package, go about two thirds to three quarters of the way from
-# chance to a perfect answer. Merging the bands changes the task: in our example place, 55 percent of the hidden
-# Sentinel-2 tokens of v1 have another one of the same patch and date in view, and after merging none has.
+# **The short answer.** It answers multiple-choice questions. The encoder sees some tokens of a sample; others, never
+# all, are hidden. For each hidden token the model picks its target among those of all hidden tokens of the same sensor
+# or map. A target is a frozen random projection of the pixels. A live run of half a minute learns to do a little better
+# than chance. Runs of 65,536 samples, which come with the package, go about two thirds to three quarters of the way
+# from chance to a perfect answer. Merging the bands changes the task: in our example place, for 55 percent of v1's
+# hidden Sentinel-2 tokens the encoder sees another one of the same patch and date, and after merging for none.
 #
 # After this notebook you can
 #
@@ -48,9 +48,9 @@ from olmoearth_nb.notebook.start import start
 device = start(seed=0, extras=("data", "scale"))
 
 # %% [markdown]
-# `data` takes the path of your own sample, and `options` how to open it (see notebook 01); it is masked in place of a
-# simulated one. `steps` is the length of the live training. `online = True` fetches the official subset of a thousand
-# tiles.
+# `data` takes the path of your own sample, which is then masked in place of a simulated one; `options` says how to open
+# it (see notebook 01). `steps` is the length of the live training. `online = True` fetches the official subset of a
+# thousand tiles.
 
 # %% tags=["parameters"]
 data = ""
@@ -89,8 +89,8 @@ plots_schematics.show_pretraining()
 
 # %% [markdown]
 # *Each sample is masked twice. The encoder sees the blue tokens of a view. The predictor is asked for the orange ones,
-# and each prediction is compared with the targets of all hidden tokens of its sensor or map. The targets come from the
-# patch projection as it was before the first step, which never changes. The second, smaller loss compares the means of
+# and each prediction is compared with the targets of all hidden tokens of its sensor or map. The targets come from a
+# frozen copy of the patch projection, as it was before the first step. The second, smaller loss compares the means of
 # the two views. (The predictor answers for view 2 likewise.)*
 
 # %% [markdown]
@@ -107,8 +107,8 @@ for split in ("train", "valid", "test"):
     print(f"{split:5} {len(set(world.tile[world.of(split)].tolist())):2} tiles, {len(world.of(split)):3} scenes")
 
 # %% [markdown]
-# Our place is a window of 32 x 32 px of tile 5 in six months. It is what a *sample* is: images of the same square, raw.
-# The encoder will see the sensors; maps are only ever predicted.
+# Our place is a window of 32 x 32 px of tile 5 in six months. That is what a *sample* is: raw images of one square. The
+# encoder will see the sensors; maps are only ever predicted.
 
 # %%
 place = load_place(data, **options) if data else world.tiles[5].window(48, 64, 32).select_times(range(1, 12, 2))
@@ -146,8 +146,8 @@ for first, second in (("v1", "naive"), ("naive", "v1.1")):
         print(f"   {name:23} {old}{line}-> {new}")
 
 # %% [markdown]
-# Not all of these are ingredients of the method. `micro_batch` says how many samples pass the model at once. In the
-# form in which we run the recipes on two cores it is equal in both, and this is left:
+# Not all of these are ingredients of the method. `micro_batch` says how many samples pass the model at once. As we run
+# the recipes on two cores, it is the same in both, and these differences remain:
 
 # %%
 ingredients = differences(two_cores("naive"), two_cores("v1.1"))
@@ -195,7 +195,8 @@ print(", ".join(f"{near[NEIGHBOURS[0]]} % in {name}" for name, near in percent.i
 # In v1 much can be solved *between bands*: the 20 m token from the 10 m token of the same patch and day. After merging
 # there is no other Sentinel-2 token at that place and day. What is left is another patch, another date, or another
 # sensor. v1.1's masking never predicts a band set that is visible, so that only the other sensors are left. If your
-# sample has Sentinel-2 alone, that does not hold: with a single band set v1.1 halves its tokens.
+# sample has Sentinel-2 alone, that does not hold: of a single band set, v1.1 shows half of the tokens to the encoder
+# and predicts the other half.
 
 # %% [markdown]
 # ## What is to be predicted
@@ -203,8 +204,8 @@ print(", ".join(f"{near[NEIGHBOURS[0]]} % in {name}" for name, near in percent.i
 # projection makes of its pixels: a random projection, drawn once and frozen. Two patches with similar pixels have
 # similar targets. A target holds no other information.
 #
-# That needs inputs that differ. Official inputs are scaled by means and spreads that include the clouds of the whole
-# world, so that clear land covers a narrow range. How alike are the targets of our place?
+# This works only if the inputs differ. Official inputs are scaled by means and standard deviations that include the
+# clouds of the whole world, so that clear land covers a narrow range. How alike are the targets of our place?
 
 # %%
 from olmoearth_nb.model.patch_embed import observed
@@ -231,9 +232,9 @@ for name, angle in angles.items():
 # %% [markdown]
 # At 0 degrees targets cannot be told apart; directions drawn at random lie near 90.
 #
-# Standardised inputs (mean 0, spread 1) pull targets apart, and the pixel layer pushes them together again. Our small
-# runs therefore use standardised inputs. The files that they leave take official ones. Because the pixel layer is part
-# of the targets, losses of recipes with and without it cannot be compared.
+# Standardised inputs (mean 0, standard deviation 1) pull targets apart, and the pixel layer pushes them together again.
+# Our small runs therefore use standardised inputs. The models that they save take official inputs. Because the pixel
+# layer is part of the targets, losses of recipes with and without it cannot be compared.
 
 # %% [markdown]
 # ## The loss, on eight tokens
@@ -356,7 +357,7 @@ for leg in plan.legs:
     print(f"{leg.name:11} steps {leg.start} to {leg.end}")
 
 # %% [markdown]
-# The same call as behind `olmoearth-nb pretrain`. It logs every step, can be interrupted and taken up, and leaves an
+# This is the call behind `olmoearth-nb pretrain`. It logs every step, can be interrupted and resumed, and saves an
 # encoder and a predictor. One core is left to the process that loads the data.
 
 # %% tags=["nbval-ignore-output"]
@@ -389,8 +390,8 @@ for row in zip(*(short[name] for name in ("samples", "patches", "chance", "best"
 
 # %% [markdown]
 # ## The long runs
-# These models come with the project. They were trained for longer and on more tiles of other simulated worlds (ours has
-# seed 4), four of them on real chips. `run.json` beside a model says how; `log.csv` is its curve.
+# These models come with the project. They were trained for longer: most on more tiles of other simulated worlds (ours
+# has seed 4), four on real chips. `run.json` beside a model says how; `log.csv` is its curve.
 
 # %% tags=["nbval-ignore-output"]
 import json
@@ -432,7 +433,7 @@ for (recipe, length), (curve,) in curves.items():
 #
 # Curves of different recipes cannot be compared, because pixel layer, masking and masked negatives change the task. The
 # curves show whether something is learnt, and when. They do not show which recipe is better. Nano v1.1 has hardly begun
-# to learn, while mini v1.1 has: the pixel layer of the published nano has 12 units, that of our mini has 32
+# to learn, unlike mini v1.1: the pixel layer of the published nano has 12 units, that of our mini has 32
 # (`docs/results/pretraining.md` shows mini with 12). No curve has levelled off: the longest runs come furthest.
 
 # %% [markdown]
@@ -455,13 +456,13 @@ else:
 
 # %% [markdown]
 # ## What we learned
-# * The task is a multiple choice: which of the hidden targets belongs to this token? The targets are frozen random
-#   projections.
+# * The task is a multiple-choice question: which of the hidden targets belongs to this token? The targets are frozen
+#   random projections.
 # * Masking decides what can be predicted from what. In v1 one group of bands can be predicted from another at the same
 #   patch and day. After merging only other patches, dates and sensors are left.
-# * A loss means little alone. It becomes clear between chance and the perfect predictor, with the rank beside it.
-# * The same multiple choice, over and over, is all that a model is trained on. What that leaves in its embeddings is
-#   another question: notebook 12.
+# * A loss means little by itself. Read it between chance and the perfect predictor, with the effective rank beside it.
+# * A model is trained on nothing but such questions, over and over. What that leaves in its embeddings is another
+#   matter: notebook 12.
 #
 # ## Where this stops being true
 # * The world is simulated and the models are small. Whether a recipe is better cannot be seen here: runs are short,

@@ -7,13 +7,14 @@
 # that merging alone cost ten points of accuracy on m-eurosat, and that a changed recipe of pretraining won them back.
 # We pretrained both tokenizations with both recipes, on real chips, and asked.
 #
-# The short answer, in three sentences. **The saving is certain:** a third of the tokens, and in the two settings below
-# MACs that fall 3.2 to 3.7 times for Base, more for small models. **A loss of accuracy by merging was not shown here:**
-# naive was 4 points below v1 [-11, +3], v1.1 was 6 above naive [0, +12], and under v1.1's recipe one token was level
-# with three, +1 [-4, +5]; none of these is a finding, and of these only the last interval leaves out a loss of ten
-# points. **Elsewhere** the release's ten points, and v1.1's losses of one to four, were measured on m-eurosat, whose
-# bands have wrong names; on rightly named sets v1.1 is about level with v1 on average, except for Nano by a linear
-# probe, -2.4 [-4.5, -0.4].
+# The short answer, in three sentences. **The saving is certain:** v1.1 needs a third of the tokens, and in the two
+# settings below MACs fall 3.2 to 3.7 times for Base, and more for small models. **A loss of accuracy by merging was not
+# shown here:** naive was 4 points below v1 [-11, +3], v1.1 was 6 above naive [0, +12], and under v1.1's recipe one
+# token was level with three, +1 [-4, +5]; none of these is a finding, and of the two comparisons of one token with
+# three only the second leaves out a loss of ten points. **Elsewhere** losses were measured on m-eurosat, whose bands
+# have wrong names: the release's ten points, and v1.1's one to four; on correctly named sets v1.1 is about level with
+# v1 on average; Nano loses by a linear probe, -2.4 [-4.5, -0.4], and Tiny gains by nearest neighbours, +1.1 [+0.2,
+# +2.1].
 #
 # After this notebook you can
 #
@@ -113,9 +114,9 @@ for name, row in primary.items():
 #
 # **Here, nothing is a finding.** The directions of P1 and P2 are those that the release reports: merged tokens lose
 # under v1's recipe, and v1.1's recipe brings them back. But six questions were asked, and after Holm's rule the
-# smallest p is .21. What the numbers do exclude: under v1.1's recipe, merging costs at most 4 points (P3). Under v1's
-# recipe a loss of ten points is just inside the interval. P5 and P6, the same questions in a simulated world, have not
-# been run; they count as p = 1.
+# smallest p is .21. What the numbers do exclude is that merging costs more than 4 points under v1.1's recipe (P3).
+# Under v1's recipe a loss of ten points is just inside the interval. P5 and P6, the same questions in a simulated
+# world, have not been run; they count as p = 1.
 #
 # **Elsewhere** v1.1 loses on m-eurosat, and on the other sets the differences go both ways. By a linear probe Nano
 # loses on all of them.
@@ -249,26 +250,27 @@ for arm in ("v1", "naive", "v1.1", "v1 tokens"):
 # %% [markdown]
 # What to see in the curves:
 #
-# * **No arm has reached image statistics.** A model that small, fed with one date, is no match for the means and
-#   standard deviations of the bands, and by the linear probe v1 and naive end where random weights began. What is
+# * **No arm has reached image statistics.** A model that small, fed with one date, does not pass the means and standard
+#   deviations of the bands, and by the linear probe v1 and naive end where they started, with random weights. What is
 #   compared here is how arms learn, not what a good model is worth.
 # * **Not all curves are flat.** By twenty neighbours v1 and `v1 tokens` still rise; naive and v1.1 have hardly moved
 #   since 24,576 samples.
-# * **v1.1 is first at every step** by both probes with right names, and naive is last at every step by nearest
+# * **v1.1 is first at all four budgets** by both probes with right names, and naive is last at all four by nearest
 #   neighbours. These are four looks at the same runs, not four results, and no difference of this table is a finding.
 # * **The linear probe sees less.** By it naive is level with v1 from 24,576 samples on.
 # * A warning: the rule chose the highest rate on offer, 0.002, for v1 and naive, and 0.001 for v1.1 and `v1 tokens`.
-#   Part of the gap between naive and v1.1 may be the rate. It was fixed beforehand that the rule decides; so it stays,
-#   and is said.
+#   Part of the gap between naive and v1.1 may be the rate. The plan had fixed that the rule decides, so the rates stay,
+#   and we report it.
 #
 # ### What a difference must be to be seen
 # An arm is compared with another one on the same seeds and chips. The interval of the difference has two parts:
 #
 # $$\text{reach}^2 = t_{s-1}^2\,\frac{\sigma_\text{seeds}^2}{s} \;+\; t_{g-1}^2\,\sigma_\text{chips}^2$$
 #
-# with $s$ seeds, $g$ groups of chips, Student's quantiles $t$, and a variance over chips from a bootstrap, doubled
-# because the chips also train. Six primary comparisons were fixed beforehand; Holm's rule keeps the chance of *any*
-# false finding among them below 5 %. Notebook 11 tests this instrument on studies whose truth is known.
+# with $s$ seeds, $g$ groups of chips, Student's quantiles $t$, and a variance over chips from a bootstrap, which is
+# doubled because the chips that are tested also train. Six primary comparisons were fixed beforehand; Holm's rule keeps
+# the chance of *any* false finding among them below 5 %. Notebook 11 tests this instrument on studies whose truth is
+# known.
 
 # %%
 print(f"{'R1, kNN-20, right names':26} difference          detectable with a power of 80 %")
@@ -281,8 +283,8 @@ for row in ladder(part="r1", kind="difference", score="EuroSAT, kNN-20", names="
 # ### One ingredient at a time
 #
 # On one date, with Sentinel-2 alone and no maps, three of the five ingredients are left: the pixel layer, band dropout
-# and the weaker contrast. The plan has all eight combinations (R2), so that an ingredient's effect is a mean over what
-# stands beside it:
+# and the weaker contrast. The plan has all eight combinations (R2), so that the effect of an ingredient is averaged
+# over all settings of the other two:
 #
 # $$\text{effect of } a \;=\; \tfrac14 \sum_{b,\,c} \big[\, y(a{=}1, b, c) - y(a{=}0, b, c) \,\big]$$
 #
@@ -291,8 +293,9 @@ for row in ladder(part="r1", kind="difference", score="EuroSAT, kNN-20", names="
 # shows how to run it.
 #
 # ## What wrong names of bands do
-# EuroSAT stores band 8A last; m-eurosat's names follow the numbers. So four bands are read under names that are not
-# theirs, and B11 is not read at all. In v1 that falls on two tokens of three. In a merged model every token holds them:
+# EuroSAT stores band 8A last; m-eurosat's names follow the numbers. So four of the twelve names that a model reads give
+# it another band's pixels, and B11, which stands under the name B10, is not read at all. In v1 that falls on two tokens
+# of three. In a merged model every token holds them:
 
 # %%
 from olmoearth_nb.data.labelled.changed import HELD
@@ -320,9 +323,9 @@ for row in costs:
 print("(p after Holm's rule over this whole table of costs; P4 above is one of six, with its own)")
 
 # %% [markdown]
-# **The hypothesis does not stand on these data, and does not fall.** By the linear probe, which the plan fixed, wrong
-# names cost naive 5.7 points and v1 0.7: the extra cost of merging is +5.0 [-2.9, +12.9], in the predicted direction
-# and no finding. v1.1 pays +5.1 [+0.1, +10.1] more than `v1 tokens`, an interval that leaves out 0 by itself and not
+# **These data neither support the hypothesis nor refute it.** By the linear probe, which the plan fixed, wrong names
+# cost naive 5.7 points and v1 0.7: the extra cost of merging is +5.0 [-2.9, +12.9], in the predicted direction and no
+# finding. v1.1 pays +5.1 [+0.1, +10.1] more than `v1 tokens`, an interval that leaves out 0 taken alone, but no finding
 # after Holm's rule. By twenty neighbours there is nothing (-2.1 [-8.9, +4.7] and +2.8). Before any training the cost is
 # small for all arms.
 #
@@ -331,9 +334,9 @@ print("(p after Holm's rule over this whole table of costs; P4 above is one of s
 # --data m-eurosat --names content,published`.
 #
 # ## Three models, four conditions
-# What one date of one benchmark shows, a simulated world can show with the truth known. Three long models that come
-# with the package read the same scenes four times: as they are; under m-eurosat's names; and with bands that are lost,
-# so that their means stand in for them. Nearest neighbours of other tiles tell the class of the scene.
+# In a simulated world we can change one thing and know the truth. Three models that come with the package read the same
+# scenes four times: as they are, under m-eurosat's names, and twice with bands lost, each replaced by its mean. The
+# class of a scene is told by its nearest neighbours from other tiles.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.data.labelled.changed import Changed, as_published, by_means
@@ -370,10 +373,10 @@ show_lost(accuracies)
 # %% [markdown]
 # *Accuracy of the class of scenes, by twenty neighbours of other tiles. One training of each recipe.*
 #
-# Here the three models do part. Wrong names cost v1 least, and where all bands of 20 m are lost it loses nothing, for
-# its token of 10 m is whole. The merged models have one token, and it is always touched. Band dropout, which v1.1 was
-# trained with, does not take that cost away. It is one training each, and 15 tiles: an example of the mechanism, no
-# estimate of its size.
+# Here the three models differ. Wrong names cost v1 least, and without the bands of 20 m it loses nothing, because its
+# token of 10 m is intact. The merged models have one token, and every change reaches it. v1.1 was trained with band
+# dropout, and pays nevertheless. This is one training of each recipe, on 15 tiles: it shows the mechanism and does not
+# measure its size.
 
 # %%
 before = {name: by["as they are"] for name, by in accuracies.items()}
@@ -386,16 +389,17 @@ for condition in list(conditions)[1:]:
 # * v1.1 needs a third of v1's tokens, and less than a third of its MACs.
 # * Tokens and recipe are two factors. A control with v1's tokens and v1.1's recipe tells them apart; on 300 chips it is
 #   level with v1.1.
-# * The release's direction (merging loses, the recipe wins back) is seen here, and is not a finding: the design sees
-#   differences of 13 to 16 points.
-# * The published loss was measured on images whose bands have wrong names. What those names do to merged tokens is an
-#   open question with a prepared test.
-# * A token that holds a wrong band is a wrong token. With three tokens one may stay whole; with one none does.
+# * Our means point the way the release does (merging loses, the recipe wins back), but this is not a finding: the
+#   design can only see differences of 13 to 16 points.
+# * The published loss was most likely measured on images whose bands have wrong names. What those names do to merged
+#   tokens remains open; a test on the published weights is prepared.
+# * A wrong band spoils every token that holds it. Of three tokens one may stay intact; a single token never does.
 #
 # ## Where this stops being true
-# * Our models are small (`mini`, 65,536 samples); the published ones saw millions. Official training rises between 1.5
-#   and 4 million samples, which no run here reaches.
-# * 300 chips decide. They cannot show a difference of a few points, and they cannot show that there is none.
+# * Our models are small (`mini`, 65,536 samples); the published ones saw millions. In the official training accuracy
+#   rises between 1.5 and 4 million samples, which no run here reaches.
+# * Everything rests on 300 chips. They cannot show a difference of a few points, and they cannot show that there is
+#   none.
 # * One date and Sentinel-2 alone: three of the five ingredients act there. Masking and masked negatives need several
 #   dates, sensors or maps.
 # * The last section has one training of each recipe, so it ranks nothing; it shows what kind of thing happens.
@@ -443,7 +447,7 @@ _ = check(3, next_step, exercises.one_step)
 # %% [markdown]
 # ## Next
 # Do the bands of a merged token still meet? And how far can the differences of this notebook be trusted: [notebook
-# 11](11_can_you_trust_a_difference.ipynb), its longer half.
+# 11](11_can_you_trust_a_difference.ipynb), its companion.
 #
 # previous: [04 Learning without labels](04_pretraining.ipynb) | next: [06 Where did the cross-band attention
 # go?](06_where_bands_meet.ipynb) | [all notebooks](../README.md#notebooks)

@@ -4,16 +4,16 @@
 # # Where did the cross-band attention go?
 #
 # In OlmoEarth v1 the bands of a patch are three tokens, which can attend to each other. In v1.1 they are one token, so
-# that no attention between bands is left. Ai2 *hypothesises* that separate tokens let the model relate bands. **Do the
-# bands of v1.1 no longer meet, or do they meet elsewhere?**
+# no attention between bands is left. Ai2 *hypothesises* that separate tokens let the model relate bands. **Do the bands
+# of v1.1 no longer act together, or do they do so elsewhere?**
 #
-# The short answer, of our small models: the bands of v1.1 still act together, only elsewhere. The first figure shows,
-# stage by stage, how much of an embedding is there only because bands of two resolutions are there *together* (their
-# *interaction*). In v1 that begins with the first attention, and most of it comes with the second. In v1.1 half of it
-# is there before any attention: the layer that mixes the bands of each pixel makes it, and does so without any
-# training. At the end v1 and v1.1 have about as much between resolutions, and v1.1 more between single bands; the naive
-# merge has least. In the simulated world no such difference is clear, and whether interaction makes a model better,
-# twelve small models cannot say.
+# The short answer, for our small models: they still act together, in another part of the encoder. The first figure
+# follows the *interaction* of two resolutions through the encoder: how much of their joint effect on an embedding is
+# there only because the bands of both are there together. In v1 it begins in the first attention, and the largest part
+# arises in the second. In v1.1 half of it is there before any attention: the layer that mixes the bands of each pixel
+# produces it, even with random weights. At the end v1 and v1.1 have about equal interaction between resolutions, v1.1
+# has more between single bands, and the naive merge has less than either of them. In the simulated world no such
+# difference is clear. Whether interaction makes a model better, twelve small models cannot say.
 #
 # After this notebook you can
 #
@@ -88,16 +88,17 @@ from olmoearth_nb.plots.interactions import show_stages
 # | v1.1 | one, behind a layer that mixes the bands of each pixel | that of v1.1 |
 # | v1 tokens | three, each behind such a layer of its own | that of v1.1 |
 #
-# All bands of one resolution are replaced by those of another chip, then those of another resolution, then both. What
-# both removals do beyond the sum of each alone is the interaction; it is given as a fraction of what removing both
-# changes, the three pairs of resolutions together. The section *Interaction* below has the formula.
+# To remove a resolution, all of its bands are replaced by those of another chip. One resolution is removed alone, then
+# a second one alone, then both. What removing both changes beyond the sum of the two single changes is the interaction.
+# It is given as a fraction of what removing both changes, with numerator and denominator each summed over the three
+# pairs of resolutions. The section *Interaction* below has the formula.
 
 # %% tags=["headline"]
 chips = measured_stages("chips")
 show_stages(chips.trained, chips.untrained, chips.stages)
 
 # %% [markdown]
-# *Interaction across resolutions behind each part of the encoder. Filled: three trainings, intervals of 95 % over them
+# *Interaction across resolutions after each part of the encoder. Filled: three trainings, intervals of 95 % over them
 # and over chips. Hollow: the same encoders with random weights.*
 
 # %% tags=["headline"]
@@ -147,10 +148,10 @@ with torch.no_grad():
 print(f"{sample.title}, {sample.provenance}: {x.shape[1]} tokens; {heads} heads of {weights[0, 0].numel():,} weights")
 
 # %% [markdown]
-# Millions of weights say nothing. `record_attention` sums them by kind while the encoder runs: how much the tokens of
-# one band group (the queries: they *ask*) attend to those of another (the keys: they *are asked*), in the same patch or
-# another, at the same date or another, how far away. Each sum stands beside what *uniform* attention would give, since
-# there are many more tokens in other patches than in one's own.
+# Nobody can read millions of weights. `record_attention` sums them by kind while the encoder runs: how much the tokens
+# of one band group (the queries) attend to those of another (the keys), in the same patch or in others, at the same
+# date or at others, and at which distance. Each sum is given beside what *uniform* attention would give, because far
+# more tokens lie in other patches than in a token's own.
 
 # %%
 from olmoearth_nb.insight.token import Token
@@ -165,7 +166,8 @@ for name, summary in {"patch": attention.by_patch(), "date": attention.by_timest
     print(f"{name}: {kinds}; {len(summary.layers)} blocks, {len(summary.heads)} heads")
 
 # %% [markdown]
-# Do the groups of a patch attend to each other at the same date? Each panel is a block; rows ask, columns are asked.
+# Do the band groups of a patch attend to each other at the same date? Each panel is a block; rows are queries, columns
+# are keys.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.plots.attention import show_heads, show_ratios, show_token
@@ -174,10 +176,10 @@ near = attention.between_groups(same_patch=True, same_timestep=True)
 show_ratios(near, attention.groups)
 
 # %% [markdown]
-# *Attention to a token of the own patch and date, mean of the heads, relative to uniform attention (1, white). In this
-# model the groups of 10 m and 20 m look at each other, and at themselves, far more than chance from the second block
-# on. The group of 60 m is hardly asked. A look at all keys would hide this: the own patch and date are three of
-# thousands of tokens.*
+# *Attention to a token of the same patch and date, averaged over the heads, relative to uniform attention (1, white).
+# In this model the groups of 10 m and 20 m attend to each other, and to themselves, far more than uniformly from the
+# second block on. Hardly any attention goes to the group of 60 m. A mean over all keys would hide this: of the
+# thousands of tokens only three share a patch and date.*
 #
 # Heads differ. The same, head by head:
 
@@ -185,9 +187,10 @@ show_ratios(near, attention.groups)
 show_heads(near)
 
 # %% [markdown]
-# *Rows are blocks, columns heads; in each small matrix rows ask and columns are asked, as above.*
+# *Rows are blocks, columns heads; in each small matrix rows are queries and columns keys, as above.*
 #
-# This is one training. Is it so in others? Three trainings of v1 on chips, with intervals over trainings and chips:
+# That was one training. Do others look the same? Here are three trainings of v1 on chips, with intervals over trainings
+# and chips:
 
 # %%
 looks = measured_attention("chips", "v1")
@@ -200,17 +203,17 @@ for (block, query, key), (trained, untrained) in looks.items():
 # %% [markdown]
 # The three trainings do not agree on where they look. So the picture above is of *that* model and not of v1.
 #
-# Where else does a token look? The one that holds B05, of the middle patch, at one date:
+# Where else does a token attend? We take the one that holds B05, in the middle patch, at one date:
 
 # %% tags=["nbval-ignore-output"]
 show_token(sample, attention.of(token), layer=len(attention.between_groups().layers))
 
 # %% [markdown]
-# *The token that asks has a yellow frame. Red patches get more attention than uniform, blue ones less; where the
-# picture shows through, they get as much.*
+# *The query token has a yellow frame. Red patches get more attention than uniform, blue ones less; those where the
+# picture shows through get about as much.*
 #
-# With ipywidgets you can choose the place of the token, the block, the head and the model. The figure above is its twin
-# that does not move.
+# With ipywidgets you can choose the position of the token, the block, the head and the model. On a static page, see the
+# figure above instead.
 
 # %% tags=["nbval-ignore-output"]
 from olmoearth_nb.plots.widgets import attention_explorer
@@ -219,7 +222,7 @@ places = {sample.title: sample} | {name: load_place(name, edge=edge) for name in
 attention_explorer(places, models)
 
 # %% [markdown]
-# And v1.1? Its recording says it itself:
+# And v1.1? Its recording says why it has nothing to show:
 
 # %%
 with torch.inference_mode(), record_attention(models[v11]) as merged:
@@ -228,16 +231,16 @@ print(merged.between_groups().note)
 
 # %% [markdown]
 # ## Interaction: what acts together
-# Attention says where a block looks, not what comes of it, and of v1.1 it says nothing. So we ask another question,
-# which has an answer for every tokenization: *what of the output changes only if both groups of bands are there?* For
-# an embedding $f$ and two players $i$ and $j$ (groups of bands, or single bands) among all $N$:
+# Attention says where a block looks, not what comes of it, and about the bands of v1.1 it says nothing. So we ask a
+# question that has an answer for every tokenization: *how much of the output is there only because both groups of bands
+# are there?* For an embedding $f$ and two players $i$ and $j$ (groups of bands, or single bands) among all $N$:
 #
 # $$\frac{\lVert f(N) - f(N \setminus i) - f(N \setminus j) + f(N \setminus ij) \rVert}
 # {\lVert f(N) - f(N \setminus ij) \rVert}$$
 #
 # If $f$ is a sum of a function of $i$ and a function of $j$, whatever they are, the numerator is 0. Bands are removed
 # from the pixels, before any token is made: another place's bands take their place, so that each band looks like a real
-# one. (Zeros or means can be chosen as well; an encoder may never have seen such images.)
+# one. (Zeros or means can be chosen as well, but an encoder may never have seen such images.)
 
 # %%
 from olmoearth_nb.insight import outputs
@@ -257,8 +260,9 @@ for name, model in models.items():
     print(f"{name}: {shown}")
 
 # %% [markdown]
-# On single patches of the simulated world v1.1 is far ahead, nearly all of it from its pixel layer: here the order is
-# not that of the chips. Stages of v1 begin at 0, since its projections are linear and its tokens apart.
+# On single patches of the simulated world v1.1 has far more interaction than v1, nearly all of it from its pixel layer,
+# so the order is not that of the chips. This is one training of each; over three shorter trainings no difference in
+# that world is clear. v1 begins at 0, because its projections are linear and its tokens separate.
 #
 # The same with single bands. Which pairs act together in the embedding, and which do so with random weights?
 
@@ -274,24 +278,25 @@ show_pairs(pairs, bands)
 
 # %% [markdown]
 # *Relative interaction of each pair of bands in the embedding of a patch, bands in the order of wavelength (nm); the
-# colour behind a name is its resolution. In v1 bands of one token act together most. Random weights (right) have much
-# of the pattern, but weaker: it is made by tokens and by the likeness of neighbouring bands.*
+# colour behind a name is its resolution. In v1 bands of one token act together most. Random weights (right) show much
+# the same pattern, but weaker: the tokens and the similarity of neighbouring bands make it.*
 #
 # ### A number instead of a vector: exact Shapley interactions
-# An embedding has no good or bad direction. The logit of a class has: two bands can help more together than each of
-# them alone (*synergy*), or say the same (*redundancy*). With $n$ players there are $2^n$ ways to remove some of them,
-# 4,096 for twelve bands, few enough to compute them all. The Shapley interaction index (Grabisch and Roubens 1999)
-# averages the joint part of a pair over all sets $S$ of others:
+# An embedding has no good or bad direction, but the logit of a class has one: two bands together can raise it by more
+# than the sum of what each adds alone (*synergy*), or carry the same information (*redundancy*). With $n$ players there
+# are $2^n$ ways to remove some of them, 4,096 for twelve bands, few enough to compute them all. The Shapley interaction
+# index (Grabisch and Roubens 1999) averages the joint part of a pair over all sets $S$ of others:
 #
 # $$I_{ij} = \sum_{S \subseteq N \setminus ij} \frac{|S|!\,(n - |S| - 2)!}{(n - 1)!}
 # \,\bigl[v(S \cup ij) - v(S \cup i) - v(S \cup j) + v(S)\bigr]$$
 #
-# The Shapley-Taylor index (Dhamdhere and others 2020) shares out the same so that all parts sum to what all bands do
-# together, which checks the computation.
+# The Shapley-Taylor index (Dhamdhere and others 2020) shares out the joint effects so that all parts sum to what all
+# bands do together, which checks the computation.
 #
 # ## Does the method name the right pair?
-# Where the truth is known it can be tested. Each player's bands come from an image of their own, so that no band says
-# anything of another. The answer is planted: are two players on the same side of their medians? Only the pair tells.
+# A method can be tested where the truth is known. We take each player's bands from a different image, so that no band
+# tells anything about another. Then we plant the answer: are two given players on the same side of their medians? Only
+# the pair together can tell.
 
 # %%
 from olmoearth_nb.insight.planted import answers_together, fitted_reader, levels, mixed
@@ -312,7 +317,7 @@ assert exact.incomplete < 1e-5  # the parts sum to the whole
 # among single bands. (a) Is the planted pair named, where the reader solves the task? Does it interact less where the
 # answer is only a *sum* of two players? (b) Is it named when the encoder gets random weights, and how much of all
 # interaction does it have when the answers were shuffled? (c) What is the accuracy without the named pair, and without
-# pairs of others? (d) How much do the parts miss of the whole?
+# a pair of other players? (d) By how much do the parts miss the whole?
 
 # %%
 print(f"{'':27} {'solved':>8}  (a) named, chance; pair, sum   (b) random, shuffled   (c) without it, others")
@@ -324,26 +329,28 @@ for one in validation_checks():
 print(f"(d) at most {max(one.incomplete for one in validation_checks()):.0e} of the whole")
 
 # %% [markdown]
-# The method names what its reader uses, and nothing else: a network that is fitted anew behind random weights solves
-# these tasks, too, and then the pair is named there as well (`docs/results/attention.md`). So it explains the encoder
-# and its reader together. A reader that cannot tell what was planted cannot show it: v1.1 solves few of these tasks,
-# whose bands do not fit each other.
+# The method names what its reader uses, and nothing else: a network that is trained anew on top of random weights
+# solves these tasks, too, and then the pair is named there as well (`docs/results/attention.md`). So it explains the
+# encoder and its reader together. And where the reader does not solve the task there is nothing to name: with v1.1 it
+# solves few of these tasks, whose bands do not fit each other.
 #
 # ## What we learned
-# * Merging did not take interaction away. Between resolutions v1.1 has about as much as v1, between single bands more;
-#   the naive merge has less than either. It begins elsewhere: in attention, or in the pixel layer.
+# * v1.1 did not lose interaction by merging. Between resolutions it has about as much as v1, between single bands more;
+#   the naive merge has less than either. It arises in another part: in v1 in attention, in v1.1 first in the pixel
+#   layer.
 # * Much of it is architecture. A random pixel layer mixes bands as much as a trained one, and which pairs act together
-#   hardly changes by training. What training raises is how much.
+#   changes little with training. What training raises is how strongly they do.
 # * Attention says where a block looks, not what comes of it. Three trainings of v1 look at different places and end
 #   with about the same interaction.
 # * Whether interaction is worth anything for accuracy, twelve small models cannot tell.
 #
 # ## Where this stops being true
-# * The models are small, trained for minutes on chips or in a simulated world. Nothing is said about official weights;
-#   give their names as `v1` and `v11` where you are online.
+# * The models are small, trained for an hour or two at most, on chips or in a simulated world. Nothing is said about
+#   official weights; give their names as `v1` and `v11` where you are online.
 # * In the simulated world no difference between recipes is clear of chance (`docs/results/attention.md`). Do not
 #   generalise from the chips.
-# * What stands in the place of removed bands decides what is measured. Draws make images whose bands do not fit.
+# * The result depends on what replaces removed bands. Bands from another place make images whose bands do not fit each
+#   other.
 #
 # ## Exercises
 

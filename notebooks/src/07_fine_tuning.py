@@ -19,9 +19,10 @@
 # | simulated world, 100 | +23 [17, 28] | +20 [16, 25] | +11 [6, 17] |
 # | simulated world, 1,000 | +20 [14, 27] | +20 [16, 25] | +9 [4, 14] |
 #
-# So pretraining is worth something at every number of labels. But on real chips these encoders are not better than
-# image statistics, and no way of training them is clearly better than leaving them frozen. If you have few labels, fit
-# image statistics and a frozen encoder first. Train the encoder only if held-out places show that it helps.
+# So pretraining is worth something at every number of labels. But on real chips these encoders are not measurably
+# better than image statistics, and there no way of training them is clearly better than leaving them frozen. If you
+# have few labels, fit image statistics and a frozen encoder first. Train the encoder only if held-out places show that
+# it helps.
 #
 # After this notebook you can
 #
@@ -99,8 +100,8 @@ show_worth(worth())
 # %% [markdown]
 # *Differences in accuracy with intervals of 95 % over groups of places and five seeds, means of the three encoders.
 # Filled: a finding after Holm's rule. Over random weights pretraining gains everywhere (circles, diamonds). Over image
-# statistics (squares) it gains in the simulated world, and nothing to be seen on real chips. "Frozen" random weights
-# were not in the plan.*
+# statistics (squares) it gains in the simulated world, from 30 labels on; on real chips no gain can be seen. "Frozen"
+# random weights were not in the plan.*
 #
 # Each line below is such a difference. Because a family of nine is tested together, *larger* is said only if p is below
 # .05 after Holm's rule (notebook 05). So an interval can leave out 0 and the line still say *not seen*. The number
@@ -113,7 +114,7 @@ for data_set, families in worth().items():
         print(f"  {point.count:>5} labels: {point.interval.signed()}; p {point.p:.3f}, {point.finding}")
 
 # %% [markdown]
-# The fair question to an encoder is harder: is it better than image statistics, which cost nothing?
+# The fair question to ask of an encoder is harder: is it better than image statistics, which cost nothing?
 
 # %%
 for data_set, families in worth().items():
@@ -122,9 +123,9 @@ for data_set, families in worth().items():
         print(f"  {point.count:>5} labels: {point.interval.signed()}; p {point.p:.3f}, {point.finding}")
 
 # %% [markdown]
-# On real chips no interval reaches a gain of 7 points. Training the encoder does not change that: by layer decay the
-# difference to image statistics is -.03 to -.00 (exploratory). In the simulated world, which is like the one that the
-# encoders learnt in, it is 9 to 13 points. Accuracy itself:
+# On real chips every interval excludes a gain of 7 points. Training the encoder does not change that: by layer decay
+# the difference to image statistics is -.03 to -.00 (exploratory). In the simulated world, which is like the one that
+# the encoders learnt in, the frozen encoder gains 9 to 13 points. Accuracy itself:
 
 # %%
 curves = label_efficiency()
@@ -147,18 +148,18 @@ for data_set, families in worth().items():
 # %% [markdown]
 # No way is clearly best. On real chips *full* stays within a point of frozen, *layer decay* loses up to four, *LoRA*
 # two to five. In the simulated world full and layer decay are three to four points ahead at 100 and 300 labels (after
-# Holm's rule at 100 alone) and behind at 1,000, where 250 steps are two passes over the labels. Random weights are 9
-# points worse trained than frozen with 300 real chips: 250 steps do them harm, so the first column of the table above
-# flatters pretraining there, and the second one is fairer.
+# Holm's rule at 100 alone) and behind at 1,000, where 250 steps are two passes over the labels. With 300 real chips, an
+# encoder with random weights is 9 points worse when it is trained than when it is left frozen: 250 steps do it harm. So
+# the first column of the table at the top flatters pretraining there, and the second one is fairer.
 #
 # ## Four ways to use labels
-# Each way puts a *head*, one linear layer, behind the mean of all tokens. They differ in what else is trained:
+# Each way puts a *head*, one linear layer, on top of the mean of all tokens. They differ in what else is trained:
 #
 # * *Frozen*: nothing. In the measurements above the head is a logistic regression on standardised embeddings; live,
 #   below, it is trained by AdamW like the others.
-# * *Full*: the freezing schedule of the official evaluation code. The head alone for a fifth of the steps, so that its
-#   first, random gradients do not change the encoder; then everything, at a tenth of the rate. Steps, batch and rates
-#   are ours, and nothing is chosen on validation data.
+# * *Full*: the freezing schedule of the official evaluation code. The head alone learns for a fifth of the steps, so
+#   that its first, random gradients do not change the encoder; then everything does, at a tenth of the rate. Steps,
+#   batch and rates are ours, and nothing is chosen on validation data.
 # * *Layer decay*: everything from the first step, early blocks slower. Recommended for OlmoEarth by
 #   [rslearn](https://github.com/allenai/rslearn/pull/632) since May 2026.
 # * *LoRA* ([Hu and others 2021](https://arxiv.org/abs/2106.09685)): the head, and a low-rank update of the query and
@@ -168,7 +169,7 @@ for data_set, families in worth().items():
 show_ways()
 
 # %% [markdown]
-# *What is trained, from the input (below) to the head: numbers are fractions of the learning rate.*
+# *What each way trains, from the input (bottom) to the head. Numbers are fractions of the learning rate.*
 #
 # ### Layer decay
 # A block $i$ of $n$ (counted from 0) learns at the rate
@@ -176,8 +177,8 @@ show_ways()
 # $$\eta_i = \eta \cdot 0.65^{\,n - i},$$
 #
 # the patch embedding at that of block 0, the head at $\eta$. With $n = 3$ that is .27, .42 and .65. The idea is that
-# early layers hold what is common to all tasks and should move less. We did not test the idea itself: no pretrained
-# encoder was fitted at one rate for all layers.
+# early layers hold what is common to all tasks and should change less. We did not test the idea itself, which would
+# need a pretrained encoder fitted at one rate for all layers.
 
 # %%
 from olmoearth_nb.finetune.groups import layer_decay
@@ -201,7 +202,7 @@ for group in layer_decay(Tuned(encoder, PlaceHead(width, 10), patch_size=4), rat
 # \mathbb{R}^{D \times r}$$
 #
 # $W$ and $b$ are frozen. $B$ is 0 at first, so that the encoder begins as it was. Of a layer with $D \times D$ weights
-# $2 r D$ parameters are trained. The update can be added to $W$ afterwards, so that nothing is slower than before:
+# $2 r D$ parameters are trained. The update can be added to $W$ afterwards, so that inference is no slower than before:
 
 # %%
 from olmoearth_nb.finetune.lora import add_lora, lora_layers, merge, unmerge
@@ -222,7 +223,7 @@ print(f"{len(lora_layers(small))} layers: {learns:,} of {sum(w.numel() for w in 
 # %% [markdown]
 # ## Live: windows of the simulated world
 # `tiles` tiles of 1.28 km are made, cut into windows of 160 m with four dates each. Some tiles train, the others are
-# tested. What a window is has ten classes, as in EuroSAT.
+# tested. Each window has one of ten classes, as in EuroSAT.
 
 # %%
 from olmoearth_nb.data.labelled.tiles import TileSet
@@ -262,12 +263,12 @@ show_live(scores, chance=np.bincount(world.answers[tested]).max() / len(tested))
 
 # %% [markdown]
 # *Accuracy of live fits on tiles that did not train. One draw of labels, one seed and few tiles: the figure shows how
-# it is done. Do not read an order of ways from it; that is what the measurements above are for.*
+# it is done. It does not rank the ways; for that there are the measurements above.*
 #
 # ## What a spatial split changes
 # Windows of one tile share their soil, their weather and their dates. If some of them train and others are tested, the
-# neighbours give the answer away. The same embeddings and the same logistic regression, in three folds of windows and
-# in three folds of whole tiles, each drawn five times:
+# first give away the answers for the second. Here are the same embeddings and the same logistic regression, in three
+# folds of windows and in three folds of whole tiles, each drawn five times:
 
 # %% tags=["nbval-ignore-output"]
 from sklearn.linear_model import LogisticRegression
@@ -323,18 +324,18 @@ print(f"{sample.title}, {sample.provenance}: {told.shape[0]} x {told.shape[1]} p
 
 # %% [markdown]
 # ## What it costs
-# A frozen encoder is computed once for each place, whatever the number of epochs. The other ways compute it forwards
-# and backwards in each step. LoRA trains few parameters, its file is small, and a step takes less time, since gradients
-# of frozen weights are not computed. EuroSAT at 100 labels:
+# A frozen encoder runs once for each place, whatever the number of epochs. In the other ways it runs forwards and
+# backwards in each step. LoRA trains few parameters, its file is small, and a step takes less time, since gradients of
+# frozen weights are not computed. EuroSAT at 100 labels:
 
 # %% tags=["nbval-ignore-output"]
 chips = curves["EuroSAT-MS"]
 show_cost(chips, 100)
 
 # %% [markdown]
-# *Accuracy over the trainable parameters of a fit and over its time, with intervals of 95 %. Filled: 250 steps of 8
-# chips on one core, and the prediction of the tested chips. Hollow: the logistic regression alone, on features that are
-# there already; computing the embedding of each chip once comes on top and was not timed.*
+# *Accuracy against the trainable parameters of a fit and against its time, with intervals of 95 %. Filled: 250 steps of
+# 8 chips on one core, and the prediction of the tested chips. Hollow: the logistic regression alone, on features that
+# are there already; computing the embedding of each chip once is extra and was not timed.*
 
 # %%
 print(f"{'100 labels':26} {'parameters':>10} {'time, s':>8}")
@@ -344,19 +345,19 @@ for name, points in chips.items():
         print(f"{name:26} {one.learnt:>10,} {one.seconds:>8.2f}")
 
 # %% [markdown]
-# On your own data, by one command, with a table and intervals, going on where it was interrupted
-# ([docs/fine-tuning.md](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/fine-tuning.md)):
+# On your own data all this is one command. It writes a table with intervals, and if it is interrupted it goes on where
+# it stopped ([docs/fine-tuning.md](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/fine-tuning.md)):
 #
 # ```
 # olmoearth-nb finetune mini-v1.1-long --data my_chips --way frozen,layer-decay --count 100 --seeds 3 --out fitted
 # ```
 #
 # ## What we learned
-# * Over random weights pretraining gains at every number of labels: 7 to 10 points on real chips and 14 to 20 in the
-#   simulated world between frozen encoders. For v1.1 alone, trained, only the gain at 10 real chips is clear.
-# * Over image statistics the gain is not guaranteed: about ten points in a world like the one that the encoders learnt
-#   in, none that could be seen on real chips. Always fit both before you believe in an encoder.
-# * A frozen encoder with a logistic regression is hard to beat by training it with up to 1,000 labels.
+# * Pretraining beats random weights at every number of labels: between frozen encoders by 7 to 10 points on real chips
+#   and by 14 to 20 in the simulated world. For v1.1 alone, trained on real chips, only the gain at 10 labels is clear.
+# * It does not always beat image statistics: it does by about ten points in a world like the one that the encoders
+#   learnt in, and not measurably on real chips. Fit both before you believe in an encoder.
+# * With up to 1,000 labels, a frozen encoder with a logistic regression is hard to beat by training the encoder.
 # * A random split overestimates accuracy at new places.
 #
 # ## Where this stops being true
@@ -364,8 +365,8 @@ for name, points in chips.items():
 #   have seen real places, on thousands of times as many samples. Nothing is said about them. To try one, give its name
 #   as `model` where you are online; begin with Nano and rates of 1e-4 to 1e-3. We have not run this.
 # * Every fit has 250 steps, which is two passes over 1,000 labels. Longer training may change the order of ways.
-# * Rates were chosen once, in the simulated world, with v1 alone, from .001, .003 and .01. Layer decay (.001) and full
-#   (.01) chose an end of that range.
+# * Rates were chosen once, in the simulated world, with v1 alone, from .001, .003 and .01. For layer decay (.001) and
+#   full (.01) the best rate was an end of that range.
 # * There are 375 EuroSAT chips here. Intervals are wide.
 #
 # ## Exercises

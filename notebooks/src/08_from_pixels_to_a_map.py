@@ -10,9 +10,9 @@
 # The short answer: the scene is cut into windows, the encoder reads each of them alone, a classifier (a *head*) turns
 # embeddings into classes, and the results are put together again. Two things go wrong on the way.
 #
-# * What the encoder makes of a place depends on where in its window the place lies. Windows side by side leave borders:
-#   here a step in the embeddings across a border is 1.29 times as large as a step elsewhere. With windows that overlap
-#   by half and are blended it is 1.02 times as large, at four times the cost.
+# * The embedding of a place depends on where in its window the place lies. Windows side by side leave visible borders:
+#   here the embeddings of two neighbours differ 1.29 times as much across a border as elsewhere. With windows that
+#   overlap by half and are blended the ratio is 1.02, at four times the cost.
 # * Hectares should not be counted from the map, because its mistakes do not cancel. Here 86 % of the map is right, and
 #   yet it shows 8.5 ha of bare ground where there are 3.4. With 150 places that somebody looks at, the estimate is 3.1
 #   ha, with a 95 % interval of ± 1.6 ha. The truth is known because the place is simulated.
@@ -21,7 +21,7 @@
 #
 # * make a map of a scene, from points to a file that other programs open;
 # * see where windows meet, and decide what overlap is worth;
-# * estimate hectares with an interval, in place of counting pixels.
+# * estimate hectares with an interval instead of counting pixels.
 #
 # | you need | why |
 # |---|---|
@@ -166,8 +166,8 @@ for name in ("OUTPUT", "TOKENIZATION", "MODALITIES", "PATCH_SIZE", "WINDOW", "ST
 
 # %% [markdown]
 # ## Where windows meet
-# We make the same embeddings twice: from windows side by side, and from windows that overlap by half. How large is a
-# step from a patch to its neighbour across a border of windows, divided by a step elsewhere? If borders do not show,
+# We make the same embeddings twice: from windows side by side, and from windows that overlap by half. We divide how
+# much neighbouring patches differ across a border of windows by how much they differ elsewhere. If borders do not show,
 # the ratio is about 1.
 
 # %%
@@ -194,10 +194,10 @@ mapped.show_borders(maps)
 # two sizes of windows, the ratio was 1.23 to 1.48 side by side and .97 to 1.01 blended (`docs/results/maps.md`).
 #
 # ## How many hectares?
-# Counting the pixels of the map adds its mistakes up. A random sample of places corrects the count. Let $A$ be the area
-# of the whole map, and $W_i$ the fraction of it that is mapped as class $i$. Of $n_{i\cdot}$ places drawn at random in
-# what is mapped as class $i$, let $n_{ij}$ really be of class $j$. The estimated area of class $j$ and its standard
-# error are
+# A count of the map's pixels counts its mistakes, too. A random sample of places corrects the count. Let $A$ be the
+# area of the whole map, and $W_i$ the fraction of it that is mapped as class $i$. Of $n_{i\cdot}$ places drawn at
+# random in what is mapped as class $i$, let $n_{ij}$ really be of class $j$. The estimated area of class $j$ and its
+# standard error are
 #
 # $$\hat A_j = A \sum_i W_i \frac{n_{ij}}{n_{i\cdot}}, \qquad
 # S(\hat A_j) = A \sqrt{\sum_i W_i^2 \,
@@ -228,21 +228,21 @@ inside = np.abs(found.areas - truth) <= Z95 * found.area_errors
 print(f"{counts.sum()} places were looked at; the truth lies in {inside.sum()} of {len(names)} intervals of 95 %")
 
 # %% [markdown]
-# *Squares: the map's own count. Points with bars: estimates and their intervals of 95 %. Upright strokes: the truth.
+# *Squares: the map's own count. Points with bars: estimates and their intervals of 95 %. Vertical strokes: the truth.
 # The map shows more than twice as much bare ground as there is, and a count comes without an interval that would warn
 # you.*
 #
-# The counts say why: of 25 places that are mapped as bare, 9 are bare and 10 are built.
+# The table of counts says why: of 25 places that are mapped as bare, 9 are bare and 10 are built.
 #
 # The estimate is not always the nearer of the two: for crop, grass and water the count happens to lie closer to the
 # truth here. Without the truth nobody could tell for which classes. What the estimate gives is an area without
 # systematic error, and a statement of how sure it is: for bare ground 3.1 ± 1.6 ha, half of its value. To halve an
 # interval you need about four times as many places. This is one draw; over 400 draws of another map the estimates were
-# right on average and their standard errors right to a tenth (`docs/results/maps.md`).
+# right on average and their standard errors right to within a tenth (`docs/results/maps.md`).
 #
 # ## Slide it over the scene
-# The same map over the scene, with a slider for its opacity. It works in a running notebook only; on a page that does
-# not run, the figure of scene, map and truth further up shows the same.
+# Here the same map lies over the scene, with a slider for its opacity. The slider works only in a running notebook; on
+# a static page, the figure of scene, map and truth further up shows the same.
 
 # %% tags=["nbval-ignore-output"]
 mapped.live_overlay(classes, place.sample)
@@ -279,31 +279,32 @@ mapped.show_times(times)
 
 # %% [markdown]
 # *Tokens per window, and seconds per square kilometre on one core, with overlap, four dates, small windows and small
-# models. A tile of Sentinel-2 has 12,056 km². With twelve dates and windows of 64 px, two of its 484 blocks took 72 s
-# each on one core, which would be 9.6 hours for all of them (`docs/results/maps.md`); the whole was not made.*
+# models. A Sentinel-2 tile covers 12,056 km². With twelve dates and windows of 64 px, two of its 484 blocks took 72 s
+# each on one core, which would be 9.6 hours for all of them (`docs/results/maps.md`); the whole tile was not mapped.*
 #
 # ## What we learned
-# * A map is more than an encoder run many times. What a place gets depends on where its window lies; overlap and
-#   blending hide the borders that come of it, at four times the cost.
-# * A file that says what it was made of, and whose bytes do not depend on how the work was divided, can be made again.
+# * A map is more than an encoder run many times. The embedding of a place depends on the window around it; overlap and
+#   blending hide the borders that this leaves, at four times the cost.
+# * A map can be reproduced if its file says what it was made of and its bytes do not depend on how the work was
+#   divided.
 # * A map from few labels can be mostly right and still be far off in the area of a class. Report areas from a random
 #   sample that was looked at, with an interval, and not from a count of pixels.
 #
 # ## Where this stops being true
-# * The place is simulated and small, the probe learns from points of the same tile, and the model has three blocks. On
-#   another tile, season or sensor the map is worse; then fit it there, and look at places there.
+# * The place is simulated and small, the probe learns from points of the same tile, and the model has three blocks.
+#   Expect a worse map on another tile, season or sensor; then fit the probe there, and look at places there.
 # * The estimate needs places drawn at random *from the map*. Points chosen because they are easy to see, such as those
 #   that the probe learns from, give no valid interval. The functions cannot notice: they take any points.
-# * The interval is about the draw alone. Mistakes of the person who looks are not in it. And where all places of a
-#   class turn out right, the formula takes the class to be without error: 25 right ones of 25 still allow one in nine
-#   to be wrong.
+# * The interval covers the chance of the draw alone, and not the mistakes of the person who looks. And where all places
+#   of a class turn out right, the formula takes the class to be without error: 25 right out of 25 still leave room for
+#   one in nine to be wrong.
 # * Blending hides where windows meet. It does not make the encoder see further than one window.
 # * Processors of another kind may round differently, so that bytes differ between machines.
 #
 # ## Exercises
 
 # %% [markdown]
-# **1.** Windows overlap by half along both axes. How many windows hold a pixel in the middle of the map?
+# **1.** Windows overlap by half along both axes. How many windows cover a pixel in the middle of the map?
 
 # %% tags=["exercise"]
 holding = None  # a whole number
@@ -314,7 +315,8 @@ holding = 4
 _ = check(1, holding, exercises.windows_over_a_pixel)
 
 # %% [markdown]
-# **2.** With a stride of a quarter of a window, how many times as many windows must the encoder read as side by side?
+# **2.** With a stride of a quarter of a window, how many times as many windows must the encoder read as with windows
+# side by side?
 
 # %% tags=["exercise"]
 times_as_many = None  # a whole number

@@ -7,11 +7,11 @@
 # "Cheaper" has at least four senses: fewer tokens, fewer multiply-accumulates (MACs), less memory, less time. **Which
 # of them is three, and which one do you pay?**
 #
-# The short answer: only the tokens are three times fewer, in every case. MACs fall 3.2 to 4.2 times for one date of 64
-# x 64 px and 3.7 to 5.7 times for twelve dates of 32 x 32 px, because attention grows with the square of the number of
-# tokens. You pay time, and time is no fixed multiple of MACs: a pass has a cost that does not depend on tokens, and a
-# MAC of attention in narrow heads takes longer than one of a linear layer. The first figure and the line below it give
-# all four numbers for each size.
+# The short answer: only the number of tokens falls by exactly a factor of three, in every case. MACs fall 3.2 to 4.2
+# times for one date of 64 x 64 px and 3.7 to 5.7 times for twelve dates of 32 x 32 px, because attention grows with the
+# square of the number of tokens. What you pay is time, and time is not a fixed multiple of MACs: part of every pass
+# does not depend on the number of tokens, and a MAC of attention takes longer than one of the MLP. The first figure
+# gives all four numbers for each size.
 #
 # After this notebook you can
 #
@@ -79,7 +79,7 @@ published_sizes = ("nano", "tiny", "base")
 # %% [markdown]
 # ## Four senses of cheaper
 # Tokens and MACs are counted. Memory and time were measured for our encoder and for the published implementation,
-# `olmoearth-pretrain-minimal`, with the same weights and inputs, in turns (`docs/results/speed.md`).
+# `olmoearth-pretrain-minimal`, with the same weights and inputs, run alternately (`docs/results/speed.md`).
 
 # %% tags=["headline"]
 rows, one_date = speed.measured(), Setting(64, 1, 4)
@@ -127,7 +127,7 @@ show_counted()
 #
 # $$\frac{\mathrm{MACs\ of\ v1}}{\mathrm{MACs\ of\ v1.1}} = \frac{3 a_1 N + 9 b N^2}{a N + b N^2}.$$
 #
-# So "three times" is what short sequences save, nearly: the pixel layer makes $a$ a little larger than v1's $a_1$.
+# So short sequences save nearly three times, but not quite: the pixel layer makes $a$ a little larger than v1's $a_1$.
 
 # %%
 print(f"{'':6} {'a of v1':>9} {'a of v1.1':>9} {'b':>7} {'N* of v1':>9}   saved with few tokens, at 64 x 64 px, T = 12")
@@ -140,8 +140,8 @@ for one in published_sizes:
     print(f"{one:6} {a1:9,.0f} {a:9,.0f} {b:7,} {a1 / b:9,.0f}   {3 * a1 / a:21.2f} {first.macs / later.macs:22.2f}")
 
 # %% [markdown]
-# The wide base model has its $N^*$ at thousands of tokens, so that attention is a small part of most inputs and the
-# saving stays near three. Nano has it at hundreds. And this is your place, or the simulated one:
+# The wide base model has its $N^*$ at thousands of tokens, so that attention is a small part of the work on short
+# inputs and the saving stays near three there. Nano has it at hundreds. And this is your place, or the simulated one:
 
 # %%
 place = load_place(data, **options)
@@ -154,8 +154,8 @@ for one in published_sizes:
 
 # %% [markdown]
 # ## How time grows
-# Now the clock, on your machine. An image can grow along its edge, in dates, or by smaller patches. To the measured
-# times we fit a law of three numbers, a constant and a rate for each of the two counts:
+# Now we take the time, on your machine. An image can grow along its edge, in dates, or by smaller patches. To the
+# measured times we fit a law of three numbers, a constant and a rate for each of the two counts:
 #
 # $$t(N) = t_0 + \frac{a N}{r_{\mathrm{linear}}} + \frac{b N^2}{r_{\mathrm{attention}}}$$
 
@@ -164,7 +164,7 @@ clock = fair_clock()  # the processor's own time, if your machine is busy with o
 print(f"counted is {clock.name}")
 
 # %% [markdown]
-# The passes of both versions in all settings are timed in turns, so that both meet the same machine.
+# The passes of both versions in all settings are timed alternately, so that both meet the same conditions.
 
 # %% tags=["nbval-ignore-output"]
 grown = timed(size, speed.GROWN, seconds, clock)
@@ -196,10 +196,10 @@ for one in published_sizes:
             print(f"{one:5} {version:5} {axis:22} {time}      {growth.macs:.2f}")
 
 # %% [markdown]
-# An exponent of time below that of the count says that small inputs are dearer than they count; one above it, that
-# large inputs are.
+# If time has a smaller exponent than the count, small inputs take longer than their MACs suggest; if it has a larger
+# one, large inputs do.
 #
-# ## Where count and clock part
+# ## Where the clock leaves the count
 # A processor has two limits: how many MACs it does in a second, and how many bytes it moves. What a part of the encoder
 # can reach depends on its *intensity*, the MACs that it does for each byte it must read or write:
 #
@@ -221,16 +221,16 @@ for version, by_name in parts.items():
 
 # %% [markdown]
 # *Left: what each part reaches. The slanted roof is what a copy allows, the flat one a plain product; left of their
-# corner memory is the limit, right of it arithmetic. Parts near the roof do what the machine can. Parts far below spend
-# their time otherwise: attention on exponentials and sums, the patch embedding on enlarging and rearranging pixels.
-# Right: the same parts as fractions of the count and of the time. "rest" has no MACs at all. Where a part is wider in
-# time than in the count, count and clock part.*
+# corner memory is the limit, right of it arithmetic. Parts near the roof use what the machine has. Parts far below it
+# spend their time on other things than products: attention on exponentials and sums, the patch embedding on enlarging
+# and rearranging pixels. Right: the same parts as fractions of the count and of the time. "rest" has no MACs at all. A
+# part that is wider in time than in the count takes longer than its MACs suggest.*
 #
-# v1.1 shrinks the blocks and enlarges the embedding: its pixel layer reads every pixel. So the parts that no count
-# sees, or that stay, are a larger fraction of v1.1's time.
+# v1.1 gives the blocks less work and the patch embedding more: its pixel layer reads every pixel. So the parts that
+# have no MACs, or do not shrink, are a larger fraction of v1.1's time.
 #
 # ## What a country costs
-# Published speeds are of one GPU, at 224 x 224 px and one date
+# The published speeds were measured on one GPU, at 224 x 224 px and one date
 # ([torchgeo-bench](https://github.com/torchgeo/torchgeo-bench), 64 images at once). The patch size is not stated. It
 # follows from the published GFLOPs (two of them are one MAC): at $P = 8$ our count gives the same numbers.
 
@@ -263,8 +263,8 @@ show_days(land, f"all land on Earth once, 149 million km²; here: {clock.name}")
 
 # %% [markdown]
 # *Days of one machine for all land, without overlap. The number at the right is v1 divided by v1.1 in time. The two
-# settings cost very different amounts because twelve dates at patches of 4 px are 48 times as many tokens of a square
-# kilometre as one date at 8 px.*
+# settings cost very different amounts because twelve dates with patches of 4 px give 48 times as many tokens per square
+# kilometre as one date with patches of 8 px.*
 
 # %% tags=["nbval-ignore-output"]
 for row in here:
@@ -273,7 +273,7 @@ for row in here:
     print(f"{row.size:5} {row.version:5} {row.setting!s:39} {each}, {days:8.2f} days for {country:,} km²")
 
 # %% [markdown]
-# On the GPU Nano gains far less than its MACs say, and Base most of it:
+# On the GPU, Nano turns little of its saving in MACs into speed, and Base most of it:
 
 # %%
 for one in published_sizes:
@@ -285,22 +285,23 @@ for one in published_sizes:
 # ## What we learned
 # * "Three times cheaper" is exact for tokens alone. MACs are saved about threefold in short sequences and up to
 #   ninefold in very long ones; how soon depends on the width of the model.
-# * Time has a part that no token pays for. On small inputs and fast processors it hides the saving; the larger the
-#   model and the input, the more of the saving you see.
-# * A MAC is not a unit of time. Attention in narrow heads, enlarging patches, norms and activations take longer than
-#   their MACs say, or have none.
-# * Measure the seconds of a square kilometre on your own machine, with your patch size and dates, before you buy any.
+# * Part of the time does not depend on the number of tokens. On small inputs and fast processors it hides the saving;
+#   the larger the model and the input, the more of the saving you see.
+# * A MAC is not a unit of time. Attention and the enlarging of patches take longer than their MACs say; norms and
+#   activations take time and have none.
+# * Measure the seconds per square kilometre on your own machine, with your patch size and dates, before you buy
+#   computing time.
 #
 # ## Where this stops being true
 # * One kind of processor, float32, few threads. On a GPU $t_0$ weighs more and products are faster; the published
 #   ratios above show it. Half precision, compiled models and large batches change all rates.
 # * Weights are random where speed is measured live. Time does not depend on them, but only while no pixel is missing:
 #   masked tokens leave the sequence and make it cheaper.
-# * Reading and scaling images, overlap of windows and writing a map are not in it. For small models they can be most of
-#   the time (`docs/results/maps.md`).
+# * The times leave out reading and scaling images, overlap of windows, and writing a map. For small models these can be
+#   most of the time (`docs/results/maps.md`).
 # * The law of three numbers is fitted to one size on one machine. It describes these inputs; it was not tested on
 #   others.
-# * Cheaper is not as good. What the saving costs in accuracy is another question: notebooks 05 and 10.
+# * Cheaper does not mean as good. What the saving costs in accuracy is another question: notebooks 05 and 10.
 #
 # ## Exercises
 
@@ -328,7 +329,7 @@ _ = check(2, limit, exercises.saving_without_end)
 
 # %% [markdown]
 # **3.** v1 takes 100 ms. For 10 of them it starts operations and enlarges patches, and v1.1 does so as well. The other
-# 90 become six times less. How many times as fast is v1.1?
+# 90 shrink to a sixth. How many times as fast is v1.1?
 
 # %% tags=["exercise"]
 faster = None  # a number
@@ -340,7 +341,7 @@ _ = check(3, faster, exercises.what_does_not_shrink)
 
 # %% [markdown]
 # ## Next
-# What does the saving cost on your own labels, class by class? All figures and their commands stand in
+# What does the saving cost on your own labels, class by class? All figures and their commands are in
 # `docs/results/speed.md`.
 #
 # previous: [08 How does a scene become a map?](08_from_pixels_to_a_map.ipynb) | next: [10 Should you

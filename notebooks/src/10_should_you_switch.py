@@ -6,9 +6,9 @@
 # You use OlmoEarth v1. Version 1.1 makes one token of a patch where v1 makes three, and is cheaper. **What would you
 # lose, and how do you find out on your own data?**
 #
-# The short answer: you save a lot. On average you lose little or nothing that can be seen, but that depends on the size
-# of your model and on your data. This is what others measured, v1.1 against v1, as a mean over five data sets whose
-# bands are named rightly:
+# The short answer: you save a lot of compute, and on average you lose little or no accuracy that can be seen; how much
+# depends on the size of your model and on your data. This is what others measured, v1.1 against v1, as a mean over five
+# data sets whose bands are named correctly:
 #
 # | official model | nearest neighbours, points | linear probe, points | compute | speed on a GPU |
 # |---|---|---|---|---|
@@ -99,7 +99,7 @@ plots.plot_independent(measured, independent.speed())
 # *Left and middle: v1.1 minus v1 in points of the benchmark's score (accuracy; for benv2, m-bigearthnet and treesatai,
 # where a chip has several classes, mean average precision). One mark for each model size; lines are 95 % intervals over
 # the three sizes. Green: the mean over the data sets whose bands are named rightly, with its interval over them. Right:
-# how many times less v1.1 needs on one GPU, for chips of 224 px and one date.*
+# how many times less compute and time v1.1 needs on one GPU, for chips of 224 px and one date.*
 
 # %% tags=["headline"]
 saved = independent.speed()
@@ -118,18 +118,19 @@ for size in independent.SIZES:
         print(f"v1.1 - v1, {size}, {probe}: {one.value:+.1f} points [{one.low:+.1f}, {one.high:+.1f}]")
 
 # %% [markdown]
-# How to read figure and numbers:
+# How to read the figure and the numbers:
 #
-# * **Linear probes are less kind.** Nano loses on all five data sets, Base gains on none. If your head is linear, the
-#   middle is closer to your case than the left. Fine-tuned models are in neither.
+# * **By linear probes it depends on the size.** Nano loses on all five data sets and Base gains on none, while Tiny
+#   gains on four. If your head is linear, look at the middle panel, not at the left one. Neither panel shows fine-tuned
+#   models.
 # * **The grey rows are m-eurosat.** Five of its bands have wrong names, and a token that merges all bands may well
 #   suffer more from that than three separate ones. Its loss of one to four points says little about data whose bands
 #   are named rightly.
-# * **Five rows are less than five independent data sets.** benv2 and m-bigearthnet share images, and so2sat and
-#   m-so2sat are the same images, the second time with radar. So the green interval is too narrow rather than too wide.
+# * **Five rows are not five independent data sets.** benv2 and m-bigearthnet share images, and so2sat and m-so2sat are
+#   the same images, the second time with radar. So the green interval is too narrow rather than too wide.
 # * **Single scores are uncertain.** The benchmark's bootstrap intervals reach .7 points to each side for benv2, 1.2 to
-#   2 for m-eurosat, and 3 for so2sat. They are not intervals of differences, but a point in one row is nothing to act
-#   on.
+#   2 for m-eurosat, and 3 for so2sat. They are not intervals of differences, but they show that a single point in one
+#   row is no reason to act.
 # * **Savings depend on the input.** The release itself says up to three times less compute (notebook 02 counts it).
 #
 # v1.2 was run as well. These are the rows of it that come with the package; the benchmark has more:
@@ -175,12 +176,12 @@ plots.plot_comparison(compared)
 
 # %% [markdown]
 # *Accuracy with intervals of 95 % over groups and drawn folds. Blue: your model. Orange: the one that might take its
-# place. Hollow: the same architectures with random weights. Upright lines: what needs no model, namely the mean of each
-# band, image statistics (mean and standard deviation of each band), and always the commonest class ("majority").*
+# place. Hollow: the same architectures with random weights. Vertical lines: what needs no model, namely the mean of
+# each band, image statistics (mean and standard deviation of each band), and always answering with the commonest class
+# ("majority").*
 #
 # Look at the line of image statistics first. If a model is not clearly to the right of it, you may need neither
-# version. In the scene that stands in, both models are above it by kNN, but by the linear probe both intervals contain
-# it.
+# version. In our simulated scene, both models are above it by kNN, but by the linear probe both intervals contain it.
 #
 # One rule turns the comparison into advice. It rests on the linear probe and goes through five cases in this order:
 #
@@ -191,9 +192,9 @@ plots.plot_comparison(compared)
 # 5. No difference is seen, and the interval excludes such a loss: **switch** if the candidate is cheaper, else
 #    **stay**.
 #
-# (If two models predict the same everywhere, there is no spread to make an interval of. Of *n* independent groups
-# without any difference, a loss of 3/*n* is then still possible with 95 % confidence. "Too few groups": classes in
-# fewer than five groups are not judged, and the line names them.)
+# (If two models predict the same everywhere, there is no spread to make an interval of. With *n* independent groups and
+# no difference in any of them, a loss of up to 3/*n* cannot be excluded with 95 % confidence. "Too few groups" means
+# that a class lies in fewer than five groups; such classes are not judged, and the line names them.)
 
 # %% tags=["nbval-ignore-output"]
 for name, one in found.items():
@@ -201,9 +202,9 @@ for name, one in found.items():
 
 # %% [markdown]
 # (Times are measured, so they differ from run to run. If their interval includes 1, a saving of time was not shown, and
-# *cheaper* rests on multiply-accumulates alone.) Do not take the word for more than it is. Below are the differences
-# behind it. In the scene that stands in, the interval of the linear probe ends just inside the margin of .05, and that
-# of kNN ends outside, so that by kNN the advice would be *undecided*. A few labels more or less would change it. And it
+# *cheaper* rests on multiply-accumulates alone.) Such a one-word answer hides much. Below are the differences behind
+# it. In our simulated scene, the interval of the linear probe ends just inside the margin of .05, and that of kNN ends
+# outside it, so that by kNN the advice would be *undecided*. A few labels more or less could change it. And the advice
 # is about accuracy over all places: the next section asks about single classes.
 #
 # A finding such as *not seen; 0.101 would be, with a power of 80%* means: the difference could be chance, and with
@@ -226,9 +227,9 @@ for name in candidates:
 # %% [markdown]
 # ## Class by class
 # A model can be as good as another on the whole and fail in the class that you need. For each class we compare
-# *recall*, the fraction of its places that the linear probe gets right. Recall is enough: a place that is wrongly taken
-# for a class is missing in another one, and is seen there. The more classes are looked at, the more differ by chance;
-# the findings allow for that (Holm's rule).
+# *recall*, the fraction of its places that the linear probe gets right. Recall is enough: a place that is wrongly
+# assigned to one class is missing from its true class, and lowers the recall of that class. The more classes are looked
+# at, the more differ by chance; the findings allow for that (Holm's rule).
 
 # %%
 plots.plot_classes(compared.deciding)
@@ -249,10 +250,10 @@ few = [one.name for one in compared.deciding if one.finding.startswith("too few 
 print(f"of {len(compared.deciding)} classes {len(few)} cannot be judged: {', '.join(few) or 'none'}")
 
 # %% [markdown]
-# So what does the advice say about a class? In the scene that stands in: of crop, the commonest class, a loss of .07
-# would probably have been seen. Of conifer it would have had to be .17, and of the other classes .3 or more; of five
-# classes nothing can be said. If your work hangs on one of those, the answer for you is *not known*, whatever the line
-# of advice says, and the remedy is more labels of that class in more places.
+# So what does the advice say about a class? In our simulated scene, a loss of .07 would probably have been seen for
+# crop, the commonest class. For conifer it would have had to be .17, and for the other classes that can be judged .3 or
+# more; about five classes nothing can be said. If your work depends on one of those, the answer for you is *not known*,
+# whatever the advice says. What helps is more labels of that class, in more places.
 #
 # ## Where do they differ?
 # Two models with equal accuracy may err in different places. On a map you can see whether those places have something
@@ -282,9 +283,9 @@ for one in compared.splits:
           f"{apart.value:+.2f} [{apart.low:+.2f}, {apart.high:+.2f}]")  # fmt: skip
 
 # %% [markdown]
-# In the scene that stands in, a random split promises two to four points more, and each interval includes 0 or ends at
-# it: with these labels the effect is plausible but not shown. The scene is one tile; labels in tight clusters, or over
-# a whole country, can differ far more.
+# In our simulated scene, a random split promises two to four points more, and each interval includes 0 or ends at it:
+# with these labels the effect is plausible but not shown. The scene is one tile; labels in tight clusters, or over a
+# whole country, can differ far more.
 #
 # ## Retrain your heads
 # Embeddings of both models may have the same length, but their numbers do not mean the same. Here is what happens if a
@@ -337,16 +338,15 @@ for name, one in ((current, compared.costs.current), (candidates[0], compared.co
 
 # %% [markdown]
 # ## What we learned
-# * Where others measured it on rightly named bands, v1.1 is level with v1 on average, as far as five data sets can
-#   tell. By linear probes Nano is below it. It takes about a quarter (Base) to a sixth (Nano) of the compute.
+# * Where others measured it on correctly named bands, v1.1 is level with v1 on average, as far as five data sets can
+#   tell. By linear probes the Nano of v1.1 is worse. It takes about a quarter (Base) to a sixth (Nano) of the compute.
 # * An average says nothing about your class. Compare on your own labels, with groups that are not divided.
 # * "No difference seen" is an answer only together with the smallest difference that would have been seen.
 # * Embeddings of two versions cannot be mixed. Switching means training heads again.
 #
 # ## Where this stops being true
-# * The small models of this page were trained in a simulated world, and the scene that stands in is simulated as well.
-#   All that follows the section on what others measured says nothing about official weights; give their names as
-#   `models`.
+# * The small models of this page were trained in a simulated world, and the example scene is simulated as well. Nothing
+#   after the section on what others measured applies to official weights; to test those, give their names as `models`.
 # * All encoders are frozen, and heads are trained on embeddings. If you fine-tune, compare fine-tuned models (notebook
 #   07).
 # * Neighbouring blocks touch, so that a spatial split still leaves some neighbours. If your map is of another region,
@@ -355,8 +355,8 @@ for name, one in ((current, compared.costs.current), (candidates[0], compared.co
 # ## Exercises
 
 # %% [markdown]
-# **1.** Two models predict the same in all of 40 independent groups. Which loss of accuracy is still possible, with a
-# confidence of 95 %?
+# **1.** Two models predict the same in all of 40 independent groups. How large a loss of accuracy can still not be
+# excluded, with a confidence of 95 %?
 
 # %% tags=["exercise"]
 loss = None  # a fraction

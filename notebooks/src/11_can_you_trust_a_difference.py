@@ -3,15 +3,16 @@
 #
 # # Can you trust a difference between two recipes?
 #
-# Train one recipe twice with different seeds, and the two models differ in accuracy. Train two recipes, and they do,
-# too. **How do you tell a better recipe from a lucky seed?**
+# Train one recipe twice with different seeds, and the two models differ in accuracy. Train two recipes, and their
+# models differ, too. **How do you tell a better recipe from a lucky seed?**
 #
-# The short answer: compare on several seeds and many test tiles, in pairs; give an interval; and correct for the number
-# of comparisons. The first figure shows what happens without that: in a study of arms that are *equal by construction*
-# one of them seems to differ. Of a hundred such studies about a quarter report a difference; with Holm's rule none
-# does. With two seeds a table of twelve comparisons can see no difference at all, however many tiles it tests.
+# The short answer: compare in pairs, over several seeds and many test tiles; give an interval; and correct for the
+# number of comparisons. The first figure shows what happens without the correction: in a study whose arms are *equal by
+# construction* one of them seems to differ. Of a hundred such studies about a quarter report a difference; with Holm's
+# rule none does. And with two seeds a table of twelve comparisons can detect no difference at all, however many tiles
+# it tests.
 #
-# This is the longer half of notebook 05: the instrument behind its numbers, tested on studies whose truth we know, and
+# This is the companion of notebook 05: the instrument behind its numbers, tested on studies whose truth we know, and
 # how to run a study of your own.
 #
 # After this notebook you can
@@ -172,7 +173,7 @@ print(f"{len(tables)} tables without any difference: p < 0.05 somewhere in {befo
 
 # %% [markdown]
 # Without the rule, a good part of all honest studies of *nothing* would report something. A single comparison is wrong
-# less often than the 5 % it may be, because intervals add the uncertainty of seeds and tiles with a margin:
+# less often than the allowed 5 %, because the intervals add the uncertainty of seeds and tiles with some margin:
 
 # %%
 alone = [row.comparison.p < 0.05 for table in tables for row in table]
@@ -188,7 +189,8 @@ print(f"planted 0.06: {planted.power:.0%} detected with p < 0.05, {planted.power
 print(f"stated as detectable, with a power of 80 %: {planted.detectable:.2f}")
 
 # %% [markdown]
-# The last line is what every table of the bench says of itself. "No difference seen" means nothing without it.
+# Every table of the *bench*, the part of the package that runs such studies, states this number about itself. "No
+# difference seen" means nothing without it.
 #
 # ## Seeds or tiles?
 # Test tiles are cheap, while each seed is a whole training. Tiles cannot replace seeds, and this is why. The table
@@ -228,8 +230,8 @@ print("15 seeds: half of what 30 tiles detect suffices for 480 tiles:", detectab
 
 # %% [markdown]
 # ## A study is data
-# What is compared, on which seeds, data, budgets and tasks, is one small YAML. The first arm is the baseline; an arm is
-# a built-in recipe and what it changes. A small one:
+# A small YAML file says what is compared, and on which seeds, data, budgets and tasks. The first arm is the baseline;
+# an arm is a built-in recipe and what it changes. Here is a small study:
 
 # %%
 import yaml
@@ -255,10 +257,10 @@ print([one.name for one in study.arms], "x seeds", study.seeds)
 # `Study.load` reads such a file. A task names what is predicted, whether from scenes or from patches, and by which
 # classifier: here the class of a scene by its nearest neighbours, and the ground of a patch by a linear probe. Budgets
 # may be equal in `samples`, in `minutes`, or both: one long run has a decay branch for each (notebook 04). `rates` lets
-# a fixed rule choose each arm's learning rate on validation tiles. Without it, an arm may lose only because its rate
-# suited the other arm.
+# a fixed rule choose each arm's learning rate on validation tiles. Without that, an arm may lose only because the
+# common rate suits the other arm better.
 #
-# A study that cannot give a result is refused when it is written, not after a night of training:
+# A study that cannot give a result is refused when it is defined, not after a night of training:
 
 # %%
 for wrong in ({"seeds": (0,)}, {"samples": ()}, {"arms": study.arms[:1]}):
@@ -269,8 +271,8 @@ for wrong in ({"seeds": (0,)}, {"samples": ()}, {"arms": study.arms[:1]}):
 
 # %% [markdown]
 # ### An arm of your own
-# Five lines: the baseline's recipe with your tokenization. This is the one from notebook 02. It keeps all twelve bands,
-# so that the grouping alone changes. An arm that also dropped bands would change two factors at once.
+# An arm takes five lines: the baseline's recipe with your tokenization, here the one from notebook 02. It keeps all
+# twelve bands, so that the grouping alone changes. An arm that also dropped bands would change two factors at once.
 
 # %%
 mine = Tokenization(
@@ -400,12 +402,12 @@ if not sweep:
 
 # %% [markdown]
 # Read it from right to left. *Finding* says which difference could have been detected. With two seeds and six tiles it
-# is larger than any recipe could make. So an empty result here says something about the design and nothing about the
-# recipes. The last lines say in how many tasks an arm is above the means of the raw bands. After so few steps a model
-# has hardly left its first weights. Such a table could compare how fast arms learn, never how good they become.
+# is larger than any recipe could make. So a null result here is a statement about the design and not about the recipes.
+# The last lines say in how many tasks an arm is above the means of the raw bands. After so few steps a model has hardly
+# left its first weights. Such a table could compare how fast arms learn, never how good they become.
 #
 # The study that would answer the question is this one with five or more seeds, hundreds of tiles, and runs long enough
-# to pass the baseline of raw bands. That takes hours, on one machine or many:
+# to pass the baseline of raw bands. That takes hours, on one machine or many. The commands are:
 #
 # * `olmoearth-nb ablate study.yaml --out DIR`, again after an interruption;
 # * `--scheduler tcp://host:8786` for a Dask cluster;
@@ -413,7 +415,8 @@ if not sweep:
 #
 # ### On real places
 # A study need not ask a simulated world. `corpus` names real places to train on, and `evaluate` labelled sets to score
-# on, with groups that no fold divides. This file is made for a T4 in Colab, where nine trainings take 45 minutes:
+# on, with groups that no fold divides. This file is made for a T4 in Colab: nine trainings of five minutes each, 45
+# minutes without scoring, and not yet timed there:
 
 # %%
 from olmoearth_nb.io.shipped import data_dir
@@ -421,9 +424,10 @@ from olmoearth_nb.io.shipped import data_dir
 print((data_dir() / "studies" / "colab.yaml").read_text(encoding="utf8"))
 
 # %% [markdown]
-# The names that m-eurosat *publishes* for its last five bands are wrong (see notebook 05). They are a factor here: what
-# wrong names cost is measured on the same pixels. On 375 chips of EuroSAT no model of ours pays for them in a way that
-# is a finding after Holm's rule; models of the simulated world point one way, those of real chips both ways
+# The names that m-eurosat *publishes* for its last five bands are wrong (see notebook 05). They are a factor in this
+# study: what wrong names cost is measured on the same pixels. On 375 chips of EuroSAT this cost is a finding after
+# Holm's rule for none of our models. Models trained in the simulated world all point to a higher cost for merged
+# tokens, those trained on real chips point both ways
 # ([results](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/real.md)).
 #
 # ## This run
@@ -452,8 +456,8 @@ _ = plots_training.plot_run(run_of(folder, job))
 
 # %% [markdown]
 # *Left: loss of the run, its trunk and the branches in which the learning rate falls, next to chance and the perfect
-# predictor. Right: directions that embeddings of different places use. Losses of arms with and without a pixel layer
-# cannot be compared, because that layer is part of the targets.*
+# predictor. Right: the effective rank, that is, how many directions the embeddings of different places use. Losses of
+# arms with and without a pixel layer cannot be compared, because that layer is part of the targets.*
 
 # %% tags=["nbval-ignore-output"]
 for budget in cell["budgets"]:
@@ -463,8 +467,8 @@ for budget in cell["budgets"]:
 
 # %% [markdown]
 # ## What we learned
-# * A comparison must be tested before it is used. It must report nothing in studies without a difference, and detect a
-#   planted one.
+# * A method of comparison must be tested before it is used. It must report nothing in studies without a difference, and
+#   detect a planted one.
 # * Arms are compared in pairs, with the same seeds on the same tiles. Two things make the mean uncertain: which seeds,
 #   and which tiles.
 # * Whoever makes many comparisons must correct for it. Holm's rule keeps the chance of any false finding below 5 %.
@@ -473,9 +477,9 @@ for budget in cell["budgets"]:
 #
 # ## Where this stops being true
 # * The live sweep answers nothing: two arms, two seeds, a few dozen steps, a simulated world.
-# * Planted seeds are normal and equally wide in all arms. Real trainings may fail in one seed of ten, and five seeds do
-#   not show that.
-# * Intervals hold for other seeds and other tiles *of this world*. Another world, sensor or size is another study.
+# * In a planted study the effects of seeds are normally distributed, with the same spread in all arms. Real trainings
+#   may fail with one seed in ten, and five seeds may not show that.
+# * Intervals hold for other seeds and other tiles *of this world*. Another world, sensor or size needs another study.
 # * One factor at a time does not show what two ingredients do together.
 #
 # ## Exercises

@@ -6,13 +6,13 @@
 # An encoder was trained without any label (notebook 04). Its embedding has 64 numbers. What of the pixels survives in
 # them, and what is lost on the way?
 #
-# **The short answer**, for our three long models on real pixels of East Africa, six dates read together. A band's *own
-# part* is what the other bands do not predict. A ridge regression reads these parts with an R2 of .61 from `naive` and
-# .56 from `v1`; from random weights it is .25 and .18. `v1.1` keeps the least: .24, against .12 at random. NDVI is kept
-# almost whole. The season is made small: the month has .18 to .23 of the embedding's variance, against .35 to .47 with
-# random weights and .27 in the bands. From single dates random weights keep more of the own parts on average, and
-# shorter trainings show no difference. And of five hidden traits of plants, four were read no better off an embedding
-# than off the bands.
+# **The short answer**, for the three models that we trained longest, on real pixels of East Africa, with six dates
+# encoded together. A band's *own part* is what the other bands do not predict. A ridge regression reads these parts
+# with an R2 of .61 from `naive` and .56 from `v1`; from random weights it is .25 and .18. `v1.1` keeps the least: .24,
+# against .12 at random. NDVI is kept almost whole. Training shrinks the season: the month accounts for .18 to .23 of
+# the embedding's variance, against .35 to .47 with random weights and .27 in the bands. When each date is encoded
+# alone, random weights keep more of the own parts on average. After shorter trainings no difference from random weights
+# is seen. And of five hidden traits of plants, four could be read no better from an embedding than from the bands.
 #
 # After this notebook you can
 #
@@ -61,10 +61,10 @@ seed = 0
 
 # %% [markdown]
 # ## The answer in one figure
-# The *card* of a model says what can be read off it. `olmoearth-nb card` was run on 500 pixels of East Africa with
-# twelve months each (`docs/results/cards.md`). A patch has six dates, which the encoder sees together. A ridge
-# regression reads off the tokens of one date what was in that date. Pixels that are tested never train. This is the
-# committed table:
+# The *card* of a model says what can be read off its embeddings. `olmoearth-nb card` was run on 500 pixels of East
+# Africa with twelve months each (`docs/results/cards.md`). A patch has six dates, which the encoder sees together. A
+# ridge regression predicts what was in a date from the tokens of that date. Test pixels are never used for training.
+# This is the committed table:
 
 # %% tags=["headline"]
 from olmoearth_nb.io.shipped import published
@@ -87,19 +87,20 @@ for name, short in models.items():
     print(f"{short}: {kept:.2f} of the bands' own parts can be read, {chance:.2f} from random weights")
 
 # %% [markdown]
-# **What are our small encoders good for?** In the tokens of one date, seen beside five others, what is each band's own
-# can be read better from the long ones than from random weights (v1.1 keeps least of it), and NDVI almost whole. They
-# do not forget the season, they shrink it: a regression still finds the month, but readers that see only what is large,
-# such as nearest neighbours or a strong penalty, see less of it. Hand the month to them beside the embedding. On chips
-# of a single date random weights keep *more* of the bands' own parts on average, and no gain was seen on tasks about
-# series. What is a formula of the bands, as NDVI is, had better be computed.
+# **What are our small encoders good for?** When a date is encoded together with five others, each band's own part can
+# be read better from the tokens of the longest-trained models than from those of random weights (v1.1 keeps the least
+# of it), and NDVI can be read almost completely. They do not forget the season, they shrink it: a regression still
+# finds the month, but methods that weigh directions by their size, such as nearest neighbours or a strongly penalised
+# regression, see less of it. Give them the month beside the embedding. On chips of a single date random weights keep
+# *more* of the bands' own parts on average, and no gain was seen on tasks about series. Anything that is a formula of
+# the bands, such as NDVI, is better computed from them.
 #
 # How such a table is made, and other ways to look at embeddings, is the rest of this notebook.
 
 # %% [markdown]
 # ## One model, before and after
 # We take one of the models, and the same model as it was before its first step. They read a small simulated world that
-# neither has seen: twenty tiles, of which twelve train probes and six are tested.
+# neither has seen: twenty tiles, of which twelve train the probes and six test them.
 
 # %% tags=["nbval-ignore-output"]
 from dataclasses import replace
@@ -161,8 +162,9 @@ print(f"{tile.title}, (H, W, T, C) = {tile.images['sentinel2_l2a'].shape}")
 # The plants of this world have hidden traits, drawn at random for every field and wood: much or little `water`,
 # `chlorophyll` and `anthocyanin` in the leaves, many or few leaves in the first half of the season (`early`) and in the
 # second (`late`). No model was trained on them. Can a linear probe predict them from a patch's embedding, averaged over
-# six months? The probe learns from the training tiles, its strength is chosen on the validation tiles, and its accuracy
-# is measured on the test tiles. Beside it stands the same probe on the bands themselves, averaged in the same way.
+# six months? The probe learns from the training tiles, the strength of its regularisation is chosen on the validation
+# tiles, and its accuracy is measured on the test tiles. Beside it stands the same probe on the bands themselves,
+# averaged in the same way.
 
 # %% tags=["nbval-ignore-output"]
 from tempfile import TemporaryDirectory
@@ -182,7 +184,7 @@ for trait in ("water", "chlorophyll", "anthocyanin", "early", "late"):
 plots_learnt.show_readings(readings)
 
 # %% [markdown]
-# *Accuracy; bars are intervals of 95 % over the test tiles, the dotted line is a guess.* The square is the baseline:
+# *Accuracy; bars are 95 % intervals over the test tiles, and the dotted line is chance.* The square is the baseline:
 # the bands without any model. Where the dark dot lies right of the square, the embedding is better than the bands, and
 # only there is it worth its cost.
 
@@ -193,15 +195,14 @@ for trait, (gain, beyond) in gains.items():
 # %% [markdown]
 # Training makes chlorophyll, anthocyanin and the early season easier to read than random weights do. Against the bands
 # the trained embedding is a little ahead for water, behind for chlorophyll, far behind for anthocyanin, and level for
-# the rest, each by itself and without a correction for five questions. So on most of these traits it is not worth its
-# cost. Six test tiles are few; `docs/results/pretraining.md` uses 120.
+# the rest, each taken by itself, with no correction for asking five questions. So on most of these traits the embedding
+# is not worth its cost. Six test tiles are few; `docs/results/pretraining.md` uses 120.
 
 # %% [markdown]
 # ## A card of your own
-# Now the card of the first figure, made here and now, of the model that you chose, in the small world. It is asked for
-# each band, for the band's own part, for NDVI, the month, the place, and the sensor. It is asked behind every layer,
-# and also of random initialisations and of the bands without any model. With $\hat y$ the regression's answer for what
-# was in a date,
+# Now we make the card of the first figure here, for the model that you chose, in the small world. It covers each band,
+# the band's own part, NDVI, the month, the place and the sensor. It does so after every layer, and also for random
+# initialisations and for the bands without any model. With $\hat y$ the regression's answer for what was in a date,
 #
 # $$R^2 = 1 - \frac{\sum (y - \hat y)^2}{\sum (y - \bar y)^2}$$
 #
@@ -227,11 +228,11 @@ plot_cards([card])
 # answer the first two panels without error). Right: layer by layer. "Weight of month" is the fraction of the
 # embedding's variance that lies between months; the others are R2, the sensor's accuracy runs from 0 (chance) to 1.*
 #
-# Nearly all of every band can be read, of any encoder, because neighbouring bands are so alike. Their own parts tell
+# Nearly all of every band can be read from any encoder, because neighbouring bands are so alike. Their own parts tell
 # encoders apart: training keeps about three times as much of them as a random initialisation does, most of B11 and B12,
-# and the layers lose the rest. The month, which the encoder is *told*, fills a fifth of a random embedding; training
-# makes it as small as it is in the bands of this world, and a regression then finds only a good half of it. Nobody can
-# read the place.
+# and the layers lose the rest. The month, which the encoder is *told*, accounts for a fifth of the variance of a random
+# embedding; training makes it as small as it is in the bands of this world, and a regression then finds only slightly
+# more than half of it. The place cannot be read from any of them.
 
 # %% [markdown]
 # ## What we learned
@@ -242,7 +243,7 @@ plot_cards([card])
 # * Compare with the bands themselves. Only where an embedding beats them is it worth its cost.
 #
 # ## Where this stops being true
-# * The models are small, were trained for minutes in a simulated world, and are one training each.
+# * The models are small, were trained for an hour or two in a simulated world, and are one training each.
 # * Scenes of a tile have the same weather and season. An encoder may seem good because it recognises the date; that is
 #   why neighbours are taken from other tiles.
 # * Six test tiles are few. `docs/results/pretraining.md` uses 120.
@@ -291,7 +292,7 @@ _ = check(3, added, exercises.added_for_neighbours)
 
 # %% [markdown]
 # ## Next
-# This is the last notebook. Where the numbers come from stands in
+# This is the last notebook. Where the numbers come from is told in
 # [cards](https://github.com/olmoearth-nb/olmoearth_nb/blob/main/docs/results/cards.md).
 #
 # previous: [11 Can you trust a difference?](11_can_you_trust_a_difference.ipynb) | [all

@@ -39,7 +39,7 @@ WIDE = 8.0
 
 
 def show_ratios(table: Summary, groups: Sequence[BandGroup] = (), doublings: float | None = None) -> None:
-    """A matrix for each layer, the mean of heads: rows ask, columns are asked.
+    """A matrix for each layer, the mean of heads: rows are queries, columns keys.
 
     Args:
         table: of a recording.
@@ -69,8 +69,8 @@ def show_ratios(table: Summary, groups: Sequence[BandGroup] = (), doublings: flo
         ax.set_visible(False)
     axes[0, 0].set_xticks(range(len(table.keys)), [_label(name, groups) for name in table.keys])  # of all panels
     axes[0, 0].set_yticks(range(len(table.queries)), [_label(name, groups) for name in table.queries])
-    figure.supylabel("tokens that ask", fontsize=9)
-    figure.supxlabel("tokens that are asked", fontsize=9)
+    figure.supylabel("query tokens", fontsize=9)
+    figure.supxlabel("key tokens", fontsize=9)
     _legend(figure, axes.ravel().tolist(), picture, end)
     figure.suptitle(_title(f"{table.what}, relative to uniform attention", table.note, size[0]), fontsize=10)
     plt.show()

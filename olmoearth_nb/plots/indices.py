@@ -44,24 +44,6 @@ def ndvi(values: np.ndarray) -> np.ndarray:
     return np.divide(infrared - red, total, out=np.full(np.shape(total), np.nan), where=total != 0)
 
 
-def spectral_angle(one: np.ndarray, other: np.ndarray) -> float:
-    """Angle in degrees between two spectra as vectors: 0 if one is a multiple of the other, however bright.
-
-    Source: the spectral angle mapper of Kruse et al., Remote Sensing of Environment 44, 1993.
-
-    Args:
-        one: (C,) reflectance or digital numbers, NaN where unobserved.
-        other: (C,), the same bands.
-
-    Returns:
-        0 to 180, from the bands that both observed; NaN if there are none, or a spectrum is 0 in them.
-    """
-    both = ~(np.isnan(one) | np.isnan(other))
-    one, other = one[both], other[both]
-    length = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(np.degrees(np.arccos(np.clip(one @ other / length, -1, 1)))) if length else float("nan")
-
-
 def clearest(sample: Sample) -> int:
     """Timestep that shows the ground best: every pixel observed, green and not white.
 

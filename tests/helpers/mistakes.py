@@ -101,18 +101,18 @@ WRONG = {
 
 UNSEEN = """## What nobody can see in the numbers
 * **An offset of 1,000.** Products *processed* since 25 January 2022 (baseline 04.00, and Collection 1 of earlier
-  years) hold 10,000 x reflectance + 1,000. Subtract it (not below 1; 0 stays "no data") unless your source has done so.
-  The loaders of GeoTIFF, `.npz`, `.SAFE` and STAC do so where the metadata say that it is in them
-  (`olmoearth_nb/data/offset.py`), and say what they did.
-* **Pixels of another size.** Arrays do not say how large their pixels are; the models were trained on 10 m, and know
-  places in pixels of 10 m.
-* **Zeros as "no data" in some bands alone.** Where all bands are 0 nothing was observed; a 0 in one band is black
+  years) hold 10,000 x reflectance + 1,000. Unless your source has done so, subtract it, with 1 as the smallest result
+  (0 stays 0, "no data"). The loaders of GeoTIFF, `.npz`, `.SAFE` and STAC do so where the metadata say that the offset
+  is in the numbers (`olmoearth_nb/data/offset.py`), and say what they did.
+* **Pixels of another size.** Arrays do not say how large their pixels are; the models were trained on pixels of 10 m,
+  and encode positions in pixels of 10 m.
+* **Zeros as "no data" in only some bands.** Where all bands are 0 nothing was observed; a 0 in one band is black
   ground: give `valid=`, or `-99999`.
 * **Latitude and longitude swapped**, where both could be either: GeoJSON has longitude first, `load_stac` latitude.
 * **A wrong name on a band**, or names in the order of another product.
 * **Top-of-atmosphere data given as L2A** over water, or without B09 and B10. Over land B09 far below B8A gives them
   away, and a note says so.
-* **A stack ordered by bands where it is read by dates** (or the other way round), where nothing names its bands: all
+* **A stack stored band by band but read date by date** (or the other way round), where nothing names its bands: all
   dates of B02, then all dates of B03. Give `bands=` in the order of the file for one date, or number the descriptions.
 * **Dates of another series** with the right number of entries.
 """
@@ -126,9 +126,9 @@ def common_mistakes() -> str:
             call()
         except ValueError as error:
             rows.append(f"| {mistake} | {str(error).replace('|', ' ')} |")
-    head = "# Common mistakes\n\nMany of these pass silently elsewhere: the model runs and the numbers are wrong."
-    head += " Others would fail\nlater, and less clearly."
-    note = "Written by `python tests/helpers/mistakes.py` from the errors themselves; a test keeps it current."
+    head = "# Common mistakes\n\nElsewhere, many of these mistakes pass silently: the model runs and the numbers are"
+    head += " wrong. Others would\nfail later, and with a less clear message."
+    note = "`python tests/helpers/mistakes.py` writes this page from the errors themselves; a test keeps it current."
     table = ["| what was given | what `to_sample` or `fit` says |", "|---|---|", *rows, ""]
     return "\n".join([head, note, "", *table, UNSEEN])
 

@@ -5,7 +5,7 @@ import pytest
 
 from olmoearth_nb import SENTINEL2, Sample
 from olmoearth_nb.bands import MISSING
-from olmoearth_nb.plots.indices import clearest, ndvi, reflectance, spectral_angle, square_means
+from olmoearth_nb.plots.indices import clearest, ndvi, reflectance, square_means
 
 RED, INFRARED, BLUE = SENTINEL2.indices(["B04", "B08", "B02"])
 
@@ -54,13 +54,3 @@ def test_the_clearest_date_is_green_and_whole():
     holed.images["sentinel2_l2a"][0, 0, 1] = MISSING
     assert clearest(holed) == 0, "a date with a gap comes after one without"
     assert clearest(series(None, None)) == 0
-
-
-def test_the_angle_between_spectra_is_of_their_shapes():
-    one = np.array([0.1, 0.2, 0.4, np.nan])
-    assert spectral_angle(one, 3 * one) == pytest.approx(0, abs=1e-5)
-    assert spectral_angle(np.array([1.0, 0]), np.array([0, 2.0])) == pytest.approx(90)
-    assert spectral_angle(np.array([1.0, 0]), np.array([3.0, 3.0])) == pytest.approx(45)
-    assert spectral_angle(one, np.array([0.1, 0.2, 0.4, 9])) == pytest.approx(0, abs=1e-5), "of the bands of both"
-    assert np.isnan(spectral_angle(one, np.full(4, np.nan)))
-    assert np.isnan(spectral_angle(one, np.zeros(4)))
