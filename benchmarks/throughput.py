@@ -6,6 +6,7 @@
   files, and again from the cache.
 * simulation: scenes of twelve dates a second, one process.
 * compiled: one sample through the nano encoder as it is, and through `torch.compile`; same run, outputs compared.
+* notebooks: seconds of each notebook from start to executed copy, and of all (only by name: `throughput.py notebooks`).
 
 Writes data/published/speed_around.csv, a row for each case with all of its runs. Then `python benchmarks/speed_page.py`
 writes the table of docs/results/speed.md.
@@ -32,7 +33,9 @@ from olmoearth_nb.data.simulate.generate import simulate
 from olmoearth_nb.io.durable import write_csv
 from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.maps.make import make_map
+from olmoearth_nb.notebook.run import execute, find_notebooks
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 TABLE = PUBLISHED / "speed_around.csv"
 COLUMNS = ("part", "case", "unit", "runs", "threads", "clock", "torch", "processor")
 SCENE, SCENES, WINDOWS = 512, 64, 96
@@ -101,7 +104,27 @@ def of_compiled(folder, given):
             yield f"{version}, {setting}, to compile", "seconds", [spent]
 
 
-PARTS = {"map": of_map, "loading": of_loading, "simulation": of_simulation, "compiled": of_compiled}
+def of_notebooks(folder, given):
+    """The notebooks as papermill runs them, one after the other."""
+    seconds = {}
+    for _ in range(given.rounds):
+        for notebook in find_notebooks(NOTEBOOKS):
+            start = time.perf_counter()
+            error = execute(notebook, folder / notebook.name, {})
+            assert not error, f"{notebook.name}: {error}"
+            seconds.setdefault(notebook.stem, []).append(time.perf_counter() - start)
+    for name, taken in seconds.items():
+        yield name, "seconds", taken
+    yield f"all {len(seconds)}", "seconds", np.sum(list(seconds.values()), axis=0)
+
+
+PARTS = {
+    "map": of_map,
+    "loading": of_loading,
+    "simulation": of_simulation,
+    "compiled": of_compiled,
+    "notebooks": of_notebooks,
+}
 
 
 def main():
@@ -113,7 +136,7 @@ def main():
     given = parser.parse_args()
     given.process = False
     keep_freed_memory()
-    for part in given.parts or PARTS:
+    for part in given.parts or list(PARTS)[:-1]:
         with tempfile.TemporaryDirectory() as folder:
             rows = []
             for case, unit, runs in PARTS[part](Path(folder), given):
