@@ -103,8 +103,8 @@ def _of_world(
     probe: str | None = None,
 ) -> Scores:
     """Right answers to tasks of a world, by their own probes or another one."""
-    found: Scores = {}
-    for task in tasks:
+    found: Scores = {task.name: {} for task in tasks}
+    for task in sorted(tasks, key=lambda task: task.readout == "scene"):  # last: the pass of patches leaves scenes
         read = replace(task, probe=probe or task.probe)
         right, rows = read.right(world, features(read), seed, split)
         found[task.name] = {"right": _plain(right), "rows": _plain(rows)}

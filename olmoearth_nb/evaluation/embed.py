@@ -51,7 +51,7 @@ def embed(
             Sentinel-2 alone.
         batch_size: places at a time.
         cache: folder in which results are kept, named by all that they depend on, the content of the source included;
-            a damaged one is made again. None for none.
+            a damaged one is made again. With "patches" the same pass also keeps "scene". None for none.
 
     Returns:
         (n, D) for "scene", (n, patches, D) for "patches", (n, patches, T D) for "patches by date"; NaN, with a warning,
@@ -67,15 +67,17 @@ def embed(
     numbers = _numbers(scenes, len(known))
     modalities = sensors_of(known, numbers) if modalities is None else tuple(modalities)
     pieces = [p for group in groups(known, numbers) for p in np.array_split(group, -(-len(group) // batch_size))]
-    path = None
+    paths: dict[str, Path] = {}
     if cache:
         about = content(known, [numbers[piece] for piece in pieces], modalities)
-        path = Path(cache) / f"{_key(encoder, about, patch_size, readout, modalities)}.npy"
-    kept = read_array(path) if path is not None and path.is_file() else None
+        for one in (readout, "scene") if readout == "patches" else (readout,):
+            paths[one] = Path(cache) / f"{_key(encoder, about, patch_size, one, modalities)}.npy"
+    kept = read_array(paths[readout]) if cache and paths[readout].is_file() else None
     if kept is None:
-        kept = _embedded(encoder, known, numbers, pieces, patch_size, readout, modalities)
-        if path is not None:
-            write_array(path, kept)
+        found = _embedded(encoder, known, numbers, pieces, patch_size, tuple(paths) or (readout,), modalities)
+        for one, path in paths.items():
+            write_array(path, found[one])
+        kept = found[readout]
     without = int(np.isnan(kept).reshape(len(kept), -1).all(1).sum())
     if without:
         warn(f"of {without} of {counted(len(kept), 'place')} nothing whole was observed; the embedding is NaN there")
@@ -100,44 +102,49 @@ def _embedded(
     numbers: np.ndarray,
     pieces: list[np.ndarray],
     patch_size: int,
-    readout: str,
+    readouts: tuple[str, ...],
     modalities: tuple[str, ...],
-) -> np.ndarray:
-    """The embeddings, computed batch by batch; pieces are positions in `numbers`."""
+) -> dict[str, np.ndarray]:
+    """The embeddings of each readout, computed batch by batch in one pass; pieces are positions in `numbers`."""
     from rich.progress import track
 
     encoder.eval()
-    device, found = next(encoder.parameters()).device, np.empty(0)
+    device, found = next(encoder.parameters()).device, dict[str, np.ndarray]()
     for piece in track(pieces, "embedding scenes", transient=True, disable=len(pieces) < 20):
         batch = source.batch(numbers[piece], modalities).to(device)
         with torch.inference_mode():
-            part = _part(encoder, batch, patch_size, readout)
-        if not len(found):
-            found = np.empty((len(numbers), *part.shape[1:]), np.float32)
-        if found.shape[1:] != part.shape[1:]:
-            raise ValueError(
-                f"samples of different sizes or dates have no {readout!r} in common, got {found.shape[1:]} and "
-                f"{part.shape[1:]}; embed those of one size, or say readout='scene'"
-            )
-        found[piece] = part
+            parts = _parts(encoder, batch, patch_size, readouts)
+        for readout, part in parts.items():
+            every = found.setdefault(readout, np.empty((len(numbers), *part.shape[1:]), np.float32))
+            if every.shape[1:] != part.shape[1:]:
+                raise ValueError(
+                    f"samples of different sizes or dates have no {readout!r} in common, got {every.shape[1:]} and "
+                    f"{part.shape[1:]}; embed those of one size, or say readout='scene'"
+                )
+            every[piece] = part
     return found
 
 
-def _part(encoder: Encoder, batch: Batch, patch_size: int, readout: str) -> np.ndarray:
+def _parts(encoder: Encoder, batch: Batch, patch_size: int, readouts: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The embeddings of a batch, NaN for samples of which nothing was observed."""
     grid = batch.grid(encoder.config.tokenization, patch_size)
     seen = ~observed(batch.images, grid)[1].all(1).cpu()
     if seen.all():
-        return read(encoder(batch, patch_size), readout).float().cpu().numpy()
+        encoded = encoder(batch, patch_size)
+        return {readout: read(encoded, readout).float().cpu().numpy() for readout in readouts}
     shape = next(iter(grid.shapes.values()))
-    patches = [] if readout == "scene" else [shape[0] * shape[1]]
-    width = encoder.config.width * (shape[2] if readout == "patches by date" else 1)
-    part = np.full((len(batch), *patches, width), np.nan, dtype=np.float32)
+    parts = {}
+    for readout in readouts:
+        patches = [] if readout == "scene" else [shape[0] * shape[1]]
+        width = encoder.config.width * (shape[2] if readout == "patches by date" else 1)
+        parts[readout] = np.full((len(batch), *patches, width), np.nan, dtype=np.float32)
     if seen.any():
         rows = seen.to(batch.timestamps.device)
         some = Batch({name: image[rows] for name, image in batch.images.items()}, batch.timestamps[rows])
-        part[seen.numpy()] = read(encoder(some, patch_size), readout).float().cpu().numpy()
-    return part
+        encoded = encoder(some, patch_size)
+        for readout, part in parts.items():
+            part[seen.numpy()] = read(encoded, readout).float().cpu().numpy()
+    return parts
 
 
 def read(encoded: Encoded, readout: str) -> torch.Tensor:

@@ -65,6 +65,13 @@ def test_the_cache_knows_model_data_and_setting(world, encoder, tmp_path):
         embed(encoder, world, SCENES, 8, "tokens")
 
 
+def test_a_pass_for_patches_keeps_the_scenes(world, encoder, tmp_path, monkeypatch):
+    alone = embed(encoder, world, SCENES, 8)
+    embed(encoder, world, SCENES, 8, "patches", cache=tmp_path)
+    monkeypatch.setattr(Encoder, "forward", lambda *args: pytest.fail("a second pass"))
+    assert (embed(encoder, world, SCENES, 8, cache=tmp_path) == alone).all()
+
+
 def test_floors_by_hand(world):
     sample = world.samples(SCENES, ("sentinel2_l2a", "sentinel1"))[0]
     means = patch_means(sample, 8, ("sentinel2_l2a", "sentinel1"))
