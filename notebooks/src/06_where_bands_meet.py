@@ -178,7 +178,7 @@ show_ratios(near, attention.groups)
 # %% [markdown]
 # *Attention to a token of the same patch and date, averaged over the heads, relative to uniform attention (1, white).
 # In this model the groups of 10 m and 20 m attend to each other, and to themselves, far more than uniformly from the
-# second block on. Hardly any attention goes to the group of 60 m. A mean over all keys would hide this: of the
+# second block on. The other groups pay little attention to that of 60 m. A mean over all keys would hide this: of the
 # thousands of tokens only three share a patch and date.*
 #
 # Heads differ. The same, head by head:
