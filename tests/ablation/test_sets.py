@@ -293,9 +293,9 @@ def test_folds_are_drawn_as_the_study_says(here):
 SHIPPED = Path(__file__).parents[2] / "data" / "studies"
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_studies_that_come_with_the_package_can_be_read(path):
-    assert len(Study.load(path).arms) >= 3
+    assert len(Study.load(path).arms) >= 2
 
 
 def test_the_study_for_colab_in_small(tmp_path, small_world):
