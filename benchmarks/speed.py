@@ -132,7 +132,10 @@ def row(size, version, whose, setting, runs, given, **more):
 def about(given):
     """Where and how it was measured."""
     clock = "processor" if given.process else "wall"
-    versions = {"torch": torch.__version__.split("+")[0], "processor": processor_says("model name")}
+    versions = {
+        "torch": torch.__version__.split("+")[0],
+        "processor": processor_says("model name").replace("(R)", "").removesuffix(" Processor"),
+    }
     return {"threads": torch.get_num_threads(), "clock": clock, **versions}
 
 
