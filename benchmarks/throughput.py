@@ -136,7 +136,7 @@ def main():
     given = parser.parse_args()
     given.process = False
     keep_freed_memory()
-    for part in given.parts or list(PARTS)[:-1]:
+    for part in given.parts or (part for part in PARTS if part != "notebooks"):
         with tempfile.TemporaryDirectory() as folder:
             rows = []
             for case, unit, runs in PARTS[part](Path(folder), given):

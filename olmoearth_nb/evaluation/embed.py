@@ -67,14 +67,15 @@ def embed(
     numbers = _numbers(scenes, len(known))
     modalities = sensors_of(known, numbers) if modalities is None else tuple(modalities)
     pieces = [p for group in groups(known, numbers) for p in np.array_split(group, -(-len(group) // batch_size))]
+    readouts = (readout, "scene") if cache and readout == "patches" else (readout,)
     paths: dict[str, Path] = {}
     if cache:
         about = content(known, [numbers[piece] for piece in pieces], modalities)
-        for one in (readout, "scene") if readout == "patches" else (readout,):
-            paths[one] = Path(cache) / f"{_key(encoder, about, patch_size, one, modalities)}.npy"
-    kept = read_array(paths[readout]) if cache and paths[readout].is_file() else None
+        keys = _keys(encoder, about, patch_size, readouts, modalities)
+        paths = {one: Path(cache) / f"{key}.npy" for one, key in keys.items()}
+    kept = read_array(paths[readout]) if paths and paths[readout].is_file() else None
     if kept is None:
-        found = _embedded(encoder, known, numbers, pieces, patch_size, tuple(paths) or (readout,), modalities)
+        found = _embedded(encoder, known, numbers, pieces, patch_size, readouts, modalities)
         for one, path in paths.items():
             write_array(path, found[one])
         kept = found[readout]
@@ -115,7 +116,9 @@ def _embedded(
         with torch.inference_mode():
             parts = _parts(encoder, batch, patch_size, readouts)
         for readout, part in parts.items():
-            every = found.setdefault(readout, np.empty((len(numbers), *part.shape[1:]), np.float32))
+            if readout not in found:
+                found[readout] = np.empty((len(numbers), *part.shape[1:]), np.float32)
+            every = found[readout]
             if every.shape[1:] != part.shape[1:]:
                 raise ValueError(
                     f"samples of different sizes or dates have no {readout!r} in common, got {every.shape[1:]} and "
@@ -158,12 +161,13 @@ def read(encoded: Encoded, readout: str) -> torch.Tensor:
     return torch.where(dates.isnan(), mean, dates).flatten(2)
 
 
-def _key(encoder: Encoder, about: bytes, patch_size: int, readout: str, modalities: tuple[str, ...]) -> str:
-    """Checksum of the weights, the model, the data and the settings."""
-    digest = hashlib.sha256(repr((encoder.config, patch_size, readout, modalities)).encode())
-    digest.update(about)
-    digest.update(weights_hash(encoder).encode())
-    return digest.hexdigest()[:32]
+def _keys(
+    encoder: Encoder, about: bytes, patch_size: int, readouts: tuple[str, ...], modalities: tuple[str, ...]
+) -> dict[str, str]:
+    """Checksums of the weights, the model, the data and the settings, one for each readout."""
+    rest = about + weights_hash(encoder).encode()
+    settings = {readout: repr((encoder.config, patch_size, readout, modalities)).encode() for readout in readouts}
+    return {readout: hashlib.sha256(own + rest).hexdigest()[:32] for readout, own in settings.items()}
 
 
 def encode_window(encoder: Encoder, scene: Scene, row: int, column: int, edge: int, patch_size: int) -> Encoded | None:

@@ -113,7 +113,7 @@ def token_figure(
 ) -> Figure:
     """What one token attends to, laid on grey pictures of the place: one for each timestep and band group.
 
-    The asking patch has a yellow frame where its timestep is shown. The picture stays bare where attention is uniform;
+    The query's patch has a yellow frame where its timestep is shown. The picture stays bare where attention is uniform;
     a patch whose token is missing is crossed out in grey.
 
     Args:

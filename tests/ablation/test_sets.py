@@ -12,6 +12,7 @@ import pytest
 import yaml
 from labelled_twins import write_eurosat, write_m_eurosat
 
+from olmoearth_nb.ablation import scoring
 from olmoearth_nb.ablation.findings import findings, gate
 from olmoearth_nb.ablation.folder import result
 from olmoearth_nb.ablation.jobs import corpus_of, run_job
@@ -295,7 +296,17 @@ SHIPPED = Path(__file__).parents[2] / "data" / "studies"
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_studies_that_come_with_the_package_can_be_read(path):
-    assert len(Study.load(path).arms) >= 2
+    assert len(Study.load(path).arms) >= 3
+
+
+def test_the_study_for_a_gpu_can_score_its_set(tmp_path):
+    """What a set refuses is seen when it is opened, not when the file is read."""
+    (tmp_path / "tiles").mkdir()
+    write_m_eurosat(tmp_path / "m-eurosat", train=120, test=2)
+    (tmp_path / "gpu.yaml").write_bytes((SHIPPED / "ladder" / "gpu.yaml").read_bytes())
+    study = Study.load(tmp_path / "gpu.yaml")
+    assert {names for spec in study.sets for names in spec.names} == {"content", "published"}
+    assert {row["seed"] for row in scoring.floors(study, tmp_path)["floors"]} == set(study.seeds)
 
 
 def test_the_study_for_colab_in_small(tmp_path, small_world):
