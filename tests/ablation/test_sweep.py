@@ -226,7 +226,9 @@ def test_an_arm_and_a_longer_budget_join_a_finished_sweep(world, whole, tmp_path
     before = {path: path.stat().st_mtime_ns for path in folder.glob("jobs/*.json") if "cell" not in path.name}
     mine = Tokenization("mine", {"sentinel2_l2a": ["B02 B03 B04", "B08 B11 B12"]})
     study = tiny(world, minutes=(0.005,))
-    longer = replace(study, samples=(*study.samples, 3 * max(study.samples))).with_arm("mine", mine)
+    # minutes are as many samples as this machine makes in them: a longer budget must be longer than all of these
+    longest = max(int(row["samples"]) for row in rows(whole, "runs.csv"))
+    longer = replace(study, samples=(*study.samples, 3 * longest)).with_arm("mine", mine)
     ablate(longer, folder, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     table = read_scores(folder)
