@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from olmoearth_nb.data.labelled.changed import NAME, TOUCHED, Changed, as_publis
 from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
+from olmoearth_nb.evaluation.contenders import Contender
 from olmoearth_nb.evaluation.evaluate import evaluate
 from olmoearth_nb.evaluation.folds import divide
 from olmoearth_nb.evaluation.summary import (
@@ -87,28 +88,38 @@ def means_of_groups(encoder: Encoder, labelled: LabelledSet) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def main() -> None:
-    """Reads the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+Sets = Mapping[str, tuple[LabelledSet, tuple[str, ...]]]
+"""Condition -> the set under it, and the sensors that are read; costs are differences from the first one."""
+
+
+def asked_for(doc: str | None, data: str) -> argparse.Namespace:
+    """Reads the command of a script that asks the same models under several conditions."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="names or folders; NAME=A,B,C are seeds of one arm")
-    parser.add_argument("--data", type=Path, required=True, help="EuroSAT or a simulated world (folder)")
+    parser.add_argument("--data", type=Path, required=True, help=data)
     parser.add_argument("--part", default="", help="of the set, such as 2-5/5")
     parser.add_argument("--probes", default="", help="kNN-5,kNN-20,linear; all by default")
     parser.add_argument("--repeats", type=int, default=3, help="how often folds are drawn")
     parser.add_argument("--out", type=Path, default=Path("labels"))
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def answer(
+    given: argparse.Namespace, sets: Sets, arms_of: Callable[[Contender, LabelledSet, tuple[str, ...]], list[Arm]]
+) -> None:
+    """Scores all models under all conditions, and writes the three tables."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", UserWarning)  # what loaders note stands in the report
     probes, models = given.probes.split(",") if given.probes else [], opened(asked(given.models, False))
     found = {}
-    for condition, labelled in conditions(given).items():
+    for condition, (labelled, sensors) in sets.items():
         folds, neighbours = divide(labelled, repeats=given.repeats)
         with bar(f"embeddings, {condition}", len(models)) as done:
             arms = []
-            for name, encoders, kind, of in models:
-                arms += arms_of(name, encoders, labelled, kind, of)
+            for model in models:
+                arms += arms_of(model, labelled, sensors)
                 done()
-        arms += baselines(labelled, (NAME,))
+        arms += baselines(labelled, sensors)
         with bar(f"probes, {condition}", len(arms) * (len(probes) or 3)) as done:
             cache = given.out / "predictions"
             found[condition] = evaluate(arms, labelled, folds, neighbours, probes, cache=cache, done=done)
@@ -118,6 +129,13 @@ def main() -> None:
     text = "\n".join(markdown(found, compared))
     write(given.out / "report.md", lambda part: part.write_text(text, encoding="utf8"))
     print(text)
+
+
+def main() -> None:
+    """Reads the command."""
+    given = asked_for(__doc__, "EuroSAT or a simulated world (folder)")
+    sets = {name: (labelled, (NAME,)) for name, labelled in conditions(given).items()}
+    answer(given, sets, lambda model, labelled, _: arms_of(*model[:2], labelled, *model[2:]))
 
 
 if __name__ == "__main__":

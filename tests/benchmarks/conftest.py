@@ -1,11 +1,13 @@
 """The scripts of benchmarks/, which are in no package."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from scripts import load_script
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(FOLDER))  # scripts import each other
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,13 @@
 
 import csv
 import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-import torch
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import gpu
 import gpu_data
 import gpu_ladder
+import numpy as np
+import pytest
+import torch
 
 from olmoearth_nb.ablation.report import report
 from olmoearth_nb.ablation.scores import RUNS, SCORES

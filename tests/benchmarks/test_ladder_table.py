@@ -1,13 +1,9 @@
 """The table of the ladder, from studies whose truth is known."""
 
 import csv
-import sys
-from pathlib import Path
 
 import pytest
 from planted_ladder import COST, RIGHT, write_table
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 SCRIPT = "ladder_table"
 

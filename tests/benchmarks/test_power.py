@@ -1,14 +1,8 @@
 """The planted answers of benchmarks/power.py are what they are said to be, and larger differences are seen oftener."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
 import power
+import pytest
 
 
 def test_two_answers_disagree_as_measured():

@@ -1,10 +1,7 @@
 """The benchmark of speed writes whole tables, measures nothing twice, and the page is what its tables say."""
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import pretrain_step
 import speed
