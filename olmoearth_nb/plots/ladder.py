@@ -79,6 +79,29 @@ def _draw_points(ax: Axes, y: float, row: Measured, colour: str, label: str | No
     ax.plot(apart.value, y, "o", color=colour, markerfacecolor=colour if row.found else "white", label=label)
 
 
+def show_by_task(panels: Mapping[str, Mapping[str, Measured]]) -> None:
+    """The same differences task by task, one panel for each two arms, in points.
+
+    Args:
+        panels: title -> task in words -> a difference; all panels have the same tasks, drawn from top to bottom.
+    """
+    tasks = len(next(iter(panels.values())))
+    figure, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(3.2 * len(panels) + 1.4, 0.24 * tasks + 1.1),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for number, (ax, (title, rows)) in enumerate(zip(axes[0], panels.items(), strict=True)):
+        draw_differences(ax, rows)
+        ax.set_title(title, fontsize=10)
+        ax.tick_params("y", labelleft=number == 0)
+    figure.supxlabel("points of accuracy", fontsize=10)
+    plt.show()
+
+
 def show_learning(panels: Mapping[str, Sequence[Measured]]) -> None:
     """Scores over the samples of a training, one panel for each way to score, untrained models at the left.
 

@@ -28,6 +28,20 @@ def test_findings_are_filled_and_wrong_names_hollow(figures):
     assert hollow == [True] * 3 + [False] * (len(hollow) - 3)
 
 
+def test_tasks_stand_once_and_each_panel_has_its_own_differences(figures):
+    plots.show_by_task(
+        {
+            "merging": {"scene": row(0.1, 0.01), "time": row(0.2, 1)},
+            "recipe": {"scene": row(0, 1), "time": row(-0.1, 1)},
+        }
+    )
+    first, second = figures[0].axes
+    assert [ax.get_title() for ax in (first, second)] == ["merging", "recipe"]
+    assert [label.get_text() for label in first.get_yticklabels()] == ["scene", "time"]
+    at = [[float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "o"] for ax in (first, second)]
+    assert at == [[10, 20], [0, -10]]
+
+
 def test_learning_begins_untrained_and_has_every_budget(figures):
     rows = ladder(part="r1", kind="score", score="EuroSAT, kNN-20", names="content")
     plots.show_learning({"kNN-20": rows})
