@@ -100,6 +100,9 @@ def asked_for(doc: str | None, data: str) -> argparse.Namespace:
     parser.add_argument("--part", default="", help="of the set, such as 2-5/5")
     parser.add_argument("--probes", default="", help="kNN-5,kNN-20,linear; all by default")
     parser.add_argument("--repeats", type=int, default=3, help="how often folds are drawn")
+    parser.add_argument("--conditions", default="", help="some of them, as right,published; all by default")
+    parser.add_argument("--twins", action=argparse.BooleanOptionalAction, default=True, help="random weights as well")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("labels"))
     return parser.parse_args()
 
@@ -108,11 +111,16 @@ def answer(
     given: argparse.Namespace, sets: Sets, arms_of: Callable[[Contender, LabelledSet, tuple[str, ...]], list[Arm]]
 ) -> None:
     """Scores all models under all conditions, and writes the three tables."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(given.threads)
     warnings.simplefilter("ignore", UserWarning)  # what loaders note stands in the report
     probes, models = given.probes.split(",") if given.probes else [], opened(asked(given.models, False))
+    models = [model for model in models if given.twins or model.kind == "model"]
     found = {}
-    for condition, (labelled, sensors) in sets.items():
+    chosen = given.conditions.split(",") if given.conditions else list(sets)
+    if unknown := set(chosen) - set(sets):
+        raise ValueError(f"no condition {', '.join(sorted(unknown))}; there are {', '.join(sets)}")
+    for condition in chosen:
+        labelled, sensors = sets[condition]
         folds, neighbours = divide(labelled, repeats=given.repeats)
         with bar(f"embeddings, {condition}", len(models)) as done:
             arms = []
