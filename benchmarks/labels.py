@@ -19,6 +19,7 @@ differences.csv and report.md; costs are differences from the first condition, p
 from __future__ import annotations
 
 import argparse
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ import numpy as np
 import torch
 
 from olmoearth_nb.cli.models import asked, bar, opened
-from olmoearth_nb.data.labelled.changed import NAME, TOUCHED, Changed, as_published, by_means, exchanged
+from olmoearth_nb.data.labelled.changed import AT_ONCE, NAME, TOUCHED, Changed, as_published, by_means, exchanged
 from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
@@ -42,8 +43,9 @@ from olmoearth_nb.evaluation.summary import (
     interval_rows,
     markdown,
 )
-from olmoearth_nb.io.durable import write, write_csv
+from olmoearth_nb.io.durable import read_array, write, write_array, write_csv
 from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.weights.trained import weights_hash
 
 
 def conditions(given: argparse.Namespace) -> dict[str, LabelledSet]:
@@ -59,11 +61,13 @@ def conditions(given: argparse.Namespace) -> dict[str, LabelledSet]:
     return {"right": right, "published": wrong, "60 m exchanged": swapped, "means": filled}
 
 
-def arms_of(name: str, encoders: Sequence[Encoder], labelled: LabelledSet, kind: str, of: str) -> list[Arm]:
+def arms_of(
+    name: str, encoders: Sequence[Encoder], labelled: LabelledSet, kind: str, of: str, cache: Path
+) -> list[Arm]:
     """A model read as a whole, by each of its tokens, and by those that hold no wrongly named band."""
     groups = encoders[0].config.tokenization.groups_of(NAME)
     untouched = [number for number, group in enumerate(groups) if not set(group) & set(TOUCHED)]
-    read = [means_of_groups(encoder, labelled) for encoder in encoders]  # of each seed (n, G, D)
+    read = [kept(encoder, labelled, cache) for encoder in encoders]  # of each seed (n, G, D)
     found = [Arm(name, tuple(x.mean(1) for x in read), kind, of)]
     if len(groups) == 1 or kind != "model":
         return found
@@ -71,6 +75,19 @@ def arms_of(name: str, encoders: Sequence[Encoder], labelled: LabelledSet, kind:
         found.append(Arm(f"{name}: {' '.join(group)}", tuple(x[:, number] for x in read)))
     if len(untouched) > 1:
         found.append(Arm(f"{name}: untouched tokens", tuple(x[:, untouched].mean(1) for x in read)))
+    return found
+
+
+def kept(encoder: Encoder, labelled: LabelledSet, cache: Path) -> np.ndarray:
+    """`means_of_groups`, from the cache if they were made before: a call that was cut off goes on."""
+    first = labelled.samples(np.arange(min(AT_ONCE, len(labelled))), (NAME,))
+    about = repr((weights_hash(encoder), encoder.config, labelled.name, labelled.notes, labelled.ids))
+    key = hashlib.sha256(about.encode() + b"".join(one.images[NAME].tobytes() for one in first)).hexdigest()
+    path = cache / f"{key[:32]}.npy"
+    found = read_array(path) if path.is_file() else None
+    if found is None:
+        found = means_of_groups(encoder, labelled)
+        write_array(path, found)
     return found
 
 
@@ -143,7 +160,8 @@ def main() -> None:
     """Reads the command."""
     given = asked_for(__doc__, "EuroSAT or a simulated world (folder)")
     sets = {name: (labelled, (NAME,)) for name, labelled in conditions(given).items()}
-    answer(given, sets, lambda model, labelled, _: arms_of(*model[:2], labelled, *model[2:]))
+    cache = given.out / "embeddings"
+    answer(given, sets, lambda model, labelled, _: arms_of(*model[:2], labelled, *model[2:], cache))
 
 
 if __name__ == "__main__":

@@ -51,9 +51,9 @@ def test_a_world_is_permuted_as_the_chips_are(script):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found):
+def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found, tmp_path):
     encoders = [Encoder(size_config("mini", "v1")), Encoder(size_config("mini", "v1"))]
-    whole, ten, twenty, sixty = script.arms_of("v1", encoders, found["right"], "model", "")
+    whole, ten, twenty, sixty = script.arms_of("v1", encoders, found["right"], "model", "", tmp_path)
     assert [arm.name for arm in (ten, twenty, sixty)] == [
         "v1: B02 B03 B04 B08",
         "v1: B05 B06 B07 B8A B11 B12",
@@ -62,8 +62,14 @@ def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found):
     for seed in range(2):
         parts = np.mean([arm.features[seed] for arm in (ten, twenty, sixty)], axis=0)
         np.testing.assert_allclose(whole.features[seed], parts, atol=1e-5)
-    per_band = script.arms_of("b", [Encoder(size_config("mini", "per_band"))], found["right"], "model", "")
+    per_band = script.arms_of("b", [Encoder(size_config("mini", "per_band"))], found["right"], "model", "", tmp_path)
     assert per_band[-1].name == "b: untouched tokens"
     assert len(per_band) == 1 + 12 + 1
-    merged = script.arms_of("m", [Encoder(size_config("mini", "v1.1"))], found["right"], "model", "")
-    assert [arm.name for arm in merged] == ["m"]
+    encoder = Encoder(size_config("mini", "v1.1"))
+    (merged,) = script.arms_of("m", [encoder], found["right"], "model", "", tmp_path)
+    assert merged.name == "m"
+    assert len([*tmp_path.iterdir()]) == 4, "one for each encoder, so that a call that was cut off goes on"
+    (again,) = script.arms_of("m", [encoder], found["right"], "model", "", tmp_path)
+    assert np.array_equal(again.features[0], merged.features[0])
+    (other,) = script.arms_of("m", [encoder], found["published"], "model", "", tmp_path)
+    assert not np.array_equal(other.features[0], merged.features[0]), "each condition has its own"
