@@ -84,8 +84,8 @@ def read_study(folder: Path) -> Table:
     """The scores of a study, by plain names of tasks."""
     table = read_scores(folder)
     right = {(arm, budget, plain(task)): own for (arm, budget, task), own in table.right.items()}
-    rows = {plain(task): own for task, own in table.rows.items()}
-    return replace(table, tasks=tuple(map(plain, table.tasks)), right=right, rows=rows)
+    rows, tiles = ({plain(task): own for task, own in by.items()} for by in (table.rows, table.tiles))
+    return replace(table, tasks=tuple(map(plain, table.tasks)), right=right, rows=rows, tiles=tiles)
 
 
 def budget_of(table: Table, planned: int) -> str:
@@ -111,14 +111,18 @@ def of_track_r(table: Table, one: Primary, budget: str) -> Comparison:
 
 
 def of_world(table: Table, one: Primary, budget: str) -> Comparison:
-    """P5: each task's rows count as much as the other tasks' together, tile by tile."""
+    """P5: each task's rows count as much as the other tasks' together, tile by tile.
+
+    A tile that a task was not asked on (two sensors need both) counts by its other tasks.
+    """
     tasks = [f"{name}, patches, network" for name in DESIGNED]
-    rows = [table.rows[task] for task in tasks]
-    if len({len(own) for own in rows}) > 1:
-        raise ValueError(f"the designed tasks are tested on different numbers of tiles: {[len(own) for own in rows]}")
-    both = [sum(table.right[arm, budget, task] / own.sum() for task, own in zip(tasks, rows, strict=True))
-            for arm in one.two]  # fmt: skip
-    weights = sum(own / own.sum() for own in rows)
+    every = np.unique(np.concatenate([table.tiles[task] for task in tasks]))
+    weights, both = np.zeros(len(every)), [np.zeros((len(table.seeds), len(every))) for _ in one.two]
+    for task in tasks:
+        at, own = np.searchsorted(every, table.tiles[task]), table.rows[task]
+        weights[at] += own / own.sum()
+        for arm, total in zip(one.two, both, strict=True):
+            total[:, at] += table.right[arm, budget, task] / own.sum()
     return compare_all([(*both, weights)])[0]
 
 

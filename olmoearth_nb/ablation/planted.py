@@ -72,7 +72,8 @@ def draw(design: Design, generator: np.random.Generator) -> Table:
             chance = design.level + difference + of_seed + of_tile + own_seed + own_tile
             answers = _in_folds if design.repeats else _once
             right[arm, BUDGET, task] = answers(design, chance, rows[task], generator)
-    return Table(design.arms, tuple(range(design.seeds)), (BUDGET,), names, right, rows)
+    tiles = {task: np.arange(design.tiles) for task in names}
+    return Table(design.arms, tuple(range(design.seeds)), (BUDGET,), names, right, rows, tiles)
 
 
 def _once(design: Design, chance: np.ndarray, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -41,6 +41,7 @@ class Table:
         right: (arm, budget, task) -> (seeds, tiles) right answers, of labelled sets (seeds, repeats, groups); budgets
             of baselines are "floor".
         rows: task -> (tiles,) how many answers there are.
+        tiles: task -> (tiles,) their numbers; a task that not every tile can be asked has fewer.
     """
 
     arms: tuple[str, ...]
@@ -49,6 +50,7 @@ class Table:
     tasks: tuple[str, ...]
     right: dict[tuple[str, str, str], np.ndarray]
     rows: dict[str, np.ndarray]
+    tiles: dict[str, np.ndarray]
 
     def stretch(self, task: str) -> float:
         """What the variance over a task's tiles is multiplied by; see `intervals.TRAINED`."""
@@ -96,6 +98,9 @@ def read_scores(folder: str | Path) -> Table:
         tasks=tuple(dict.fromkeys(task for _, _, task in order)),
         right=right,
         rows={task: np.array([float(n) for repeat, _, n in own if repeat == own[0][0]]) for task, own in rows.items()},
+        tiles={
+            task: np.array([int(tile) for repeat, tile, _ in own if repeat == own[0][0]]) for task, own in rows.items()
+        },
     )
 
 

@@ -30,7 +30,7 @@ def show_answer(savings: Mapping[str, Mapping[str, float]], here: Mapping[str, M
         savings: what is saved -> model size -> how many times less v1.1 needs than v1.
         here: label -> a difference of our trainings, drawn from top to bottom in points.
     """
-    _, axes = plt.subplots(1, 3, figsize=(11.4, 3.4), layout="constrained", width_ratios=[1, 1.25, 1.15])
+    _, axes = plt.subplots(1, 3, figsize=(11.4, 3.9), layout="constrained", width_ratios=[1, 1.25, 1.15])
     draw_sizes(axes[0], savings, {})
     axes[0].set(title="what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, None))
     axes[0].axvline(1, color="grey", ls=":", lw=1)

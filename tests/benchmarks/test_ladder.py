@@ -17,6 +17,11 @@ def folder(script, tmp_path_factory):
     write_table(folder / "r1", tasks, lambda arm, task: RIGHT[arm] - ("published" in task) * COST[arm], repeat="0")
     designed = [f"{name}, patches, network" for name in script.DESIGNED]
     write_table(folder / "s", designed, lambda arm, task: 0.8 - 0.1 * (arm == "naive"), "32768 samples")
+    scores = folder / "s" / "scores.csv"
+    lines = scores.read_text(encoding="utf8").splitlines(keepends=True)
+    kept = [line for line in lines if "two sensors" not in line or line.split(",")[-4] not in ("3", "7")]
+    scores.write_text("".join(kept), encoding="utf8")  # tiles that only one sensor saw
+    assert len(lines) - len(kept) == 2 * len(RIGHT) * 5
     return folder
 
 
