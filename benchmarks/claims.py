@@ -34,7 +34,7 @@ Written by `python benchmarks/claims.py`; its numbers and verdicts follow from c
 * *exceeded*: more than was claimed, so what was counted is not the same.
 * *not testable here*: it needs the published weights, their data, or a GPU.
 
-Accuracies are of our own small models: `mini`, 65,536 samples, on real chips of one date or in a simulated world.
+Accuracies are of our own small models: `mini`, 65,536 samples of real chips of one date, or 8,192 of a simulated world.
 Ai2's were trained on millions of samples with twelve dates and nine modalities. A small model can show an effect; that
 it shows none says little of a large one.
 """
