@@ -21,20 +21,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from olmoearth_nb.cli.models import asked, bar, opened
-from olmoearth_nb.data.labelled.changed import AT_ONCE, NAME, TOUCHED, Changed, as_published, by_means, exchanged
+from olmoearth_nb.data.labelled.changed import NAME, TOUCHED, Changed, as_published, by_means, exchanged
 from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
 from olmoearth_nb.evaluation.contenders import Contender
 from olmoearth_nb.evaluation.evaluate import evaluate
 from olmoearth_nb.evaluation.folds import divide
+from olmoearth_nb.evaluation.sources import content
 from olmoearth_nb.evaluation.summary import (
     DIFFERENCES,
     INTERVALS,
@@ -61,10 +63,9 @@ def conditions(given: argparse.Namespace) -> dict[str, LabelledSet]:
     return {"right": right, "published": wrong, "60 m exchanged": swapped, "means": filled}
 
 
-def arms_of(
-    name: str, encoders: Sequence[Encoder], labelled: LabelledSet, kind: str, of: str, cache: Path
-) -> list[Arm]:
+def arms_of(model: Contender, labelled: LabelledSet, cache: Path) -> list[Arm]:
     """A model read as a whole, by each of its tokens, and by those that hold no wrongly named band."""
+    name, encoders, kind, of = model
     groups = encoders[0].config.tokenization.groups_of(NAME)
     untouched = [number for number, group in enumerate(groups) if not set(group) & set(TOUCHED)]
     read = [kept(encoder, labelled, cache) for encoder in encoders]  # of each seed (n, G, D)
@@ -80,10 +81,8 @@ def arms_of(
 
 def kept(encoder: Encoder, labelled: LabelledSet, cache: Path) -> np.ndarray:
     """`means_of_groups`, from the cache if they were made before: a call that was cut off goes on."""
-    first = labelled.samples(np.arange(min(AT_ONCE, len(labelled))), (NAME,))
-    about = repr((weights_hash(encoder), encoder.config, labelled.name, labelled.notes, labelled.ids))
-    key = hashlib.sha256(about.encode() + b"".join(one.images[NAME].tobytes() for one in first)).hexdigest()
-    path = cache / f"{key[:32]}.npy"
+    about = repr((weights_hash(encoder), encoder.config)).encode() + content_of(labelled)
+    path = cache / f"{hashlib.sha256(about).hexdigest()[:32]}.npy"
     found = read_array(path) if path.is_file() else None
     if found is None:
         found = means_of_groups(encoder, labelled)
@@ -91,11 +90,22 @@ def kept(encoder: Encoder, labelled: LabelledSet, cache: Path) -> np.ndarray:
     return found
 
 
+@lru_cache(maxsize=1)
+def content_of(labelled: LabelledSet) -> bytes:
+    """What the cache knows a condition by: all of its values, read once for all models."""
+    return content(labelled, pieces_of(labelled), (NAME,))
+
+
+def pieces_of(labelled: LabelledSet) -> list[np.ndarray]:
+    """Numbers of the places that are read at once."""
+    return np.array_split(np.arange(len(labelled)), -(-len(labelled) // BATCH))
+
+
 def means_of_groups(encoder: Encoder, labelled: LabelledSet) -> np.ndarray:
     """(n, G, D) mean over patches and dates of the observed tokens of each band group; NaN where there is none."""
     encoder.eval()
     parts = []
-    for piece in np.array_split(np.arange(len(labelled)), -(-len(labelled) // BATCH)):
+    for piece in pieces_of(labelled):
         with torch.inference_mode():
             encoded = encoder(labelled.batch(piece, (NAME,)), 4)
         shape, span = encoded.grid.shapes[NAME], encoded.grid.slices[NAME]
@@ -161,7 +171,7 @@ def main() -> None:
     given = asked_for(__doc__, "EuroSAT or a simulated world (folder)")
     sets = {name: (labelled, (NAME,)) for name, labelled in conditions(given).items()}
     cache = given.out / "embeddings"
-    answer(given, sets, lambda model, labelled, _: arms_of(*model[:2], labelled, *model[2:], cache))
+    answer(given, sets, lambda model, labelled, _: arms_of(model, labelled, cache))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from labelled_twins import LAND, write_eurosat
 from olmoearth_nb import Encoder, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.data.labelled import changed
+from olmoearth_nb.evaluation.contenders import Contender
 
 SCRIPT = "labels"
 BANDS = SENTINEL2.band_names
@@ -53,7 +54,7 @@ def test_a_world_is_permuted_as_the_chips_are(script):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found, tmp_path):
     encoders = [Encoder(size_config("mini", "v1")), Encoder(size_config("mini", "v1"))]
-    whole, ten, twenty, sixty = script.arms_of("v1", encoders, found["right"], "model", "", tmp_path)
+    whole, ten, twenty, sixty = script.arms_of(Contender("v1", encoders), found["right"], tmp_path)
     assert [arm.name for arm in (ten, twenty, sixty)] == [
         "v1: B02 B03 B04 B08",
         "v1: B05 B06 B07 B8A B11 B12",
@@ -62,14 +63,14 @@ def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found, tmp
     for seed in range(2):
         parts = np.mean([arm.features[seed] for arm in (ten, twenty, sixty)], axis=0)
         np.testing.assert_allclose(whole.features[seed], parts, atol=1e-5)
-    per_band = script.arms_of("b", [Encoder(size_config("mini", "per_band"))], found["right"], "model", "", tmp_path)
+    per_band = script.arms_of(Contender("b", [Encoder(size_config("mini", "per_band"))]), found["right"], tmp_path)
     assert per_band[-1].name == "b: untouched tokens"
     assert len(per_band) == 1 + 12 + 1
     encoder = Encoder(size_config("mini", "v1.1"))
-    (merged,) = script.arms_of("m", [encoder], found["right"], "model", "", tmp_path)
+    (merged,) = script.arms_of(Contender("m", [encoder]), found["right"], tmp_path)
     assert merged.name == "m"
     assert len([*tmp_path.iterdir()]) == 4, "one for each encoder, so that a call that was cut off goes on"
-    (again,) = script.arms_of("m", [encoder], found["right"], "model", "", tmp_path)
+    (again,) = script.arms_of(Contender("m", [encoder]), found["right"], tmp_path)
     assert np.array_equal(again.features[0], merged.features[0])
-    (other,) = script.arms_of("m", [encoder], found["published"], "model", "", tmp_path)
+    (other,) = script.arms_of(Contender("m", [encoder]), found["published"], tmp_path)
     assert not np.array_equal(other.features[0], merged.features[0]), "each condition has its own"
