@@ -50,7 +50,19 @@ def reference_sample(batch: Batch, roles: Tensor, grid: TokenGrid) -> Any:
     """
     from olmoearth_pretrain_minimal.olmoearth_pretrain_v1.utils.datatypes import MaskedOlmoEarthSample
 
+    _settle_order()
     p, fields = grid.patch_size, dict(batch.images)
     for name in batch.images:
         fields[f"{name}_mask"] = grid.unflatten(roles, name).repeat_interleave(p, 1).repeat_interleave(p, 2)
     return MaskedOlmoEarthSample(timestamps=batch.timestamps, **fields)
+
+
+def _settle_order() -> None:
+    """Has the published code take modalities in the order in which the model names them.
+
+    It takes them from a set, each time anew. With about one hash seed of Python in 250, that set comes out in another
+    order the second time, and the tokens of one sensor are returned under the name of another.
+    """
+    from olmoearth_pretrain_minimal.olmoearth_pretrain_v1.nn import flexi_vit
+
+    flexi_vit.get_modalities_to_process = lambda available, supported: [name for name in supported if name in available]

@@ -1,5 +1,9 @@
 """Ours against the published implementation: same weights, same inputs, outputs within 1e-5 of the largest."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from batches import random_batch, random_roles
@@ -131,6 +135,15 @@ def test_ragged_batches_equal_single_samples(nano, training):
         ours.eval()
         for block, path in zip(ours.encoder.blocks, paths, strict=True):
             block.drop_path.rate = path
+
+
+def test_the_reference_keeps_its_sensors_apart_under_any_hash_seed():
+    """Under this seed the published code, left alone, returns the tokens of Sentinel-1 as those of Sentinel-2."""
+    command = ["pytest", "-p", "no:xdist", "-p", "no:cacheprovider", __file__, "-k", "ragged and v1.1-eval"]
+    environment = os.environ | {"PYTHONHASHSEED": "920"}
+    done = subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
 
 
 def test_batch_mates_do_not_matter(nano):
