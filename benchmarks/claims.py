@@ -6,6 +6,7 @@ rule, `not shown` says what the design would have seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from olmoearth_nb.io.shipped import published
 
 ROOT = Path(__file__).parents[1]
 SHOWN, OPPOSITE, NOT_RUN, NOT_HERE = "shown", "opposite", "not run yet", "not testable here"
+HOPELESS = 0.4
+"""Differences of accuracy that would be seen only from here on are not worth naming: none is that large."""
 ONE_DATE, TWELVE_DATES = (64, 64, 1), (32, 32, 12)
 SIZES = ("nano", "tiny", "base")
 KNN, KNN5, LINEAR = "EuroSAT, kNN-20", "EuroSAT, kNN-5", "EuroSAT, linear"
@@ -34,9 +37,9 @@ Written by `python benchmarks/claims.py`; its numbers and verdicts follow from c
 * *exceeded*: more than was claimed, so what was counted is not the same.
 * *not testable here*: it needs the published weights, their data, or a GPU.
 
-Accuracies are of our own small models: `mini`, 65,536 samples of real chips of one date, or 8,192 of a simulated world.
-Ai2's were trained on millions of samples with twelve dates and nine modalities. A small model can show an effect; that
-it shows none says little of a large one.
+Accuracies are of our own small models: `mini`, 65,536 samples of real chips of one date (24,576 in R2), or 8,192 of a
+simulated world. Ai2's were trained on millions of samples with twelve dates and nine modalities. A small model can show
+an effect; that it shows none says little of a large one.
 """
 
 
@@ -71,7 +74,11 @@ def judged(row: Measured | None, sign: int) -> str:
         return NOT_RUN
     if row.found:
         return SHOWN if (row.interval.value > 0) == (sign > 0) else OPPOSITE
-    return "not shown" + (f"; {100 * row.detectable:.0f} points would be" if row.detectable == row.detectable else "")
+    if math.isnan(row.detectable):
+        return "not shown"
+    if row.detectable > HOPELESS:
+        return f"not shown; {row.seeds} seeds are too few to show it"
+    return f"not shown; {100 * row.detectable:.0f} points would be"
 
 
 def of_ladder(where: str, sign: int, **wanted: str) -> Tested:
@@ -195,7 +202,8 @@ def effects() -> Tested:
     if not all(rows):
         return Tested("R2: three ingredients, eight combinations", "", NOT_RUN)
     text = "; ".join(f"{row.what} {row.points.signed(1)}" for row in rows if row)
-    return Tested("R2: three ingredients, eight combinations", text, "; ".join(judged(row, 1) for row in rows))
+    verdicts = dict.fromkeys(judged(row, 1) for row in rows)
+    return Tested("R2: three ingredients, eight combinations", text, "; ".join(verdicts))
 
 
 R, S = "real chips (R1)", "simulated world (S)"

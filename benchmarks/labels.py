@@ -10,7 +10,8 @@ The same models, trained as they are, read the same places under several conditi
 * means: the bands that m-eurosat names wrongly are replaced by their means over the set.
 
 Of a model with several tokens a patch, each token is also read alone, and those together that hold no wrongly named
-band ("untouched tokens"). In a simulated world, which has no B10, B09 gets what a cirrus band shows of the ground.
+band ("untouched tokens"); the costs of the others are compared with theirs. In a simulated world, which has no B10, B09
+gets what a cirrus band shows of the ground.
 
 Models are given as to `olmoearth-nb evaluate`; the first one is what others are compared with. Writes intervals.csv,
 differences.csv and report.md; costs are differences from the first condition, paired over places, seeds and folds.
@@ -21,8 +22,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +36,15 @@ from olmoearth_nb.data.labelled.open import open_set
 from olmoearth_nb.data.sets import LabelledSet
 from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
 from olmoearth_nb.evaluation.contenders import Contender
-from olmoearth_nb.evaluation.evaluate import evaluate
+from olmoearth_nb.evaluation.evaluate import Evaluation, evaluate
 from olmoearth_nb.evaluation.folds import divide
+from olmoearth_nb.evaluation.intervals import compare_resampled, holm
 from olmoearth_nb.evaluation.sources import content
 from olmoearth_nb.evaluation.summary import (
     DIFFERENCES,
     INTERVALS,
+    LEVEL,
+    Difference,
     difference_rows,
     differences,
     interval_rows,
@@ -75,7 +80,7 @@ def arms_of(model: Contender, labelled: LabelledSet, cache: Path) -> list[Arm]:
     for number, group in enumerate(groups):
         found.append(Arm(f"{name}: {' '.join(group)}", tuple(x[:, number] for x in read)))
     if len(untouched) > 1:
-        found.append(Arm(f"{name}: untouched tokens", tuple(x[:, untouched].mean(1) for x in read)))
+        found.append(Arm(f"{name}: {UNTOUCHED}", tuple(x[:, untouched].mean(1) for x in read)))
     return found
 
 
@@ -115,6 +120,34 @@ def means_of_groups(encoder: Encoder, labelled: LabelledSet) -> np.ndarray:
     return np.concatenate(parts)
 
 
+UNTOUCHED = "untouched tokens"
+
+
+def tokens_apart(found: Mapping[str, Evaluation]) -> Iterator[Difference]:
+    """Does a condition cost the tokens that hold wrongly named bands more than those that hold none?"""
+    (_, right), *others = found.items()
+    pairs = list(touched_and_not([arm.name for arm in right.arms]))
+    for names, wrong in others if pairs else ():
+        asked = []
+        for probe, (held, still) in product(wrong.probes, pairs):
+            one, other = ((arm, probe, wrong.metrics[0]) for arm in (held, still))
+            apart = (right.scores[one] - wrong.scores[one]) - (right.scores[other] - wrong.scores[other])
+            asked.append((probe, f"{held} - {still.rpartition(': ')[2]}", apart))
+        compared = compare_resampled([apart for *_, apart in asked], LEVEL)
+        adjusted = holm([one.p for one in compared])
+        for (probe, what, _), one, p in zip(asked, compared, adjusted, strict=True):
+            yield Difference("Does it cost the tokens that hold these bands more?", names, probe, what, one, p)
+
+
+def touched_and_not(arms: list[str]) -> Iterator[tuple[str, str]]:
+    """Each token that holds a wrongly named band, and what of the same model holds none."""
+    for model in arms:
+        tokens = [arm for arm in arms if arm.startswith(f"{model}: ")]
+        held = [arm for arm in tokens if set(arm.rpartition(": ")[2].split()) & set(TOUCHED)]
+        still = [arm for arm in tokens if arm not in held]  # "untouched tokens" stands last, if there are several
+        yield from ((arm, still[-1]) for arm in held if still)
+
+
 Sets = Mapping[str, tuple[LabelledSet, tuple[str, ...]]]
 """Condition -> the set under it, and the sensors that are read; costs are differences from the first one."""
 
@@ -135,9 +168,12 @@ def asked_for(doc: str | None, data: str) -> argparse.Namespace:
 
 
 def answer(
-    given: argparse.Namespace, sets: Sets, arms_of: Callable[[Contender, LabelledSet, tuple[str, ...]], list[Arm]]
+    given: argparse.Namespace,
+    sets: Sets,
+    arms_of: Callable[[Contender, LabelledSet, tuple[str, ...]], list[Arm]],
+    more: Callable[[Mapping[str, Evaluation]], Iterable[Difference]] = lambda _: (),
 ) -> None:
-    """Scores all models under all conditions, and writes the three tables."""
+    """Scores all models under all conditions, and writes the three tables; `more` asks what they do not."""
     torch.set_num_threads(given.threads)
     warnings.simplefilter("ignore", UserWarning)  # what loaders note stands in the report
     probes, models = given.probes.split(",") if given.probes else [], opened(asked(given.models, False))
@@ -158,7 +194,7 @@ def answer(
         with bar(f"probes, {condition}", len(arms) * (len(probes) or 3)) as done:
             cache = given.out / "predictions"
             found[condition] = evaluate(arms, labelled, folds, neighbours, probes, cache=cache, done=done)
-    compared = differences(found, models[0][0])
+    compared = [*differences(found, models[0][0]), *more(found)]
     write_csv(given.out / "intervals.csv", INTERVALS, (row for item in found.items() for row in interval_rows(*item)))
     write_csv(given.out / "differences.csv", DIFFERENCES, difference_rows(compared))
     text = "\n".join(markdown(found, compared))
@@ -171,7 +207,7 @@ def main() -> None:
     given = asked_for(__doc__, "EuroSAT or a simulated world (folder)")
     sets = {name: (labelled, (NAME,)) for name, labelled in conditions(given).items()}
     cache = given.out / "embeddings"
-    answer(given, sets, lambda model, labelled, _: arms_of(model, labelled, cache))
+    answer(given, sets, lambda model, labelled, _: arms_of(model, labelled, cache), tokens_apart)
 
 
 if __name__ == "__main__":

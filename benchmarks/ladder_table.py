@@ -11,7 +11,11 @@ comparisons and the label test's own tables. A row is one number with its interv
 * effect: of an ingredient, over the eight combinations of R2;
 * primary: the six comparisons of the plan.
 
-p is adjusted by Holm's rule over all rows of one part, kind, way to name the bands and budget.
+Part "labels" is the label test asked of models token by token (`benchmarks/labels.py`); its costs are those of the
+condition in the column of names.
+
+p is adjusted by Holm's rule over all rows of one part, kind, way to name the bands and budget; in part "labels" over
+those of one condition.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ import numpy as np
 from ladder import WRONG, factors, primary, published, read_study
 
 from olmoearth_nb.ablation.findings import accuracies
-from olmoearth_nb.ablation.scores import Table
+from olmoearth_nb.ablation.scores import Table, read_rows
 from olmoearth_nb.evaluation.intervals import Comparison, compare_all, holm
 from olmoearth_nb.io.durable import write_csv
 
@@ -150,6 +154,17 @@ def of_effects(folder: Path, seeds: int) -> Iterator[Row]:
         yield about | {"names": names_of(task), "value": one["difference"]}
 
 
+def of_labels(folder: Path) -> Iterator[Row]:
+    """What each condition of the label test costs each arm and each of its tokens, as long trained as R2."""
+    table = read_study(folder.parent / "r2")
+    about = {"part": "labels", "kind": "cost", "budget": table.budgets[-1], "seeds": len(table.seeds)}
+    for one in read_rows(folder / "differences.csv"):
+        if one["question"] == "What do these names cost?":
+            own = {"what": one["what"], "score": f"EuroSAT, {one['probe']}", "names": one["names"]}
+            same = {key: one[key] for key in ("low", "high", "p", "p_holm", "detectable")}
+            yield about | own | same | {"value": one["difference"]}
+
+
 def rows(folder: Path) -> Iterator[Row]:
     """All rows of the table, in a fixed order."""
     yield from of_primary(folder)
@@ -158,6 +173,8 @@ def rows(folder: Path) -> Iterator[Row]:
         yield from of_study(part, table)
         if part == "r2":
             yield from of_effects(folder / part, len(table.seeds))
+    if (folder / "labels").is_dir():
+        yield from of_labels(folder / "labels")
 
 
 def main() -> None:

@@ -17,11 +17,12 @@ class Measured:
     """A number of the ladder.
 
     Attributes:
-        part: of the plan: "r1" to "r4" (real chips), "s" (simulated world), "primary".
+        part: of the plan: "r1" to "r4" (real chips), "s" (simulated world), "labels" (the label test), "primary".
         kind: "score", "difference", "cost" (of wrong names of bands), "effect" (of an ingredient) or "primary".
-        what: an arm, two arms, or an ingredient.
+        what: an arm or one of its tokens, two arms, or an ingredient.
         score: of which set or task, by which probe.
-        names: how bands were named, "content" (rightly) or "published"; empty where there is one way only.
+        names: how bands were named, "content" (rightly) or "published", or the condition of a label test; empty where
+            there is one way only.
         budget: samples of the training in words, "untrained", or "floor" of baselines without a model.
         seeds: of training.
         interval: the number with its interval of 95 %.

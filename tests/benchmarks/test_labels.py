@@ -10,6 +10,8 @@ from olmoearth_nb import Encoder, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
 from olmoearth_nb.data.labelled import changed
 from olmoearth_nb.evaluation.contenders import Contender
+from olmoearth_nb.evaluation.evaluate import evaluate
+from olmoearth_nb.evaluation.folds import leave_one_out
 
 SCRIPT = "labels"
 BANDS = SENTINEL2.band_names
@@ -17,7 +19,7 @@ BANDS = SENTINEL2.band_names
 
 @pytest.fixture(scope="module")
 def found(script, tmp_path_factory):
-    folder = write_eurosat(tmp_path_factory.mktemp("labels") / "eurosat")
+    folder = write_eurosat(tmp_path_factory.mktemp("labels") / "eurosat", step=20_000)  # each chip its own group
     return script.conditions(argparse.Namespace(data=folder, part=""))
 
 
@@ -74,3 +76,34 @@ def test_each_token_is_read_alone_and_their_mean_is_the_whole(script, found, tmp
     assert np.array_equal(again.features[0], merged.features[0])
     (other,) = script.arms_of(Contender("m", [encoder]), found["published"], tmp_path)
     assert not np.array_equal(other.features[0], merged.features[0]), "each condition has its own"
+
+
+def test_a_token_is_compared_with_what_holds_no_wrong_band(script):
+    arms = ["v1", "v1: B02 B03", "v1: B8A B05", "v1: B01 B09", "v1 tokens", "v1 tokens: B12", "v1 tokens: B02", "naive"]
+    assert [*script.touched_and_not(arms)] == [
+        ("v1: B8A B05", "v1: B02 B03"),
+        ("v1: B01 B09", "v1: B02 B03"),
+        ("v1 tokens: B12", "v1 tokens: B02"),
+    ]
+    assert [*script.touched_and_not(["b", "b: B02", "b: B03", "b: B12", "b: untouched tokens"])] == [
+        ("b: B12", "b: untouched tokens")
+    ]
+    assert not [*script.touched_and_not(["naive", "v1.1"])]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_costs_of_tokens_are_those_of_their_scores(script, found, tmp_path):
+    """The same places under two conditions: the difference of two costs is made of four scores."""
+    model = Contender("v1", [Encoder(size_config("mini", "v1")), Encoder(size_config("mini", "v1"))])
+    shown = {}
+    for condition in ("right", "published"):
+        arms = script.arms_of(model, found[condition], tmp_path)
+        shown[condition] = evaluate(arms, found[condition], leave_one_out(found[condition]), probes=["kNN-5"])
+    twenty, sixty = script.tokens_apart(shown)
+    assert (twenty.names, twenty.what) == ("published", "v1: B05 B06 B07 B8A B11 B12 - B02 B03 B04 B08")
+    cost = {
+        arm: np.subtract(*(shown[c].scores[arm, "kNN-5", "accuracy"].interval().value for c in ("right", "published")))
+        for arm in ("v1: B05 B06 B07 B8A B11 B12", "v1: B02 B03 B04 B08")
+    }
+    assert twenty.comparison.difference.value == pytest.approx(np.subtract(*cost.values()))
+    assert sixty.p_holm >= sixty.comparison.p
