@@ -70,8 +70,10 @@ PRIMARY = (
     Primary("P2", "v1.1's recipe buys it back", ("v1.1", "naive"), KNN),
     Primary("P3", "merging still costs accuracy under v1.1's recipe", ("v1.1", "v1 tokens"), KNN),
     Primary("P4", "wrong names cost merged tokens more", ("naive", "v1"), f"cost of published names, {LINEAR}"),
-    Primary("P5", "merging costs accuracy in the world", ("naive", "v1"), "mean of the designed tasks, network"),
-    Primary("P6", "wrong names cost merged tokens more, world", ("naive", "v1"), "cost of published names, kNN-20"),
+    Primary("P5", "merging costs accuracy in the world", ("naive", "v1"), "mean of the designed tasks, world, network"),
+    Primary(
+        "P6", "wrong names cost merged tokens more, world", ("naive", "v1"), "cost of published names, world, kNN-20"
+    ),
 )
 
 

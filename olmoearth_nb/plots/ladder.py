@@ -23,32 +23,40 @@ WRONG = "#CC3311"
 """Ground of a band that is not what its name says."""
 
 
-def show_answer(savings: Mapping[str, Mapping[str, float]], here: Mapping[str, Measured]) -> None:
+def show_answer(
+    savings: Mapping[str, Mapping[str, float]], here: Mapping[str, Measured], costs: Mapping[str, Measured]
+) -> None:
     """What merging saves, what it costs in our own trainings, and what others measured of the published models.
 
     Args:
         savings: what is saved -> model size -> how many times less v1.1 needs than v1.
-        here: label -> a difference of our trainings, drawn from top to bottom in points.
+        here: label -> a difference of accuracy in our trainings, drawn from top to bottom in points.
+        costs: label -> how much more wrong names of bands cost the first of two arms, drawn below them.
     """
-    _, axes = plt.subplots(1, 3, figsize=(11.4, 3.9), layout="constrained", width_ratios=[1, 1.25, 1.15])
+    _, axes = plt.subplots(1, 3, figsize=(11.6, 4.1), layout="constrained", width_ratios=[1, 1.25, 1.15])
     draw_sizes(axes[0], savings, {})
-    axes[0].set(title="what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, None))
+    most = max(max(by_size.values()) for by_size in savings.values())
+    axes[0].set(title="a  what v1.1 saves", xlabel="v1 divided by v1.1", xlim=(0, 1.1 * most))
     axes[0].axvline(1, color="grey", ls=":", lw=1)
-    axes[0].legend(frameon=False, fontsize=8, loc="lower left")
-    draw_differences(axes[1], here)
-    axes[1].set(title="here, our own trainings", xlabel="points of accuracy")
+    axes[0].legend(frameon=False, fontsize=8, loc="upper right")
+    draw_differences(axes[1], {**here, **costs})
+    axes[1].set(title="b  here: our own trainings", xlabel="points", ylim=(len(here) + len(costs) - 0.5, -0.8))
+    axes[1].axhline(len(here) - 0.5, color="grey", lw=0.8)
+    for y, words in ((-0.75, "right of 0: the first is better"), (len(here) - 0.45, "right of 0: the first pays more")):
+        axes[1].text(0.99, y, words, transform=axes[1].get_yaxis_transform(), ha="right", va="top", fontsize=7.5)
     rows = elsewhere()
     draw_sizes(axes[2], {name: row.by_size for name, row in rows.items()},
                {name: MISLABELLED for name, row in rows.items() if row.mislabelled})  # fmt: skip
     axes[2].axvline(0, color="grey", ls=":", lw=1)
-    axes[2].set(title="elsewhere: v1.1 - v1", xlabel="points of kNN")
+    axes[2].margins(x=0.12)
+    axes[2].set(title="c  elsewhere: v1.1 - v1", xlabel="points of kNN")
     plt.show()
 
 
 def elsewhere() -> dict[str, Independent]:
-    """v1.1 minus v1 in points of kNN, as torchgeo-bench measured it, by names for an axis; wrong band labels first."""
+    """v1.1 minus v1 in points of kNN, as torchgeo-bench measured it, by names for an axis; wrong band names first."""
     rows = sorted((one for one in independent() if one.probe == "kNN"), key=lambda one: not one.mislabelled)
-    return {one.dataset + (" (wrong labels)" if one.mislabelled else ""): one for one in rows}
+    return {one.dataset + ("\n(wrong band names)" if one.mislabelled else ""): one for one in rows}
 
 
 def draw_sizes(ax: Axes, rows: Mapping[str, Mapping[str, float]], colours: Mapping[str, str]) -> None:

@@ -15,15 +15,16 @@ def row(value, p):
 
 
 def test_findings_are_filled_and_wrong_names_hollow(figures):
-    plots.show_answer({"tokens": SIZES, "MACs": {"base": 3.2}}, {"found": row(0.2, 0.01), "not found": row(0.2, 0.2)})
+    saved = {"tokens": SIZES, "MACs": {"base": 3.2}}
+    plots.show_answer(saved, {"found": row(0.2, 0.01), "not found": row(0.2, 0.2)}, {"names": row(0.1, 1)})
     saved, here, elsewhere = figures[0].axes
     assert [label.get_text() for label in saved.get_yticklabels()] == ["tokens", "MACs"]
     assert len(saved.collections) == 4
     marks = [line for line in here.lines if line.get_marker() == "o"]
-    assert [line.get_markerfacecolor() for line in marks] == ["black", "white"]
-    assert [float(line.get_xdata()[0]) for line in marks] == [20, 20]
+    assert [line.get_markerfacecolor() for line in marks] == ["black", "white", "white"]
+    assert [float(line.get_xdata()[0]) for line in marks] == [20, 20, 10]
     labels = [label.get_text() for label in elsewhere.get_yticklabels()]
-    assert [label for label in labels if "wrong labels" in label] == labels[:1]
+    assert [label for label in labels if "wrong band names" in label] == labels[:1]
     hollow = [not len(marks.get_facecolor()) for marks in elsewhere.collections]
     assert hollow == [True] * 3 + [False] * (len(hollow) - 3)
 
@@ -72,4 +73,4 @@ def test_costs_and_lost_bands_have_a_mark_for_each_arm(figures):
 
 
 def test_wrongly_labelled_sets_come_first_and_are_named():
-    assert list(plots.elsewhere())[:2] == ["m-eurosat (wrong labels)", "benv2"]
+    assert list(plots.elsewhere())[:2] == ["m-eurosat\n(wrong band names)", "benv2"]
