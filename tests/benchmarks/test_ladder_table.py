@@ -5,6 +5,8 @@ import csv
 import pytest
 from planted_ladder import COST, RIGHT, write_table
 
+from olmoearth_nb.evaluation.summary import DIFFERENCES
+
 SCRIPT = "ladder_table"
 
 
@@ -52,3 +54,18 @@ def test_merging_and_wrong_names_cost_what_was_planted(rows):
 def test_what_was_not_run_has_no_numbers(rows):
     missing = one(rows, kind="primary", what="P5: naive - v1")
     assert (missing["budget"], missing["value"], missing["p_holm"]) == ("not run", "", "1.000000")
+
+
+def test_costs_of_the_label_test_keep_their_condition_and_say_how_long_was_trained(script, tmp_path):
+    write_table(tmp_path / "r2", ["EuroSAT, kNN-20"], lambda arm, task: RIGHT[arm], repeat="0")
+    (tmp_path / "labels").mkdir()
+    rows = [
+        ("What do these names cost?", "means", "kNN-20", "v1: B01 B09", "0.25"),
+        ("Do models differ?", "means", "kNN-20", "naive - v1", "0.5"),
+    ]
+    made = [dict(zip(DIFFERENCES, row, strict=False)) | dict.fromkeys(DIFFERENCES[5:], "0.125") for row in rows]
+    script.write_csv(tmp_path / "labels" / "differences.csv", DIFFERENCES, made)
+    (cost,) = script.of_labels(tmp_path / "labels")
+    assert set(cost) == set(script.COLUMNS)
+    assert (cost["what"], cost["score"], cost["names"]) == ("v1: B01 B09", "EuroSAT, kNN-20", "means")
+    assert (cost["budget"], float(cost["value"]), float(cost["high"])) == ("65536 samples", 0.25, 0.125)
