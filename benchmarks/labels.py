@@ -38,13 +38,12 @@ from olmoearth_nb.evaluation.arms import BATCH, Arm, baselines
 from olmoearth_nb.evaluation.contenders import Contender
 from olmoearth_nb.evaluation.evaluate import Evaluation, evaluate
 from olmoearth_nb.evaluation.folds import divide
-from olmoearth_nb.evaluation.intervals import compare_resampled, holm
 from olmoearth_nb.evaluation.sources import content
 from olmoearth_nb.evaluation.summary import (
     DIFFERENCES,
     INTERVALS,
-    LEVEL,
     Difference,
+    answered,
     difference_rows,
     differences,
     interval_rows,
@@ -133,10 +132,7 @@ def tokens_apart(found: Mapping[str, Evaluation]) -> Iterator[Difference]:
             one, other = ((arm, probe, wrong.metrics[0]) for arm in (held, still))
             apart = (right.scores[one] - wrong.scores[one]) - (right.scores[other] - wrong.scores[other])
             asked.append((probe, f"{held} - {still.rpartition(': ')[2]}", apart))
-        compared = compare_resampled([apart for *_, apart in asked], LEVEL)
-        adjusted = holm([one.p for one in compared])
-        for (probe, what, _), one, p in zip(asked, compared, adjusted, strict=True):
-            yield Difference("Does it cost the tokens that hold these bands more?", names, probe, what, one, p)
+        yield from answered("Does it cost the tokens that hold these bands more?", names, asked)
 
 
 def touched_and_not(arms: list[str]) -> Iterator[tuple[str, str]]:

@@ -30,6 +30,7 @@ import numpy as np
 
 from olmoearth_nb.ablation.scores import Table, read_rows, read_scores
 from olmoearth_nb.evaluation.intervals import Comparison, Interval, compare_all, holm
+from olmoearth_nb.evaluation.summary import EXTRA
 from olmoearth_nb.io.durable import write, write_csv, write_json
 
 COLUMNS = ("comparison", "hypothesis", "what", "score", "budget", "seeds", "difference", "low", "high", "p", "p_holm")
@@ -133,7 +134,7 @@ def of_names(folder: Path, one: Primary) -> Comparison | None:
     path = folder / "world22" / "differences.csv"
     if not path.is_file():
         return None
-    wanted = {"question": "Do these names cost one more than another?", "names": "published", "probe": "kNN-20"}
+    wanted = {"question": EXTRA, "names": "published", "probe": "kNN-20"}
     rows = [row for row in read_rows(path) if all(row[key] == value for key, value in wanted.items())]
     found = [row for row in rows if row["what"] == " - ".join(one.two)]
     if len(found) != 1:

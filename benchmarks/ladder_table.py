@@ -31,6 +31,7 @@ from ladder import WRONG, factors, primary, published, read_study
 from olmoearth_nb.ablation.findings import accuracies
 from olmoearth_nb.ablation.scores import Table, read_rows
 from olmoearth_nb.evaluation.intervals import Comparison, compare_all, holm
+from olmoearth_nb.evaluation.summary import COST
 from olmoearth_nb.io.durable import write_csv
 
 COLUMNS = (
@@ -154,12 +155,11 @@ def of_effects(folder: Path, seeds: int) -> Iterator[Row]:
         yield about | {"names": names_of(task), "value": one["difference"]}
 
 
-def of_labels(folder: Path) -> Iterator[Row]:
-    """What each condition of the label test costs each arm and each of its tokens, as long trained as R2."""
-    table = read_study(folder.parent / "r2")
+def of_labels(folder: Path, table: Table) -> Iterator[Row]:
+    """What each condition of the label test costs each arm and each of its tokens, trained as those of R2's table."""
     about = {"part": "labels", "kind": "cost", "budget": table.budgets[-1], "seeds": len(table.seeds)}
     for one in read_rows(folder / "differences.csv"):
-        if one["question"] == "What do these names cost?":
+        if one["question"] == COST:
             own = {"what": one["what"], "score": f"EuroSAT, {one['probe']}", "names": one["names"]}
             same = {key: one[key] for key in ("low", "high", "p", "p_holm", "detectable")}
             yield about | own | same | {"value": one["difference"]}
@@ -173,8 +173,8 @@ def rows(folder: Path) -> Iterator[Row]:
         yield from of_study(part, table)
         if part == "r2":
             yield from of_effects(folder / part, len(table.seeds))
-    if (folder / "labels").is_dir():
-        yield from of_labels(folder / "labels")
+            if (folder / "labels").is_dir():
+                yield from of_labels(folder / "labels", table)
 
 
 def main() -> None:

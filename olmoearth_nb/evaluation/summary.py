@@ -25,6 +25,9 @@ from olmoearth_nb.evaluation.metrics import bounds
 
 LEVEL = 0.95
 
+COST = "What do these names cost?"
+EXTRA = "Do these names cost one more than another?"
+
 INTERVALS = ("data", "names", "model", "probe", "division", "metric", "value", "low", "high")
 DIFFERENCES = (
     "question",
@@ -89,19 +92,22 @@ def differences(evaluations: Mapping[str, Evaluation], against: str = "") -> lis
     against = against or next(iter(models), "")
     if models and against not in models:
         raise ValueError(f"no model {against!r} to compare with; say against= one of {', '.join(models)}")
-    found = []
-    for (question, names), asked in _questions(evaluations, models, against).items():
-        compared = compare_resampled([difference for *_, difference in asked], LEVEL)
-        adjusted = holm([one.p for one in compared])
-        found += [
-            Difference(question, names, probe, what, one, p)
-            for (probe, what, _), one, p in zip(asked, compared, adjusted, strict=True)
-        ]
-    return found
+    tables = _questions(evaluations, models, against).items()
+    return [one for (question, names), asked in tables for one in answered(question, names, asked)]
 
 
 Asked = list[tuple[str, str, Resampled]]
 """Probe, what in words, and the difference."""
+
+
+def answered(question: str, names: str, asked: Asked) -> list[Difference]:
+    """The differences of one table, with Holm's rule over them."""
+    compared = compare_resampled([difference for *_, difference in asked], LEVEL)
+    adjusted = holm([one.p for one in compared])
+    return [
+        Difference(question, names, probe, what, one, p)
+        for (probe, what, _), one, p in zip(asked, compared, adjusted, strict=True)
+    ]
 
 
 def _questions(
@@ -124,8 +130,8 @@ def _questions(
             for floor in _below(one, model)
         ]
     for names, cost in _costs(evaluations):
-        asked["What do these names cost?", names] = [(probe, arm, lost) for (probe, arm), lost in cost.items()]
-        asked["Do these names cost one more than another?", names] = [
+        asked[COST, names] = [(probe, arm, lost) for (probe, arm), lost in cost.items()]
+        asked[EXTRA, names] = [
             (probe, f"{arm} - {other}", lost - cost[probe, other])
             for (probe, arm), lost in cost.items()
             if (other := _counterpart(evaluations, arm, against)) and other != arm

@@ -65,7 +65,7 @@ def test_costs_of_the_label_test_keep_their_condition_and_say_how_long_was_train
     ]
     made = [dict(zip(DIFFERENCES, row, strict=False)) | dict.fromkeys(DIFFERENCES[5:], "0.125") for row in rows]
     script.write_csv(tmp_path / "labels" / "differences.csv", DIFFERENCES, made)
-    (cost,) = script.of_labels(tmp_path / "labels")
+    (cost,) = script.of_labels(tmp_path / "labels", script.read_study(tmp_path / "r2"))
     assert set(cost) == set(script.COLUMNS)
     assert (cost["what"], cost["score"], cost["names"]) == ("v1: B01 B09", "EuroSAT, kNN-20", "means")
     assert (cost["budget"], float(cost["value"]), float(cost["high"])) == ("65536 samples", 0.25, 0.125)
