@@ -14,7 +14,8 @@ from olmoearth_nb.ablation.scores import Table
 from olmoearth_nb.evaluation.intervals import Interval
 from olmoearth_nb.plots.style import COLOURS
 
-PALETTE = [*COLOURS.values()]
+PALETTE = [*COLOURS.values(), "#000000"]
+"""Eight colours, as many arms as a factorial of three has."""
 GREYS = {
     "raw bands": ("--", "#444444"),
     "majority": (":", "#999999"),
@@ -49,7 +50,7 @@ def plot_accuracies(found: Mapping[str, Mapping[tuple[str, str], Interval]]) -> 
             if (name, task) in found["floor"]:
                 axes.axhline(found["floor"][name, task].value, ls=dashes, color=grey, lw=1, label=name)
         axes.set_xticks(range(len(budgets) + 1), ["untrained", *(name.replace(" ", "\n") for name in budgets)])
-        axes.set_title(f"{task} (R2)" if Table.measure(task) == "R2" else task, fontsize=9)
+        axes.set_title((f"{task} (R2)" if Table.measure(task) == "R2" else task).replace("), ", "),\n"), fontsize=9)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels:
@@ -90,7 +91,14 @@ def plot_differences(found: Sequence[Finding]) -> Figure:
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     named = dict(zip(*reversed(drawing.axes[0].get_legend_handles_labels()), strict=True))
-    drawing.legend(named.values(), named.keys(), loc="outside upper center", ncols=6, fontsize=8, frameon=False)
+    drawing.legend(
+        named.values(),
+        named.keys(),
+        loc="outside upper center",
+        ncols=min(6, 3 * len(budgets)),
+        fontsize=8,
+        frameon=False,
+    )
     return drawing
 
 
