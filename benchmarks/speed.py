@@ -1,4 +1,4 @@
-"""How fast is the encoder, beside olmoearth-pretrain-minimal? python benchmarks/speed.py [cases growth parts] [sizes]
+"""How fast is the encoder, beside olmoearth-pretrain-minimal? python benchmarks/speed.py [cases growth ...] [sizes]
 
 Same weights, same inputs, same threads; the reference in its fast pass (nothing is masked). All encoders of a case, v1,
 v1.1 and v1.2, ours and the reference's, are run in turns in one process. Outputs are compared in the same run.
@@ -9,10 +9,13 @@ v1.1 and v1.2, ours and the reference's, are run in turns in one process. Output
 * ``growth`` fills `data/published/speed_growth.csv`: milliseconds of ours, one sample, as images, dates and patches
   grow (`olmoearth_nb.comparison.speed.AXES`), all settings of a size in turns.
 * ``parts`` fills `data/published/speed_parts.csv`: where the time of a pass of ours goes, one sample.
+* ``half`` fills `data/published/speed_half.csv`: ours in float32 and with products in bfloat16, in turns; its
+  `difference` is that of the tokens, over the largest value.
 
 A row is written as soon as its case is measured, and a case that stands in the file is not measured again: so the
 script goes on where it was stopped, sizes can be measured one by one, and a file that is removed is begun anew. Measure
 on an idle machine. ``--process`` counts processor time of one thread, for a first look beside other work.
+``--name speed_second`` writes tables of that name beside those of the first machine.
 Then `python benchmarks/speed_page.py` writes the tables of docs/results/speed.md.
 """
 
@@ -38,10 +41,13 @@ from olmoearth_nb.comparison.speed import COLUMNS, COMPARED, GROWN, OURS, REFERE
 from olmoearth_nb.io.durable import read_csv, write_csv
 from olmoearth_nb.io.memory import keep_freed_memory
 from olmoearth_nb.io.processor import processor_says
+from olmoearth_nb.model.precision import FULL, HALF, in_precision
 from olmoearth_nb.weights.reference import reference_sample
 
 PUBLISHED = ROOT / "data" / "published"
-FILES = {"cases": "speed.csv", "growth": "speed_growth.csv", "parts": "speed_parts.csv"}
+ENDINGS = {"cases": "", "growth": "_growth", "parts": "_parts", "half": "_half"}
+"""Of the names of tables."""
+
 PARTS = ("size", "version", *Setting._fields, "part", "macs", "milliseconds", "threads", "clock", "torch", "processor")
 """Columns of the last one; a part is that of all blocks."""
 
@@ -189,28 +195,60 @@ def measure_parts(size, path, given):
         print(f"{size}, {setting}: {len(rows)} parts", flush=True)
 
 
-MEASURES = {"cases": measure_cases, "growth": measure_growth, "parts": measure_parts}
+@torch.no_grad()
+def measure_half(size, path, given):
+    """Ours of v1 and v1.1 in both precisions, in the settings for which time and count are compared."""
+    cpu, clock, encoders = torch.device("cpu"), clock_of(given), {}
+    for setting in (one for one in COMPARED if not stands(path, size, one)):
+        calls, apart = {}, {}
+        with in_precision(HALF, cpu):  # around all, so that the weights are turned once
+            for version in ("v1", "v1.1"):
+                encoder = encoders.setdefault(version, untrained(version, size))
+                half = our_pass(encoder, batch_of(setting), setting.patch_size)
+                calls[version, FULL], calls[version, HALF] = in_full(half), half
+                expected = calls[version, FULL]()
+                apart[version] = float((half() - expected).abs().max() / expected.abs().max())
+            times = 1000 * interleaved(list(calls.values()), given.seconds, clock, most=LONGEST)
+        rows = [
+            row(size, version, name, setting, runs, given, difference=f"{apart[version]:.1e}")
+            for (version, name), runs in zip(calls, times.T, strict=True)
+        ]
+        write_csv(path, COLUMNS, [*read_rows(path), *rows])
+        print(f"{size}, {setting}: {len(times)} runs in two precisions", flush=True)
+
+
+def in_full(call):
+    """A pass in float32, whatever stands around it."""
+
+    def computed():
+        with in_precision(FULL, torch.device("cpu")):
+            return call()
+
+    return computed
+
+
+MEASURES = {"cases": measure_cases, "growth": measure_growth, "parts": measure_parts, "half": measure_half}
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="*", default=[], help="cases, growth or parts, then sizes")
+    parser.add_argument("what", nargs="*", default=[], help="cases, growth, parts or half, then sizes")
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=SHAPES)
     parser.add_argument("--samples", nargs="+", type=int, default=[1, 8])
     parser.add_argument("--seconds", type=float, default=10.0, help="of a case, all its encoders together")
     parser.add_argument("--fewest", type=int, default=5, help="runs of growth")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--process", action="store_true", help="processor time of one thread")
-    parser.add_argument("--folder", type=Path, default=PUBLISHED)
+    parser.add_argument("--name", default="speed", help="of the tables")
     given = parser.parse_args()
-    asked = [name for name in given.what if name in FILES] or ["cases"]
-    sizes = [name for name in given.what if name not in FILES] or ["nano", "tiny", "base"]
+    asked = [name for name in given.what if name in MEASURES] or ["cases"]
+    sizes = [name for name in given.what if name not in MEASURES] or ["nano", "tiny", "base"]
     keep_freed_memory()
     if given.threads or given.process:
         torch.set_num_threads(1 if given.process else given.threads)
     for size in sizes:
         for name in asked:
-            MEASURES[name](size, given.folder / FILES[name], given)
+            MEASURES[name](size, PUBLISHED / f"{given.name}{ENDINGS[name]}.csv", given)
 
 
 if __name__ == "__main__":

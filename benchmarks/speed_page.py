@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pretrain_step
 import throughput
-from speed import FILES, PUBLISHED, VERSIONS, read_rows
+from speed import PUBLISHED, VERSIONS, read_rows
 
 from olmoearth_nb.comparison.speed import (
     COMPARED,
@@ -23,6 +23,7 @@ from olmoearth_nb.comparison.speed import (
     times_less,
     where_of,
 )
+from olmoearth_nb.model.precision import FULL, HALF
 
 ROOT = Path(__file__).parents[1]
 PAGE, MARK = ROOT / "docs" / "results" / "speed.md", "<!-- what follows is written by the script -->\n"
@@ -94,11 +95,35 @@ def inference(rows):
 
 
 def second():
-    """The geometric means on another processor, from a fresh clone."""
-    rows = measured("speed_second")
-    yield "\n## Inference on a second processor"
-    yield from machines(rows)
+    """The same on another processor, but for its single cases, which its table has."""
+    rows, grown = measured("speed_second"), measured("speed_second_growth")
+    yield "\n## A second processor"
+    yield from machines([*rows, *grown])
     yield from summary(rows)
+    yield "\nv1 over v1.1, time against the count:"
+    yield from against_counts(rows)
+    yield from growth(grown)
+    yield from training("speed_second_training")
+
+
+def half():
+    """float32 over bfloat16, and what is left of the saving of v1.1."""
+    rows = measured("speed_half")
+    known = {(row.size, row.setting, row.version, row.whose): row for row in rows}
+    cells = []
+    for size, setting in dict.fromkeys((row.size, row.setting) for row in rows):
+        own = {
+            (version, name): known[size, setting, version, name] for version in ("v1", "v1.1") for name in (FULL, HALF)
+        }
+        saved = [times_less(own["v1", name], own["v1.1", name]).shown(2) for name in (FULL, HALF)]
+        gains = [times_less(own[version, FULL], own[version, HALF]).shown(2) for version in ("v1", "v1.1")]
+        macs = own["v1", HALF].cost.macs / own["v1.1", HALF].cost.macs
+        apart = max(row.difference for row in own.values())
+        cells.append([size, setting, own["v1.1", HALF].time.shown(1), *gains, *saved, f"{macs:.2f}", f"{apart:.3f}"])
+    yield "\n## Half precision"
+    yield from machines(rows)
+    head = ["size", "setting", "v1.1 in bfloat16, ms", "v1: float32 / bfloat16", "v1.1: float32 / bfloat16"]
+    yield from table([*head, "v1 / v1.1 in float32", "v1 / v1.1 in bfloat16", "in MACs", "difference"], cells)
 
 
 def against_counts(rows):
@@ -112,7 +137,6 @@ def against_counts(rows):
                 over = spread([value / macs for value in ours]).shown(2)
                 memory = "/".join(f"{ratio.middle:.2f}" for ratio in found["memory"].values())
                 lines.append([size, setting, f"{macs:.2f}", ours.shown(2), theirs.shown(2), over, memory])
-    yield "\n## v1 over v1.1: time against the count"
     head = ["size", "setting", "MACs", "time, ours", "time, reference", "ours over MACs", "memory, ours/reference"]
     yield from table(head, lines)
 
@@ -131,7 +155,6 @@ def growth(rows):
                 off = [abs(law.milliseconds(row.cost) / time - 1) for row, time in zip(own, times, strict=True)]
                 rates = [f"{law.overhead:.1f}", f"{law.linear_rate:.1f}", f"{law.attention_rate:.1f}"]
                 laws.append([f"{version} {size}", *rates, f"{np.median(off):.0%}, {max(off):.0%}"])
-    yield "\n## Growth"
     yield from table(["model", "along", "exponent of time", "exponent of MACs"], exponents)
     yield "\nThe law: milliseconds = constant + linear MACs / rate + attention MACs / rate."
     head = ["model", "constant, ms", "linear, GMAC/s", "attention, GMAC/s", "off by: median, most"]
@@ -140,7 +163,7 @@ def growth(rows):
 
 def by_part():
     """Fractions of the time and of the count, and what is reached."""
-    passes, found = {}, read_rows(PUBLISHED / FILES["parts"])
+    passes, found = {}, read_rows(PUBLISHED / "speed_parts.csv")
     for row in found:
         setting = Setting(*(int(row[name]) for name in Setting._fields))
         passes.setdefault((f"{row['version']} {row['size']}", setting), []).append(row)
@@ -157,12 +180,11 @@ def by_part():
     yield from table(["model", "setting", "ms", *dict.fromkeys(row["part"] for row in found)], rows)
 
 
-def training():
+def training(name="speed_training"):
     """Steps, and a sample end to end."""
-    yield "\n## Training"
     yield ""
     yield pretrain_step.HEAD
-    yield from map(pretrain_step.line, read_rows(pretrain_step.TABLE))
+    yield from map(pretrain_step.line, read_rows(PUBLISHED / f"{name}.csv"))
 
 
 def around():
@@ -189,12 +211,16 @@ def lines():
     cases, grown = measured(), measured("speed_growth")
     yield from machines([*cases, *grown])
     yield from inference(cases)
-    yield from second()
+    yield "\n## v1 over v1.1: time against the count"
     yield from against_counts(cases)
+    yield "\n## Growth"
     yield from growth(grown)
     yield from by_part()
+    yield "\n## Training"
     yield from training()
     yield from around()
+    yield from second()
+    yield from half()
 
 
 def short():

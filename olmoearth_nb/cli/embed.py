@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olmoearth_nb.cli.errors import in_options
-from olmoearth_nb.cli.loading import listed, loading, takes
+from olmoearth_nb.cli.loading import PRECISION, listed, loading, takes
 from olmoearth_nb.data.tables import SUFFIXES
 from olmoearth_nb.errors import counted, printable
 
@@ -107,12 +107,15 @@ def embed(
     table: dict[str, Any],
     options: dict[str, Any],
     seed: Annotated[int | None, typer.Option(help="random weights of this seed in place of the model's")] = None,
+    precision: Annotated[str, typer.Option(help=PRECISION)] = "32-true",
 ) -> None:
     """Embed the points and polygons of a GeoJSON file in a scene, or the pixel series of a table; a row for each."""
+    from olmoearth_nb.model.precision import check_precision
     from olmoearth_nb.points.features import check_table_path, embed_features, write_table
     from olmoearth_nb.points.series import embed_series
 
     check_table_path(out)
+    check_precision(precision)  # before anything is opened
     _require_other(out, data, place.get("points"))
     source: Any
     with warnings.catch_warnings(record=True) as heard:
@@ -121,15 +124,15 @@ def embed(
             _require_none(place, f"{data} is a table of pixel series, whose rows are embedded")
             source = _pixels(data, options, table)
             heard.clear()  # what a loader warns of is in the notes of what it opened
-            encoder, name = _encoder(model, seed)
-            rows = embed_series(encoder, source, table.get("readout", "scene"), model=name)
+            encoder, name = _encoder(model, seed, precision)
+            rows = embed_series(encoder, source, table.get("readout", "scene"), model=name, precision=precision)
         else:
             _require_none(table, f"{data} is not a table of pixel series, {' or '.join(SUFFIXES)}")
             source, features = _scene(data, place, options)
             heard.clear()
-            encoder, name = _encoder(model, seed)
+            encoder, name = _encoder(model, seed, precision)
             said = {key: value for key, value in place.items() if key != "points"}
-            rows = embed_features(encoder, source, features, model=name, **said)
+            rows = embed_features(encoder, source, features, model=name, precision=precision, **said)
         write_table(rows, out)
     _tell([*source.notes, *(str(warning.message) for warning in heard if warning.category is UserWarning)])
     if "inside" in rows and (cut := int((rows["inside"] < 1).sum())):
@@ -198,11 +201,13 @@ def _named(options: Iterable[str]) -> str:
     return ", ".join(f"{name}=" for name in options)
 
 
-def _encoder(model: str, seed: int | None) -> tuple[Encoder, str]:
+def _encoder(model: str, seed: int | None, precision: str) -> tuple[Encoder, str]:
     """The encoder, and what the table calls it."""
+    from olmoearth_nb.model.precision import FULL
     from olmoearth_nb.weights.load import open_encoder, random_encoder
 
     name = os.fsencode(model).decode("utf8", errors="backslashreplace")  # a path may be no text
+    computed = "" if precision == FULL else f", {precision}"
     if seed is None:
-        return open_encoder(model), name
-    return random_encoder(model, seed), f"{name}, random weights of seed {seed}"
+        return open_encoder(model), name + computed
+    return random_encoder(model, seed), f"{name}, random weights of seed {seed}{computed}"

@@ -14,7 +14,7 @@ from olmoearth_nb.cli.embed import named_as
 from olmoearth_nb.cli.errors import in_options, keeping
 from olmoearth_nb.cli.evaluate import places as labelled_places
 from olmoearth_nb.cli.labelled import pixels
-from olmoearth_nb.cli.loading import listed, loading, takes
+from olmoearth_nb.cli.loading import PRECISION, listed, loading, takes
 
 if TYPE_CHECKING:
     from olmoearth_nb.data.sets import Labelled
@@ -79,7 +79,7 @@ def finetune(
     ignore_split: Annotated[bool, typer.Option("--ignore-split", help="folds in place of the published split")] = False,
     modalities: Annotated[str, typer.Option(help="sensors that the encoder sees")] = "sentinel2_l2a",
     patch_size: Annotated[int, typer.Option(help="edge of a patch in pixels; 0: 4, or 1 for single pixels")] = 0,
-    precision: Annotated[str, typer.Option(help="32-true or bf16-mixed")] = "32-true",
+    precision: Annotated[str, typer.Option(help=PRECISION)] = "32-true",
     out: Annotated[Path, typer.Option(help="folder of the fits and their scores")] = Path("finetuned"),
 ) -> None:
     """Fit an encoder to labels and score it on places it never saw; each fit keeps its own folder."""

@@ -12,6 +12,9 @@ import typer
 
 from olmoearth_nb.cli.errors import Command
 
+PRECISION = "32-true, or bf16-mixed: coarser products, less time where a processor has them"
+"""Help of the option of commands that run an encoder."""
+
 
 def loading(
     level: Annotated[str | None, typer.Option(help="of Sentinel-2: L2A, or L1C (which B10 says by itself)")] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olmoearth_nb.cli.errors import in_options, keeping
-from olmoearth_nb.cli.loading import loading, takes
+from olmoearth_nb.cli.loading import PRECISION, loading, takes
 from olmoearth_nb.errors import counted, printable
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def windows(
             help="where windows overlap: cosine, their weighted mean; margin, only the window whose border is farthest"
         ),
     ] = None,
+    precision: Annotated[str | None, typer.Option(help=PRECISION)] = None,
 ) -> dict[str, Any]:
-    """How the windows of a map lie, as `make_map` takes it."""
-    given = {"patch_size": patch_size, "window": window, "stride": stride, "blending": blending}
+    """How the windows of a map lie and are computed, as `make_map` takes it."""
+    given = {"patch_size": patch_size, "window": window, "stride": stride, "blending": blending, "precision": precision}
     return {name: value for name, value in given.items() if value}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olmoearth_nb.cli.errors import keeping
+from olmoearth_nb.cli.loading import PRECISION
 
 if TYPE_CHECKING:
     from olmoearth_nb.pretrain.plan import Plan
@@ -38,7 +39,7 @@ def pretrain(
     micro_batch: Annotated[
         int | None, typer.Option(min=1, help="samples a forward pass; --batch divided by it is shared by processes")
     ] = None,
-    precision: Annotated[str, typer.Option(help="32-true or bf16-mixed")] = "32-true",
+    precision: Annotated[str, typer.Option(help=PRECISION)] = "32-true",
     threads: Annotated[int, typer.Option(min=0, help="threads of this process; 0 for all")] = 0,
     workers: Annotated[
         int, typer.Option(min=0, help="processes that load data, each with 2 GB of memory for them")

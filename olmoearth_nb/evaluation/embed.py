@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.model.encoder import Encoded, Encoder
 from olmoearth_nb.model.memory import PART, memory_of
 from olmoearth_nb.model.patch_embed import observed
+from olmoearth_nb.model.precision import FULL, in_precision
 from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.scene import Scene
 from olmoearth_nb.tokenization import check_patch_size
@@ -37,6 +39,7 @@ def embed(
     modalities: tuple[str, ...] | None = None,
     batch_size: int = 32,
     cache: str | os.PathLike[str] | None = None,
+    precision: str = FULL,
 ) -> np.ndarray:
     """Embeddings of many places by an encoder in evaluation mode, in float32.
 
@@ -52,14 +55,15 @@ def embed(
         batch_size: places at a time.
         cache: folder in which results are kept, named by all that they depend on, the content of the source included;
             a damaged one is made again. With "patches" the same pass also keeps "scene". None for none.
+        precision: of products, one of `model.precision.PRECISIONS`, whatever autocast stands around the call.
 
     Returns:
         (n, D) for "scene", (n, patches, D) for "patches", (n, patches, T D) for "patches by date"; NaN, with a warning,
         for places of which nothing was observed.
 
     Raises:
-        ValueError: for a readout that there is not, something that is no source, samples without a common size, or,
-            where no `modalities` are named, without the same sensors.
+        ValueError: for a readout or a precision that there is not, something that is no source, samples without a
+            common size, or, where no `modalities` are named, without the same sensors.
     """
     if readout not in READOUTS:
         raise ValueError(f"no readout {readout!r}; there are {', '.join(READOUTS)}")
@@ -67,15 +71,17 @@ def embed(
     numbers = _numbers(scenes, len(known))
     modalities = sensors_of(known, numbers) if modalities is None else tuple(modalities)
     pieces = [p for group in groups(known, numbers) for p in np.array_split(group, -(-len(group) // batch_size))]
+    computing = in_precision(precision, next(encoder.parameters()).device)
     readouts = (readout, "scene") if cache and readout == "patches" else (readout,)
     paths: dict[str, Path] = {}
     if cache:
         about = content(known, [numbers[piece] for piece in pieces], modalities)
-        keys = _keys(encoder, about, patch_size, readouts, modalities)
+        keys = _keys(encoder, about, patch_size, readouts, modalities, precision)
         paths = {one: Path(cache) / f"{key}.npy" for one, key in keys.items()}
     kept = read_array(paths[readout]) if paths and paths[readout].is_file() else None
     if kept is None:
-        found = _embedded(encoder, known, numbers, pieces, patch_size, readouts, modalities)
+        with computing:
+            found = _embedded(encoder, known, numbers, pieces, patch_size, readouts, modalities)
         for one, path in paths.items():
             write_array(path, found[one])
         kept = found[readout]
@@ -113,7 +119,7 @@ def _embedded(
     device, found = next(encoder.parameters()).device, dict[str, np.ndarray]()
     for piece in track(pieces, "embedding scenes", transient=True, disable=len(pieces) < 20):
         batch = source.batch(numbers[piece], modalities).to(device)
-        with torch.inference_mode():
+        with torch.no_grad():
             parts = _parts(encoder, batch, patch_size, readouts)
         for readout, part in parts.items():
             if readout not in found:
@@ -162,10 +168,15 @@ def read(encoded: Encoded, readout: str) -> torch.Tensor:
 
 
 def _keys(
-    encoder: Encoder, about: bytes, patch_size: int, readouts: tuple[str, ...], modalities: tuple[str, ...]
+    encoder: Encoder,
+    about: bytes,
+    patch_size: int,
+    readouts: tuple[str, ...],
+    modalities: tuple[str, ...],
+    precision: str,
 ) -> dict[str, str]:
     """Checksums of the weights, the model, the data and the settings, one for each readout."""
-    rest = about + weights_hash(encoder).encode()
+    rest = about + weights_hash(encoder).encode() + (b"" if precision == FULL else precision.encode())
     settings = {readout: repr((encoder.config, patch_size, readout, modalities)).encode() for readout in readouts}
     return {readout: hashlib.sha256(own + rest).hexdigest()[:32] for readout, own in settings.items()}
 
@@ -192,7 +203,7 @@ def encode_window(encoder: Encoder, scene: Scene, row: int, column: int, edge: i
     batch = Batch.from_samples(replace(sample, images=sensors)).to(next(encoder.parameters()).device)
     if observed(batch.images, batch.grid(encoder.config.tokenization, patch_size))[1].all():
         return None
-    with torch.inference_mode():
+    with torch.no_grad():
         return encoder(batch, patch_size)
 
 
@@ -207,12 +218,17 @@ def embed_window(
     encoded = encode_window(encoder, scene, row, column, edge, patch_size)
     if encoded is None:
         return None
-    with torch.inference_mode():
+    with torch.no_grad():
         return encoded.pool_patches()[0].float().cpu().numpy()
 
 
 def embed_place(
-    encoder: Encoder, scene: Scene, patch_size: int = 4, window: int = 32, out: np.ndarray | None = None
+    encoder: Encoder,
+    scene: Scene,
+    patch_size: int = 4,
+    window: int = 32,
+    out: np.ndarray | None = None,
+    precision: str = FULL,
 ) -> np.ndarray:
     """Embeddings of all patches of a place, window by window: of a scene of any size, one window is in memory.
 
@@ -224,13 +240,14 @@ def embed_place(
         window: edge of a window in pixels, a multiple of P.
         out: where the embeddings go if memory does not hold them, such as ``numpy.lib.format.open_memmap("e.npy",
             "w+", "float32", (rows, columns, D))``; by default a new array.
+        precision: of products, one of `model.precision.PRECISIONS`.
 
     Returns:
         (rows, columns, D) float32, NaN where a patch was not observed.
 
     Raises:
         ValueError: if the window is no multiple of the patch size, the place smaller than a patch or without a sensor,
-            or the embeddings do not fit into `out` or into memory.
+            the embeddings do not fit into `out` or into memory, or for another precision.
     """
     check_patch_size(patch_size)
     height, width = scene.shape
@@ -243,8 +260,9 @@ def embed_place(
         raise ValueError(f"{scene.title} has no sensor to encode, only {list(scene.modalities)}")
     encoder.eval()
     found = _room((height // patch_size, width // patch_size, encoder.config.width), out)
-    for row in range(0, len(found) * patch_size, window):
-        for column in range(0, found.shape[1] * patch_size, window):
+    corners = product(range(0, len(found) * patch_size, window), range(0, found.shape[1] * patch_size, window))
+    with in_precision(precision, next(encoder.parameters()).device):
+        for row, column in corners:
             part = embed_window(encoder, scene, row, column, window, patch_size)
             top, left, edge = row // patch_size, column // patch_size, window // patch_size
             found[top : top + edge, left : left + edge] = np.nan if part is None else part

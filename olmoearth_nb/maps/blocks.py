@@ -19,6 +19,7 @@ from olmoearth_nb.maps.plan import Plan
 from olmoearth_nb.maps.sources import Opened, Sources
 from olmoearth_nb.maps.threads import one_thread
 from olmoearth_nb.maps.windows import Block, blended
+from olmoearth_nb.model.precision import in_precision
 from olmoearth_nb.weights.trained import weights_hash
 
 PLAN = "plan.json"
@@ -40,9 +41,10 @@ def path_of(folder: Path, block: Block) -> Path:
 def _make(folder: Path, opened: Opened, plan: Plan, block: Block) -> None:
     """Makes one block and writes it."""
     reading, edge = plan.reading(opened.encoder, opened.head), plan.tiling.window
-    values = blended(
-        plan.tiling, lambda row, column: reading.window(opened.scene, row, column, edge), block, reading.depth
-    )
+    with in_precision(plan.settings.precision, next(opened.encoder.parameters()).device):
+        values = blended(
+            plan.tiling, lambda row, column: reading.window(opened.scene, row, column, edge), block, reading.depth
+        )
     write_array(path_of(folder, block), plan.coding.encode(values))
 
 

@@ -26,6 +26,7 @@ from olmoearth_nb.maps.probe import Head, digest, sensors
 from olmoearth_nb.maps.reading import Reading, embeddings, linear
 from olmoearth_nb.maps.windows import BLENDINGS, Tiling
 from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.model.precision import FULL, check_precision, in_precision
 from olmoearth_nb.scene import Scene
 from olmoearth_nb.tokenization import check_patch_size
 from olmoearth_nb.weights.trained import weights_hash
@@ -50,6 +51,7 @@ class Settings:
         window: edge of what the encoder sees at once, in pixels.
         stride: from one window to the next in pixels; as long as the window, none overlap.
         blending: of windows that overlap; one of `windows.BLENDINGS`.
+        precision: of the encoder's products; one of `model.precision.PRECISIONS`.
     """
 
     output: str
@@ -57,6 +59,7 @@ class Settings:
     window: int
     stride: int
     blending: str
+    precision: str = FULL
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
@@ -72,6 +75,7 @@ class Settings:
             )
         if self.blending not in BLENDINGS:
             raise ValueError(f"blending is one of {', '.join(BLENDINGS)}, got {self.blending!r}")
+        check_precision(self.precision)
 
 
 def settings(
@@ -81,6 +85,7 @@ def settings(
     window: int | None = None,
     stride: int | None = None,
     blending: str = BLENDINGS[0],
+    precision: str = FULL,
 ) -> Settings:
     """Settings with everything that was left open.
 
@@ -91,6 +96,7 @@ def settings(
         window: 16 patches.
         stride: half a window, in whole patches.
         blending: of windows that overlap.
+        precision: of products.
 
     Raises:
         ValueError: for what cannot be.
@@ -104,7 +110,7 @@ def settings(
     check_patch_size(p)
     window = PATCHES * p if window is None else window
     stride = max(1, window // p // 2) * p if stride is None else stride
-    return Settings(output, p, window, stride, blending)
+    return Settings(output, p, window, stride, blending, precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,12 +269,13 @@ def _sample(encoder: Encoder, scene: Scene, settings: Settings) -> np.ndarray:
     """(n, D) embeddings of the patches of some windows of which something was observed."""
     reading = Reading(encoder, settings.patch_size, 1, encoder.config.width, embeddings)
     p, parts = settings.patch_size, []
-    for row, column in _spread(scene, settings):
-        values = reading.window(scene, row // p, column // p, settings.window // p)
-        if values is not None:
-            parts.append(values[np.isfinite(values).all(2)])
-        if len(parts) == _SAMPLED:
-            break
+    with in_precision(settings.precision, next(encoder.parameters()).device):
+        for row, column in _spread(scene, settings):
+            values = reading.window(scene, row // p, column // p, settings.window // p)
+            if values is not None:
+                parts.append(values[np.isfinite(values).all(2)])
+            if len(parts) == _SAMPLED:
+                break
     sample = np.concatenate(parts) if parts else np.zeros((0, encoder.config.width), dtype=np.float32)
     if not len(sample):
         raise nothing_observed(scene.title)

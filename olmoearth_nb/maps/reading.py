@@ -48,7 +48,7 @@ class Reading:
         encoded = encode_window(self.encoder, scene, top, left, size, self.patch_size)
         if encoded is None:
             return None
-        with torch.inference_mode():
+        with torch.no_grad():
             return self.show(encoded)[0].float().cpu().numpy()
 
 

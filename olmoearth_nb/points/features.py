@@ -21,6 +21,7 @@ from olmoearth_nb.errors import counted, letters, warn
 from olmoearth_nb.georeference import LONLAT, degrees, transformed
 from olmoearth_nb.io.durable import write
 from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.model.precision import FULL, in_precision
 from olmoearth_nb.points.patches import covered, fractions_inside, in_pixels, mean_embeddings
 from olmoearth_nb.scene import Scene
 from olmoearth_nb.tokenization import check_patch_size
@@ -101,6 +102,7 @@ def embed_features(
     window: int | None = None,
     outside: Literal["error", "skip"] = "error",
     model: str = "",
+    precision: str = FULL,
 ) -> pd.DataFrame:
     """Embeds features by the patches that they cover: one row for each.
 
@@ -117,6 +119,7 @@ def embed_features(
         window: edge of a window in pixels, a multiple of P; 16 patches by default.
         outside: what to do with features of which no part lies in the scene: "error" or "skip" with a warning.
         model: what to write into the column of that name.
+        precision: of products, one of `model.precision.PRECISIONS`.
 
     Returns:
         The features in order: their properties, `feature` (number in the given ones), `id`, `lon` and `lat` of the
@@ -127,7 +130,7 @@ def embed_features(
 
     Raises:
         ValueError: for a scene without a place or sensors, features that are none, outside, or without a coordinate
-            system, patches or windows that cannot be, or if no feature gets an embedding.
+            system, patches, windows or a precision that cannot be, or if no feature gets an embedding.
     """
     window = _checked(scene, features, patch_size, window, outside)
     places = _lonlat(features.geometry.to_numpy(), features.crs.to_string(), "the GeoDataFrame")
@@ -138,7 +141,8 @@ def embed_features(
     _report_outside(np.flatnonzero(fractions == 0), features, scene, outside)
     kept = np.flatnonzero(fractions)
     patches = covered(shapes[kept], *size, patch_size)
-    means, counts = mean_embeddings(encoder, scene, patches, len(kept), window, patch_size)
+    with in_precision(precision, next(encoder.parameters()).device):
+        means, counts = mean_embeddings(encoder, scene, patches, len(kept), window, patch_size)
     facts = {"inside": fractions[kept], "patches": counts, "patch_size": patch_size, "model": model}
     return _table(features.iloc[kept], kept, facts | {"tokenization": encoder.config.tokenization.name}, means)
 

@@ -8,12 +8,15 @@ import pandas as pd
 from olmoearth_nb.data.series import PixelSeries
 from olmoearth_nb.evaluation.embed import embed
 from olmoearth_nb.model.encoder import Encoder
+from olmoearth_nb.model.precision import FULL
 
 _TOGETHER = 256
 """Pixels that the encoder sees at a time: of 1 x 1 px, so that hundreds take little memory."""
 
 
-def embed_series(encoder: Encoder, series: PixelSeries, readout: str = "scene", *, model: str = "") -> pd.DataFrame:
+def embed_series(
+    encoder: Encoder, series: PixelSeries, readout: str = "scene", *, model: str = "", precision: str = FULL
+) -> pd.DataFrame:
     """Embeds series of pixels: one row for each.
 
     Args:
@@ -21,6 +24,7 @@ def embed_series(encoder: Encoder, series: PixelSeries, readout: str = "scene", 
         series: what `to_samples` makes of a table.
         readout: "scene" is the mean over the dates; "patches by date" keeps them (see `evaluation.embed.embed`).
         model: what to write into the column of that name.
+        precision: of products, one of `model.precision.PRECISIONS`.
 
     Returns:
         The series in order: their labels, `series` (number from 0), `model`, `tokenization`, then `e000`, `e001` and
@@ -28,9 +32,9 @@ def embed_series(encoder: Encoder, series: PixelSeries, readout: str = "scene", 
         name is one of these gets ``label_`` before it. NaN, with a warning, where nothing was observed.
 
     Raises:
-        ValueError: for a readout that there is not.
+        ValueError: for a readout or a precision that there is not.
     """
-    found = embed(encoder, series, None, 1, readout, series.modalities, _TOGETHER)
+    found = embed(encoder, series, None, 1, readout, series.modalities, _TOGETHER, precision=precision)
     found = found.reshape(len(series), -1, encoder.config.width)
     count, steps, width = found.shape
     ours: dict[str, object] = {

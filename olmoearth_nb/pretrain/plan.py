@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from olmoearth_nb.model.precision import check_precision
 from olmoearth_nb.pretrain.crops import Crops
 from olmoearth_nb.pretrain.recipes import Optimisation, Recipe, flat
-
-PRECISIONS = ("32-true", "bf16-mixed")
-"""Names that Lightning Fabric gives: float32, and matrix products in bfloat16 with weights in float32."""
-
 
 TRUNK = "trunk"
 """Name of the stretch that all budgets share."""
@@ -50,7 +47,7 @@ class Plan:
         crops: what a micro-batch sees of a tile.
         seed: of initialisation, order, crops, masks and dropout.
         budgets: samples after which a model is to be had, each with its own decay, ascending.
-        precision: one of `PRECISIONS`.
+        precision: one of `model.precision.PRECISIONS`.
     """
 
     recipe: Recipe
@@ -61,8 +58,7 @@ class Plan:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        check_precision(self.precision)
         if not self.budgets or list(self.budgets) != sorted(set(self.budgets)) or self.budgets[0] < self.batch:
             raise ValueError(f"budgets must ascend from at least one batch of {self.batch} samples, got {self.budgets}")
 

@@ -40,6 +40,18 @@ def test_a_case_compares_both_implementations(monkeypatch):
     assert all(int(row["memory"]) > 0 and len(row["milliseconds"].split()) == 3 for row in rows)
 
 
+def test_precisions_are_timed_in_turns(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "COMPARED", [Setting(16, 1, 4, 2)])
+    monkeypatch.setattr("olmoearth_nb.model.precision.multiplies_bfloat16", lambda: True)
+    speed.measure_half("nano", tmp_path / "half.csv", GIVEN)
+    speed.measure_half("nano", tmp_path / "half.csv", GIVEN)
+    rows = speed.read_rows(tmp_path / "half.csv")
+    assert [(row["version"], row["whose"]) for row in rows] == [
+        (version, name) for version in ("v1", "v1.1") for name in ("32-true", "bf16-mixed")
+    ]
+    assert all(1e-4 < float(row["difference"]) < 0.05 for row in rows)
+
+
 def test_a_row_of_training_takes_the_place_of_the_old_one(tmp_path):
     given = SimpleNamespace(process=False, official=False, batch=4)
     for step in (10.0, 20.0):

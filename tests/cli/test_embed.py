@@ -121,6 +121,19 @@ def test_random_weights_of_a_seed(wide, values, tmp_path):
     assert "a seed is a whole number" in call(wide, tmp_path / "o.csv", "--dates", ",".join(DATES), "--seed", -1).output
 
 
+def test_half_precision(wide, values, tmp_path):
+    more = ("--dates", ",".join(DATES), "--precision")
+    result = call(wide, tmp_path / "out.parquet", *more, "bf16-mixed")
+    assert result.exit_code == 0, result.output
+    table = pd.read_parquet(tmp_path / "out.parquet")
+    assert set(table["model"]) == {f"{MODEL}, bf16-mixed"}
+    full = embed(open_encoder(MODEL), to_samples(values, BANDS, DATES), patch_size=1)
+    assert 1e-4 < np.abs(embeddings(table) - full).max() / np.abs(full).max() < 0.05
+    result = call(wide, tmp_path / "o.csv", *more, "half")
+    assert result.exit_code == 2
+    assert "precision must be one of 32-true, bf16-mixed, got 'half'" in result.output
+
+
 @pytest.mark.case("tables")
 @pytest.mark.parametrize(
     ("data", "more", "message"),

@@ -93,6 +93,29 @@ def test_the_file_is_what_it_says(whole):
     assert cog_validate(str(whole), strict=True) == (True, [], [])
 
 
+@pytest.mark.filterwarnings("ignore:this processor does not multiply bfloat16")
+def test_half_precision_is_nearly_the_same_map_and_says_so(quick, whole, tmp_path, monkeypatch):
+    """It is a map of its own: a run that was begun in another precision does not go on; workers change no byte."""
+    out = tmp_path / "half.tif"
+    monkeypatch.setattr(blocks, "blended", lambda *given: pytest.fail("stopped"))
+    with pytest.raises(pytest.fail.Exception, match="stopped"):
+        quick(out)
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError, match="begun with another precision"):
+        quick(out, precision="bf16-mixed")
+    quick(tmp_path / "a.tif", precision="bf16-mixed")
+    quick(tmp_path / "b.tif", precision="bf16-mixed", workers=2)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    (half, _), (full, _) = read_map(tmp_path / "a.tif"), read_map(whole)
+    apart = np.nanmean(np.abs(half - full)) / np.nanstd(full)
+    assert 1e-4 < apart < 0.05
+    for path, precision in ((tmp_path / "a.tif", "bf16-mixed"), (whole, "32-true")):
+        with rasterio.open(path) as file:
+            assert file.tags()["PRECISION"] == precision
+    with pytest.raises(ValueError, match=r"precision must be one of 32-true, bf16-mixed, got 'half'"):
+        quick(tmp_path / "c.tif", precision="half")
+
+
 def test_windows_side_by_side_are_what_the_encoder_makes_of_each(files, tmp_path):
     """Pixels of the map are embeddings to half a step of int8; a stride as long as the window leaves borders."""
     made = make_map(

@@ -1,0 +1,51 @@
+"""What products are computed in: float32, or bfloat16, which keeps 8 bits of a factor and sums in float32.
+
+Weights, the residual stream, norms and what is handed out stay float32, so an embedding differs in its second or third
+digit. Worth it where a processor multiplies bfloat16 by itself (`multiplies_bfloat16`), and on GPUs.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from olmoearth_nb.errors import warn
+from olmoearth_nb.io.processor import processor_says
+
+FULL, HALF = "32-true", "bf16-mixed"
+PRECISIONS = (FULL, HALF)
+"""Names that Lightning Fabric gives: float32, and matrix products in bfloat16 with weights in float32."""
+
+
+def check_precision(precision: str) -> None:
+    """Raises a ValueError unless a precision is one of `PRECISIONS`."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for products of bfloat16, so far as its flags are known."""
+    flags = processor_says("flags").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags or "avx" not in flags  # not x86: no flags that we can read
+
+
+def in_precision(precision: str, device: torch.device) -> torch.autocast:
+    """A context in which encoders compute with a precision, whatever stands around it.
+
+    Enter it once around many passes under `torch.no_grad`: the first one turns the weights into bfloat16, and they are
+    kept until it ends. Under `torch.inference_mode` torch keeps nothing, and every pass turns them again: half of the
+    time of one sample of base.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        device: of the encoder.
+
+    Raises:
+        ValueError: for another precision.
+
+    Warns:
+        UserWarning: of bfloat16 on an x86 processor that only imitates it, which takes longer than float32.
+    """
+    check_precision(precision)
+    if precision == HALF and device.type == "cpu" and not multiplies_bfloat16():
+        warn(f"this processor does not multiply bfloat16: {HALF} takes longer here than {FULL}")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == HALF)
