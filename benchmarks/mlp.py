@@ -7,11 +7,11 @@ import time
 
 import torch
 
-from olmoearth_nb.model import packing
+from olmoearth_nb.model import transformer
 from olmoearth_nb.model.transformer import Mlp
 
-SIZES = [(6144, 64), (6144, 128), (9216, 192), (6144, 768)]
-CHUNKS = (512, 1024, 2048, 10**9)
+SIZES = [(6144, 64), (12288, 128), (12288, 192), (6144, 768)]
+CHUNKS = (1024, 2048, 4096, 8192, 10**9)
 
 
 def seconds(mlp, x, backward):
@@ -33,7 +33,7 @@ def main():
             with torch.set_grad_enabled(backward):
                 for _ in range(15):
                     for chunk in CHUNKS:
-                        packing.TOKENS_AT_ONCE = chunk
+                        transformer.tokens_at_once = lambda width, chunk=chunk: chunk
                         times[chunk].append(seconds(mlp, x, backward) * 1000)
             cells = [f"{sorted(values)[len(values) // 2]:.1f}" for values in times.values()]
             print(f"| {tokens}, {width}, {'both' if backward else 'forward'} | " + " | ".join(cells) + " |")

@@ -197,8 +197,8 @@ looks = measured_attention("chips", "v1")
 ten, twenty = "B02 B03 B04 B08", "B05 B06 B07 B8A B11 B12"
 for (block, query, key), (trained, untrained) in looks.items():
     if {query, key} == {ten, twenty}:
-        asks = "10 m asks 20 m" if query == ten else "20 m asks 10 m"
-        print(f"{block}, {asks}: {trained}, random weights {untrained}")
+        looking = "10 m attends to 20 m" if query == ten else "20 m attends to 10 m"
+        print(f"{block}, {looking}: {trained}, random weights {untrained}")
 
 # %% [markdown]
 # The three trainings do not agree on where they look. So the picture above is of *that* model and not of v1.

@@ -25,8 +25,8 @@ def exporting() -> bool:
 SAMPLES_AT_ONCE = 8
 """Samples of similar length that run together on a CPU."""
 
-TOKENS_AT_ONCE = 2048
-"""Tokens that pass an MLP together on a CPU."""
+TOKENS_AT_ONCE, HIDDEN_AT_ONCE = 2048, 24 * 2**20
+"""Tokens that pass an MLP together on a CPU: so many for each thread, while their hidden layer has so few bytes."""
 
 
 class Packing:
@@ -139,6 +139,14 @@ def in_order(parts: list[Tensor], groups: list[Any]) -> Tensor:
 def joined(parts: list[Tensor], axis: int = 1) -> Tensor:
     """`torch.cat`, which would copy a part that is alone."""
     return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+
+
+def tokens_at_once(width: int) -> int:
+    """Tokens of width D that pass an MLP together on a CPU: fewer leave threads idle, more fall out of the cache.
+
+    See `benchmarks/mlp.py`; the hidden layer holds 4 D float32 for each.
+    """
+    return max(TOKENS_AT_ONCE, min(TOKENS_AT_ONCE * torch.get_num_threads(), HIDDEN_AT_ONCE // (16 * width)))
 
 
 def in_parts(function: Callable[[Tensor], Tensor], x: Tensor, most: int) -> Tensor:

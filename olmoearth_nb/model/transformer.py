@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from olmoearth_nb.model import packing
 from olmoearth_nb.model.encodings import Rotation, initial_frequencies
 from olmoearth_nb.model.linear import Linear, activated
-from olmoearth_nb.model.packing import in_parts
+from olmoearth_nb.model.packing import in_parts, tokens_at_once
 
 
 def attention_weights(q: Tensor, k: Tensor, key_mask: Tensor | None = None) -> Tensor:
@@ -120,7 +119,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
-        return in_parts(self._tokens, x.flatten(0, -2), packing.TOKENS_AT_ONCE).view(x.shape)
+        return in_parts(self._tokens, x.flatten(0, -2), tokens_at_once(x.shape[-1])).view(x.shape)
 
     def _tokens(self, x: Tensor) -> Tensor:
         """(n, D) to (n, D)."""

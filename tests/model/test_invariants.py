@@ -9,9 +9,10 @@ from batches import masked_view, random_batch, random_roles
 
 from olmoearth_nb import TOKENIZATIONS, Batch, Encoder, OlmoEarth, Role, Tokenization, published_config, size_config
 from olmoearth_nb.bands import MISSING, SENTINEL2
+from olmoearth_nb.model import packing, transformer
 from olmoearth_nb.model.encodings import Rotation, space_code
 from olmoearth_nb.model.olmoearth import TargetProjection
-from olmoearth_nb.model.transformer import attention_weights
+from olmoearth_nb.model.transformer import Mlp, attention_weights
 
 S2 = "sentinel2_l2a"
 VERSIONS = ["v1", "v1.1", "v1.2"]
@@ -270,3 +271,16 @@ def test_band_dropout_drops_whole_bands_in_training_only():
     kept = (embed.train().band_dropout(batch.images[S2]) != 0).float().mean((1, 2, 3))
     assert set(kept.unique().tolist()) <= {0.0, 1.0}
     assert (kept.sum(1) >= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("threads", "width", "expected"), [(1, 128, 2048), (2, 192, 4096), (8, 192, 8192), (8, 1024, 2048)]
+)
+def test_how_many_tokens_pass_an_mlp_together_changes_nothing(monkeypatch, threads, width, expected):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert packing.tokens_at_once(width) == expected
+    mlp, x = Mlp(32), torch.randn(2, 50, 32)
+    with torch.no_grad():
+        whole = mlp(x)
+        monkeypatch.setattr(transformer, "tokens_at_once", lambda width: 7)
+        torch.testing.assert_close(mlp(x), whole, atol=1e-6, rtol=1e-5)
