@@ -94,6 +94,45 @@ def inference(rows):
     yield from table([*head, "of peak", "runs", "difference"], cases)
 
 
+def aims():
+    """What was aimed at, and what the two machines say."""
+    columns = {}
+    for name in ("speed", "speed_second"):
+        rows = measured(name)
+        columns[rows[0].where] = reached(rows, read_rows(PUBLISHED / f"{name}_training.csv"))
+    yield "\n## What was aimed at, and what holds"
+    first, *_ = columns.values()
+    yield from table(["aim", *columns], [[aim, *(found[aim] for found in columns.values())] for aim in first])
+
+
+def reached(rows, steps):
+    """Aim -> what one machine says, in words."""
+    found, own = {}, ratios(rows)
+    for size, aim in AIMS.items():
+        means = " / ".join(f"{geometric(own[size, version]['time']):.2f}" for version in VERSIONS)
+        found[f"time over the reference's, {size}, v1 / v1.1 / v1.2: at most {aim}"] = means
+    every = [time for one in own.values() for time in one["time"]]
+    slower = sum(round(time, 2) > 1 for time in every)
+    found["slower in no case"] = f"{slower} of {len(every)} are slower, the slowest takes {max(every):.2f}"
+    memory = [geometric(one["memory"]) for one in own.values()]
+    found["memory over the reference's: at most 0.8"] = f"{min(memory):.2f} to {max(memory):.2f}"
+    over = []
+    for size in SIZES:
+        for both in (savings(rows, size, setting) for setting in COMPARED):
+            over.append(both["time"][OURS].middle / both["MACs"][OURS].middle)
+    missed = sum(value < 0.9 for value in over)
+    found["v1 over v1.1, time over MACs: at least 0.9"] = (
+        f"{min(over):.2f} to {max(over):.2f}, missed by {missed} of {len(over)}"
+    )
+    cells = [[cell.strip() for cell in pretrain_step.line(row).strip("|").split("|")] for row in steps]
+    names = " / ".join(row["model"] for row in steps)
+    found[f"training step over the reference's, {names}: at most 0.65"] = " / ".join(cell[6] for cell in cells)
+    found["the same end to end over its arithmetic: at most 2"] = " / ".join(cell[9] for cell in cells)
+    peak = [row.fraction_of_peak for row in rows if (row.size, row.whose, row.setting) == ("base", OURS, COMPARED[2])]
+    found[f"share of peak, base, {COMPARED[2]}: 0.8"] = " / ".join(f"{value:.2f}" for value in peak)
+    return found
+
+
 def second():
     """The same on another processor, but for its single cases, which its table has."""
     rows, grown = measured("speed_second"), measured("speed_second_growth")
@@ -103,6 +142,7 @@ def second():
     yield "\nv1 over v1.1, time against the count:"
     yield from against_counts(rows)
     yield from growth(grown)
+    yield from by_part("speed_second_parts")
     yield from training("speed_second_training")
 
 
@@ -161,9 +201,9 @@ def growth(rows):
     yield from table(head, laws)
 
 
-def by_part():
+def by_part(name="speed_parts"):
     """Fractions of the time and of the count, and what is reached."""
-    passes, found = {}, read_rows(PUBLISHED / "speed_parts.csv")
+    passes, found = {}, read_rows(PUBLISHED / f"{name}.csv")
     for row in found:
         setting = Setting(*(int(row[name]) for name in Setting._fields))
         passes.setdefault((f"{row['version']} {row['size']}", setting), []).append(row)
@@ -175,7 +215,6 @@ def by_part():
             for time, count in zip(spent, macs, strict=True)
         ]
         rows.append([*named, f"{sum(spent):.1f}", *each])
-    yield "\n## Time by part"
     yield "\nPercent of the time / percent of the MACs (GMAC/s)."
     yield from table(["model", "setting", "ms", *dict.fromkeys(row["part"] for row in found)], rows)
 
@@ -210,11 +249,13 @@ def lines():
     """All that is written."""
     cases, grown = measured(), measured("speed_growth")
     yield from machines([*cases, *grown])
+    yield from aims()
     yield from inference(cases)
     yield "\n## v1 over v1.1: time against the count"
     yield from against_counts(cases)
     yield "\n## Growth"
     yield from growth(grown)
+    yield "\n## Time by part"
     yield from by_part()
     yield "\n## Training"
     yield from training()

@@ -146,7 +146,8 @@ def tokens_at_once(width: int) -> int:
 
     See `benchmarks/mlp.py`; the hidden layer holds 4 D float32 for each.
     """
-    return max(TOKENS_AT_ONCE, min(TOKENS_AT_ONCE * torch.get_num_threads(), HIDDEN_AT_ONCE // (16 * width)))
+    threads = 1 if torch.compiler.is_compiling() else torch.get_num_threads()  # asking breaks a compiled graph
+    return max(TOKENS_AT_ONCE, min(TOKENS_AT_ONCE * threads, HIDDEN_AT_ONCE // (16 * width)))
 
 
 def in_parts(function: Callable[[Tensor], Tensor], x: Tensor, most: int) -> Tensor:

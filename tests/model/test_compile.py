@@ -42,6 +42,19 @@ def test_a_compiled_encoder_gives_the_same(version, backend):
     assert torch.allclose(found.pool_patches(), expected.pool_patches(), atol=1e-5)
 
 
+def test_blocks_do_not_break_the_graph():
+    """What is asked of masks breaks it, a fixed number of times; no block does, however many there are."""
+    breaks, given = [], random_batch(NAMES, (8, 8), 2)
+    for depth in (1, 3):
+        torch.compiler.reset()
+        encoder = Encoder(replace(published_config("v1.1", "nano"), depth=depth)).eval()
+        with torch.no_grad():
+            breaks.append(torch._dynamo.explain(encoder)(given, 4).break_reasons)
+    one, three = ([reason.reason.splitlines()[0] for reason in each] for each in breaks)
+    assert one == three
+    assert all("item" in reason for reason in one)
+
+
 @pytest.mark.case("H11")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at it
 @pytest.mark.parametrize("version", ["v1", "v1.2"])
