@@ -9,8 +9,9 @@ v1.1 and v1.2, ours and the reference's, are run in turns in one process. Output
 * ``growth`` fills `data/published/speed_growth.csv`: milliseconds of ours, one sample, as images, dates and patches
   grow (`olmoearth_nb.comparison.speed.AXES`), all settings of a size in turns.
 * ``parts`` fills `data/published/speed_parts.csv`: where the time of a pass of ours goes, one sample.
-* ``half`` fills `data/published/speed_half.csv`: ours in float32 and with products in bfloat16, in turns; its
-  `difference` is that of the tokens, over the largest value.
+* ``half`` fills `data/published/speed_half.csv`: ours in float32 and with products in bfloat16, in turns, in the
+  settings for which time and count are compared; `difference` is that of the tokens, over the largest value. The page
+  shows that of `speed_second`, whose processor has such products.
 
 A row is written as soon as its case is measured, and a case that stands in the file is not measured again: so the
 script goes on where it was stopped, sizes can be measured one by one, and a file that is removed is begun anew. Measure

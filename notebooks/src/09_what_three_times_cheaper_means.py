@@ -10,8 +10,8 @@
 # The short answer: only the number of tokens falls by exactly a factor of three, in every case. MACs fall 3.2 to 4.2
 # times for one date of 64 x 64 px and 3.7 to 5.7 times for twelve dates of 32 x 32 px, because attention grows with the
 # square of the number of tokens. What you pay is time, and time is not a fixed multiple of MACs: part of every pass
-# does not depend on the number of tokens, and a MAC of attention takes longer than one of the MLP. The first figure
-# gives all four numbers for each size.
+# does not depend on the number of tokens, and a MAC of one part takes longer than a MAC of another. The first figure
+# gives all four numbers for each size, on one machine.
 #
 # After this notebook you can
 #
@@ -286,15 +286,16 @@ for one in published_sizes:
 # * "Three times cheaper" is exact for tokens alone. MACs are saved about threefold in short sequences and up to
 #   ninefold in very long ones; how soon depends on the width of the model.
 # * Part of the time does not depend on the number of tokens. On small inputs and fast processors it hides the saving;
-#   the larger the model and the input, the more of the saving you see.
-# * A MAC is not a unit of time. Attention and the enlarging of patches take longer than their MACs say; norms and
-#   activations take time and have none.
+#   the larger the model and the batch, the more of the saving you see, with exceptions.
+# * A MAC is not a unit of time. The enlarging of patches takes longer than its MACs say, in base attention, too (in
+#   smaller models that depends on the processor); norms and activations take time and have none.
 # * Measure the seconds per square kilometre on your own machine, with your patch size and dates, before you buy
 #   computing time.
 #
 # ## Where this stops being true
-# * One kind of processor, float32, few threads. On a GPU $t_0$ weighs more and products are faster; the published
-#   ratios above show it. Half precision, compiled models and large batches change all rates.
+# * The first figure is of one processor (AMD EPYC, float32, two threads). On an Intel Xeon v1 takes 2.5 to 2.8 times as
+#   long as v1.1 for one date, and in half precision less; both are in `docs/results/speed.md`. On a GPU $t_0$ weighs
+#   more and products are faster; the published ratios above show it.
 # * Weights are random where speed is measured live. Time does not depend on them, but only while no pixel is missing:
 #   masked tokens leave the sequence and make it cheaper.
 # * The times leave out reading and scaling images, overlap of windows, and writing a map. For small models these can be
@@ -341,7 +342,7 @@ _ = check(3, faster, exercises.what_does_not_shrink)
 
 # %% [markdown]
 # ## Next
-# What does the saving cost on your own labels, class by class? All figures and their commands are in
+# What does the saving cost on your own labels, class by class? Times and their commands are in
 # `docs/results/speed.md`.
 #
 # previous: [08 How does a scene become a map?](08_from_pixels_to_a_map.ipynb) | next: [10 Should you

@@ -95,7 +95,7 @@ def _fitted(
     from olmoearth_nb.points.features import read_features
 
     features, known = read_features(points), opened(model or None, data, None, options)
-    given = {name: value for name, value in tiles.items() if name in ("patch_size", "window")}
+    given = {name: value for name, value in tiles.items() if name in ("patch_size", "window", "precision")}
     probe = fit_probe(known.encoder, known.scene, features, label, **given)
     save_probe(probe, out)
     return probe

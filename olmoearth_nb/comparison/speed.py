@@ -143,7 +143,7 @@ def measured(table: str = "speed") -> list[Measured]:
     """The rows of a kept table.
 
     Args:
-        table: "speed", "speed_growth", "speed_half", or with "speed_second" before it, from another processor.
+        table: "speed", "speed_growth", or with "speed_second" before it, from another processor.
     """
     found = []
     for row in published(table):

@@ -20,7 +20,7 @@ from olmoearth_nb.io.durable import read_array, write_array
 from olmoearth_nb.model.encoder import Encoded, Encoder
 from olmoearth_nb.model.memory import PART, memory_of
 from olmoearth_nb.model.patch_embed import observed
-from olmoearth_nb.model.precision import FULL, in_precision
+from olmoearth_nb.model.precision import FULL, check_precision, in_precision
 from olmoearth_nb.sample import Batch, Sample
 from olmoearth_nb.scene import Scene
 from olmoearth_nb.tokenization import check_patch_size
@@ -71,7 +71,7 @@ def embed(
     numbers = _numbers(scenes, len(known))
     modalities = sensors_of(known, numbers) if modalities is None else tuple(modalities)
     pieces = [p for group in groups(known, numbers) for p in np.array_split(group, -(-len(group) // batch_size))]
-    computing = in_precision(precision, next(encoder.parameters()).device)
+    check_precision(precision)
     readouts = (readout, "scene") if cache and readout == "patches" else (readout,)
     paths: dict[str, Path] = {}
     if cache:
@@ -80,7 +80,7 @@ def embed(
         paths = {one: Path(cache) / f"{key}.npy" for one, key in keys.items()}
     kept = read_array(paths[readout]) if paths and paths[readout].is_file() else None
     if kept is None:
-        with computing:
+        with in_precision(precision, next(encoder.parameters()).device):
             found = _embedded(encoder, known, numbers, pieces, patch_size, readouts, modalities)
         for one, path in paths.items():
             write_array(path, found[one])

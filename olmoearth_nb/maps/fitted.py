@@ -83,6 +83,4 @@ def open_fitted(folder: str | os.PathLike[str], encoder: Encoder | None = None) 
         ValueError: if a file is not whole, or the encoder is not that of the fit.
     """
     fitted = load_fitted(folder, encoder)
-    for weight in fitted.tuned.parameters():
-        weight.requires_grad_(False)
     return fitted.tuned.encoder, FittedHead(fitted)

@@ -24,6 +24,7 @@ from olmoearth_nb.maps.coding import MOST_CLASSES
 from olmoearth_nb.maps.reading import linear
 from olmoearth_nb.maps.threads import one_thread
 from olmoearth_nb.model.encoder import Encoded, Encoder
+from olmoearth_nb.model.precision import FULL
 from olmoearth_nb.scene import Scene
 from olmoearth_nb.weights.trained import weights_hash
 
@@ -139,7 +140,13 @@ def require_sensors(scene: Scene, modalities: Sequence[str]) -> None:
 
 
 def fit_probe(
-    encoder: Encoder, scene: Scene, features: GeoDataFrame, label: str, patch_size: int = 4, window: int | None = None
+    encoder: Encoder,
+    scene: Scene,
+    features: GeoDataFrame,
+    label: str,
+    patch_size: int = 4,
+    window: int | None = None,
+    precision: str = FULL,
 ) -> Probe:
     """Fits a probe to points and polygons with a class each; one that was never observed is left out.
 
@@ -150,6 +157,7 @@ def fit_probe(
         label: that column.
         patch_size: P.
         window: see `points.features.embed_features`.
+        precision: likewise.
 
     Raises:
         ValueError: if there is no such column, a class is missing, there are fewer than two classes, more than a map
@@ -163,7 +171,9 @@ def fit_probe(
 
     answers = answers_of(features, label)
     with one_thread():
-        table = embed_features(encoder, scene, features[[features.geometry.name]], patch_size, window=window)
+        table = embed_features(
+            encoder, scene, features[[features.geometry.name]], patch_size, window=window, precision=precision
+        )
     x, seen = table.filter(regex="^e[0-9]+$").to_numpy(), (table["patches"] > 0).to_numpy()
     classes, y, counts = np.unique(answers[table["feature"].to_numpy()][seen], return_inverse=True, return_counts=True)
     x = x[seen]

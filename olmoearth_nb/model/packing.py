@@ -26,7 +26,7 @@ SAMPLES_AT_ONCE = 8
 """Samples of similar length that run together on a CPU."""
 
 TOKENS_AT_ONCE, HIDDEN_AT_ONCE = 2048, 24 * 2**20
-"""Tokens that pass an MLP together on a CPU: so many for each thread, while their hidden layer has so few bytes."""
+"""Tokens that pass an MLP together on a CPU, for each thread; bytes of float32 that more than one thread's may fill."""
 
 
 class Packing:

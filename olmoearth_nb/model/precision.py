@@ -1,7 +1,7 @@
 """What products are computed in: float32, or bfloat16, which keeps 8 bits of a factor and sums in float32.
 
 Weights, the residual stream, norms and what is handed out stay float32, so an embedding differs in its second or third
-digit. Worth it where a processor multiplies bfloat16 by itself (`multiplies_bfloat16`), and on GPUs.
+digit. Worth it on processors with instructions for such products (`multiplies_bfloat16`), and on GPUs.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ def check_precision(precision: str) -> None:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for products of bfloat16, so far as its flags are known."""
-    flags = processor_says("flags").split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags or "avx" not in flags  # not x86: no flags that we can read
+    """Whether this processor has instructions for products of bfloat16; True where nothing says so, as off Linux."""
+    flags = {*processor_says("flags").split(), *processor_says("Features").split()}  # of x86, of ARM
+    return not flags & {"sse2", "asimd"} or bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def in_precision(precision: str, device: torch.device) -> torch.autocast:
     """A context in which encoders compute with a precision, whatever stands around it.
 
-    Enter it once around many passes under `torch.no_grad`: the first one turns the weights into bfloat16, and they are
-    kept until it ends. Under `torch.inference_mode` torch keeps nothing, and every pass turns them again: half of the
-    time of one sample of base.
+    Enter it once around many passes under `torch.no_grad`: the first one turns the weights into bfloat16, and torch
+    keeps the copies until the outermost autocast ends. It keeps none under `torch.inference_mode`, and none of weights
+    that take no gradients: every pass then turns them again, which doubles the time of one sample of base. Weights must
+    not change meanwhile.
 
     Args:
         precision: one of `PRECISIONS`.
@@ -43,9 +44,9 @@ def in_precision(precision: str, device: torch.device) -> torch.autocast:
         ValueError: for another precision.
 
     Warns:
-        UserWarning: of bfloat16 on an x86 processor that only imitates it, which takes longer than float32.
+        UserWarning: of bfloat16 on a processor without such instructions, where it may take longer than float32.
     """
     check_precision(precision)
     if precision == HALF and device.type == "cpu" and not multiplies_bfloat16():
-        warn(f"this processor does not multiply bfloat16: {HALF} takes longer here than {FULL}")
+        warn(f"this processor has no products in bfloat16: {HALF} may take longer here than {FULL}")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == HALF)

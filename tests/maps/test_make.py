@@ -93,7 +93,7 @@ def test_the_file_is_what_it_says(whole):
     assert cog_validate(str(whole), strict=True) == (True, [], [])
 
 
-@pytest.mark.filterwarnings("ignore:this processor does not multiply bfloat16")
+@pytest.mark.filterwarnings("ignore:this processor has no products in bfloat16")
 def test_half_precision_is_nearly_the_same_map_and_says_so(quick, whole, tmp_path, monkeypatch):
     """It is a map of its own: a run that was begun in another precision does not go on; workers change no byte."""
     out = tmp_path / "half.tif"
