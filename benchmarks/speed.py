@@ -199,14 +199,13 @@ def measure_parts(size, path, given):
 @torch.no_grad()
 def measure_half(size, path, given):
     """Ours of v1 and v1.1 in both precisions, in the settings for which time and count are compared."""
-    cpu, clock, encoders = torch.device("cpu"), clock_of(given), {}
+    clock, encoders = clock_of(given), {version: untrained(version, size) for version in ("v1", "v1.1")}
     for setting in (one for one in COMPARED if not stands(path, size, one)):
         calls, apart = {}, {}
-        with in_precision(HALF, cpu):  # around all, so that the weights are turned once
-            for version in ("v1", "v1.1"):
-                encoder = encoders.setdefault(version, untrained(version, size))
+        with in_precision(HALF, encoders["v1"]):  # around all, so that the weights are turned once
+            for version, encoder in encoders.items():
                 half = our_pass(encoder, batch_of(setting), setting.patch_size)
-                calls[version, FULL], calls[version, HALF] = in_full(half), half
+                calls[version, FULL], calls[version, HALF] = in_full(half, encoder), half
                 expected = calls[version, FULL]()
                 apart[version] = float((half() - expected).abs().max() / expected.abs().max())
             times = 1000 * interleaved(list(calls.values()), given.seconds, clock, most=LONGEST)
@@ -218,11 +217,11 @@ def measure_half(size, path, given):
         print(f"{size}, {setting}: {len(times)} runs in two precisions", flush=True)
 
 
-def in_full(call):
+def in_full(call, encoder):
     """A pass in float32, whatever stands around it."""
 
     def computed():
-        with in_precision(FULL, torch.device("cpu")):
+        with in_precision(FULL, encoder):
             return call()
 
     return computed

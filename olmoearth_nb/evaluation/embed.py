@@ -80,7 +80,7 @@ def embed(
         paths = {one: Path(cache) / f"{key}.npy" for one, key in keys.items()}
     kept = read_array(paths[readout]) if paths and paths[readout].is_file() else None
     if kept is None:
-        with in_precision(precision, next(encoder.parameters()).device):
+        with in_precision(precision, encoder):
             found = _embedded(encoder, known, numbers, pieces, patch_size, readouts, modalities)
         for one, path in paths.items():
             write_array(path, found[one])
@@ -261,7 +261,7 @@ def embed_place(
     encoder.eval()
     found = _room((height // patch_size, width // patch_size, encoder.config.width), out)
     corners = product(range(0, len(found) * patch_size, window), range(0, found.shape[1] * patch_size, window))
-    with in_precision(precision, next(encoder.parameters()).device):
+    with in_precision(precision, encoder):
         for row, column in corners:
             part = embed_window(encoder, scene, row, column, window, patch_size)
             top, left, edge = row // patch_size, column // patch_size, window // patch_size

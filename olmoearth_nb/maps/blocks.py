@@ -41,16 +41,15 @@ def path_of(folder: Path, block: Block) -> Path:
 def _make(folder: Path, opened: Opened, plan: Plan, block: Block) -> None:
     """Makes one block and writes it."""
     reading, edge = plan.reading(opened.encoder, opened.head), plan.tiling.window
-    with in_precision(plan.settings.precision, next(opened.encoder.parameters()).device):
-        values = blended(
-            plan.tiling, lambda row, column: reading.window(opened.scene, row, column, edge), block, reading.depth
-        )
+    values = blended(
+        plan.tiling, lambda row, column: reading.window(opened.scene, row, column, edge), block, reading.depth
+    )
     write_array(path_of(folder, block), plan.coding.encode(values))
 
 
 def here(folder: Path, opened: Opened, plan: Plan, blocks: list[Block], done: Done) -> None:
     """Makes blocks in this process."""
-    with one_thread():
+    with one_thread(), in_precision(plan.settings.precision, opened.encoder):
         for block in blocks:
             _make(folder, opened, plan, block)
             done(block)
@@ -92,7 +91,8 @@ def _on_worker(folder: str, plan: str, block: Block) -> None:
     with _TURN, one_thread():
         opened, known = _opened(plan)
         if not path_of(Path(folder), block).is_file():
-            _make(Path(folder), opened, known, block)
+            with in_precision(known.settings.precision, opened.encoder):
+                _make(Path(folder), opened, known, block)
 
 
 @lru_cache(maxsize=1)

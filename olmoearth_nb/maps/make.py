@@ -98,9 +98,8 @@ def make_map(
         raise ValueError("several workers open model, data and head by their paths; give paths, or say workers=1")
     folder = out.with_name(f"{out.name}.work")
     with alone(folder):
-        chosen = {"output": output, "patch_size": patch_size, "window": window, "stride": stride, "blending": blending}
-        chosen["precision"] = precision
-        opened, plan = begin(folder, model, data, head, options, **chosen)
+        tiles = {"patch_size": patch_size, "window": window, "stride": stride, "blending": blending}
+        opened, plan = begin(folder, model, data, head, options, output=output, precision=precision, **tiles)
         edge = max(1, block // plan.settings.patch_size) * plan.about["cells"]
         blocks = {one: path_of(folder, one) for one in plan.tiling.blocks(edge)}
         left = [one for one, path in blocks.items() if not path.is_file()]

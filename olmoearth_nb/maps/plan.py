@@ -269,7 +269,7 @@ def _sample(encoder: Encoder, scene: Scene, settings: Settings) -> np.ndarray:
     """(n, D) embeddings of the patches of some windows of which something was observed."""
     reading = Reading(encoder, settings.patch_size, 1, encoder.config.width, embeddings)
     p, parts = settings.patch_size, []
-    with in_precision(settings.precision, next(encoder.parameters()).device):
+    with in_precision(settings.precision, encoder):
         for row, column in _spread(scene, settings):
             values = reading.window(scene, row // p, column // p, settings.window // p)
             if values is not None:

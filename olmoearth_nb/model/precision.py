@@ -7,6 +7,7 @@ digit. Worth it on processors with instructions for such products (`multiplies_b
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from olmoearth_nb.errors import warn
 from olmoearth_nb.io.processor import processor_says
@@ -28,7 +29,7 @@ def multiplies_bfloat16() -> bool:
     return not flags & {"sse2", "asimd"} or bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
-def in_precision(precision: str, device: torch.device) -> torch.autocast:
+def in_precision(precision: str, model: nn.Module) -> torch.autocast:
     """A context in which encoders compute with a precision, whatever stands around it.
 
     Enter it once around many passes under `torch.no_grad`: the first one turns the weights into bfloat16, and torch
@@ -38,7 +39,7 @@ def in_precision(precision: str, device: torch.device) -> torch.autocast:
 
     Args:
         precision: one of `PRECISIONS`.
-        device: of the encoder.
+        model: whose device it is for.
 
     Raises:
         ValueError: for another precision.
@@ -47,6 +48,7 @@ def in_precision(precision: str, device: torch.device) -> torch.autocast:
         UserWarning: of bfloat16 on a processor without such instructions, where it may take longer than float32.
     """
     check_precision(precision)
+    device = next(model.parameters()).device
     if precision == HALF and device.type == "cpu" and not multiplies_bfloat16():
         warn(f"this processor has no products in bfloat16: {HALF} may take longer here than {FULL}")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == HALF)

@@ -141,7 +141,7 @@ def embed_features(
     _report_outside(np.flatnonzero(fractions == 0), features, scene, outside)
     kept = np.flatnonzero(fractions)
     patches = covered(shapes[kept], *size, patch_size)
-    with in_precision(precision, next(encoder.parameters()).device):
+    with in_precision(precision, encoder):
         means, counts = mean_embeddings(encoder, scene, patches, len(kept), window, patch_size)
     facts = {"inside": fractions[kept], "patches": counts, "patch_size": patch_size, "model": model}
     return _table(features.iloc[kept], kept, facts | {"tokenization": encoder.config.tokenization.name}, means)

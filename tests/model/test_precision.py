@@ -11,7 +11,6 @@ from olmoearth_nb.evaluation.embed import embed, embed_place
 from olmoearth_nb.model import precision
 from olmoearth_nb.model.precision import FULL, HALF, in_precision, multiplies_bfloat16
 
-CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:this processor has no products in bfloat16")
 
 
@@ -93,16 +92,16 @@ def test_weights_are_turned_once(encoder, samples):
         ("arm", True),
     ],
 )
-def test_processors_that_imitate_it_are_told(monkeypatch, recwarn, flags, able):
+def test_processors_that_imitate_it_are_told(encoder, monkeypatch, recwarn, flags, able):
     monkeypatch.setattr(precision, "processor_says", lambda field: flags)
     assert multiplies_bfloat16() is able
-    with in_precision(FULL, CPU), in_precision(HALF, CPU):
+    with in_precision(FULL, encoder), in_precision(HALF, encoder):
         assert torch.is_autocast_enabled("cpu")
     assert [str(one.message) for one in recwarn] == (
         [] if able else ["this processor has no products in bfloat16: bf16-mixed may take longer here than 32-true"]
     )
 
 
-def test_other_names_are_refused():
+def test_other_names_are_refused(encoder):
     with pytest.raises(ValueError, match="precision must be one of 32-true, bf16-mixed, got 'float16'"):
-        in_precision("float16", CPU)
+        in_precision("float16", encoder)
